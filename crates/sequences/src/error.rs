@@ -1,0 +1,35 @@
+//! What can be wrong with the events a user brings.
+
+/// An error in the input of a [`crate::Sequences`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The batch lacks a column of the timeline.
+    #[error("the timeline has no column `{column}`; it has {found}; needed are {needed}")]
+    MissingColumn { column: &'static str, found: String, needed: String },
+
+    /// A column has a type that does not mean what the timeline needs.
+    #[error("timeline column `{column}` is {found}; needed is {needed}")]
+    WrongType { column: &'static str, found: String, needed: &'static str },
+
+    /// A column that must be filled holds NULL.
+    #[error("timeline row {row}: `{column}` is NULL; filter such rows out before they become sequences")]
+    Null { column: &'static str, row: usize },
+
+    /// A customer's rows do not lie together.
+    #[error("timeline row {row}: customer `{customer}` appears again after other customers; sort by customer_id")]
+    Scattered { customer: String, row: usize },
+
+    /// A customer's rows are not in time order.
+    #[error(
+        "timeline row {row}: customer `{customer}` at {time} comes after {previous}; sort by customer_id, event_time, known_time"
+    )]
+    Unsorted { customer: String, row: usize, time: String, previous: String },
+
+    /// A line of an interactions file is not `user item`.
+    #[error("{file}, row {row}: `{line}` is not `user item` (two words separated by a blank)")]
+    Interaction { file: String, row: usize, line: String },
+
+    /// An interactions file without a line.
+    #[error("{file} holds no interactions; needed are lines `user item` in the order they happened")]
+    NoInteractions { file: String },
+}
