@@ -1,0 +1,31 @@
+-- Lines of orders and of return documents: one row per version of a line; the newest known version counts.
+-- grain: order_id, line_id, known_time
+-- key: order_id, line_id
+-- check: is_return or amount >= 0
+-- check: not is_return or amount <= 0
+-- order_id: order or return document that the line belongs to.
+-- line_id: id of the line within its order.
+-- customer_id: who ordered; NULL for a guest or an unknown customer.
+-- event_time: when the order was placed or the goods came back.
+-- known_time: when the company could have known this version.
+-- product_id: what was bought or returned.
+-- channel: channel of the order.
+-- quantity: pieces, negative where goods came back.
+-- unit_price: price of one piece before discounts.
+-- amount: net value of the line after its discount; negative for a return.
+-- discount: discount already taken off the amount; negative where a return gives it back.
+-- is_return: whether goods came back.
+CREATE TABLE core.order_lines (
+    order_id VARCHAR,
+    line_id VARCHAR,
+    customer_id VARCHAR,
+    event_time TIMESTAMP,
+    known_time TIMESTAMP,
+    product_id VARCHAR,
+    channel VARCHAR,
+    quantity DOUBLE,
+    unit_price DOUBLE,
+    amount DOUBLE,
+    discount DOUBLE,
+    is_return BOOLEAN
+)

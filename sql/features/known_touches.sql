@@ -1,0 +1,26 @@
+-- Campaign touches as known at each cut-off: the one place that applies the point-in-time rule to touches.
+-- grain: customer_id, as_of, touch_id
+-- check: days_ago > 0
+-- customer_id: customer of the spine.
+-- as_of: cut-off of the spine row; event time and known time of every touch here lie before it.
+-- touch_id: id of the contact.
+-- event_time: when it was sent, opened or clicked.
+-- campaign_id: campaign that it belongs to.
+-- channel: channel of the message.
+-- kind: sent, open or click.
+-- days_ago: days from the touch to the cut-off, with fractions.
+SELECT
+    s.customer_id,
+    s.as_of,
+    t.touch_id,
+    t.event_time,
+    t.campaign_id,
+    t.channel,
+    t.kind,
+    date_part('epoch', s.as_of - t.event_time) / 86400.0 AS days_ago
+FROM spine AS s
+INNER JOIN core.touch_versions AS t
+    ON t.customer_id = s.customer_id
+    AND t.event_time < s.as_of
+    AND t.known_time < s.as_of
+    AND (t.superseded_at IS NULL OR t.superseded_at >= s.as_of)

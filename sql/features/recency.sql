@@ -1,0 +1,31 @@
+-- Recency: how long ago a customer last bought. One row per customer and cut-off.
+-- grain: customer_id, as_of
+-- check: days_since_order > 0
+-- customer_id: customer of the spine.
+-- as_of: cut-off of the spine row.
+-- last_order_at: when the newest purchase before the cut-off was made; NULL for none.
+-- days_since_order: days from that purchase to the cut-off, with fractions; NULL for none.
+WITH
+orders AS (
+    SELECT customer_id, as_of, event_time, days_ago
+    FROM features.known_orders
+    WHERE is_purchase
+),
+
+latest AS (
+    SELECT
+        customer_id,
+        as_of,
+        max(event_time) AS last_order_at,
+        min(days_ago) AS days_since_order
+    FROM orders
+    GROUP BY customer_id, as_of
+)
+
+SELECT
+    s.customer_id,
+    s.as_of,
+    r.last_order_at,
+    r.days_since_order
+FROM spine AS s
+LEFT JOIN latest AS r ON r.customer_id = s.customer_id AND r.as_of = s.as_of
