@@ -1,18 +1,41 @@
--- What happened to each customer, in one table: purchases, returns, events and touches in force, as the sequence models read them.
--- grain: customer_id, event_time, known_time, kind, product_id
+-- What happened to each customer, as the sequence models read it: one row per order line, order without lines, event and touch in force.
 -- customer_id: whose history it is; rows without a customer are left out.
 -- event_time: when it happened.
 -- known_time: when the company could have known the version in force.
--- kind: purchase, return, touch_sent, touch_open, touch_click or the type of an event.
+-- kind: purchase, return (also of a whole order that fell through), touch_sent, touch_open, touch_click or the type of an event.
 -- product_id: product concerned; NULL for none.
 -- category: category of that product, as known now; NULL for none.
 -- channel: channel on which it happened.
 -- amount: net value of a line or order, or the value of an event; NULL for none.
 WITH
-orders AS (
-    SELECT order_id, customer_id, event_time, known_time, channel, amount, status = 'completed' AS is_purchase, is_void
+void AS (
+    SELECT order_id, event_time, known_time
     FROM core.order_versions
-    WHERE superseded_at IS NULL
+    WHERE superseded_at IS NULL AND is_void
+),
+
+-- What an order was before it fell through, so that a history cut before that was known still shows it.
+fallen AS (
+    SELECT o.order_id, o.customer_id, o.event_time, o.known_time, o.channel, o.amount, o.status
+    FROM core.order_versions AS o
+    LEFT SEMI JOIN void AS v ON v.order_id = o.order_id
+    WHERE NOT o.is_void
+    QUALIFY row_number() OVER (PARTITION BY o.order_id ORDER BY o.known_time DESC, o.event_time DESC) = 1
+),
+
+never AS (
+    SELECT v.order_id
+    FROM void AS v
+    LEFT ANTI JOIN fallen AS f ON f.order_id = v.order_id
+),
+
+orders AS (
+    SELECT order_id, customer_id, event_time, known_time, channel, amount, status
+    FROM core.order_versions
+    WHERE superseded_at IS NULL AND NOT is_void
+    UNION ALL
+    SELECT order_id, customer_id, event_time, known_time, channel, amount, status
+    FROM fallen
 ),
 
 lines AS (
@@ -39,12 +62,6 @@ products AS (
     WHERE superseded_at IS NULL
 ),
 
-void AS (
-    SELECT order_id
-    FROM orders
-    WHERE is_void
-),
-
 line_facts AS (
     SELECT
         l.customer_id,
@@ -55,7 +72,7 @@ line_facts AS (
         l.channel,
         l.amount
     FROM lines AS l
-    LEFT ANTI JOIN void AS v ON v.order_id = l.order_id
+    LEFT ANTI JOIN never AS n ON n.order_id = l.order_id
 ),
 
 -- Sources without order lines, such as a plain list of transactions, still have a history.
@@ -64,13 +81,26 @@ order_facts AS (
         o.customer_id,
         o.event_time,
         o.known_time,
-        CASE WHEN o.is_purchase THEN 'purchase' ELSE 'return' END AS kind,
+        CASE WHEN o.status = 'completed' THEN 'purchase' ELSE 'return' END AS kind,
         cast(NULL AS VARCHAR) AS product_id,
         o.channel,
         o.amount
     FROM orders AS o
     LEFT ANTI JOIN lines AS l ON l.order_id = o.order_id
-    WHERE NOT o.is_void
+),
+
+-- Falling through takes the whole order back, on the day on which it became known.
+fallen_facts AS (
+    SELECT
+        f.customer_id,
+        greatest(f.event_time, v.event_time) AS event_time,
+        v.known_time,
+        'return' AS kind,
+        cast(NULL AS VARCHAR) AS product_id,
+        f.channel,
+        -f.amount AS amount
+    FROM fallen AS f
+    INNER JOIN void AS v ON v.order_id = f.order_id
 ),
 
 event_facts AS (
@@ -94,6 +124,8 @@ facts AS (
     SELECT * FROM line_facts
     UNION ALL
     SELECT * FROM order_facts
+    UNION ALL
+    SELECT * FROM fallen_facts
     UNION ALL
     SELECT * FROM event_facts
     UNION ALL

@@ -9,7 +9,7 @@
 -- frequency_score: 5 for the fifth with most purchases, 1 for the fewest; equal customers share the lower score.
 -- monetary_score: 5 for the fifth that spent most, net of returns, 1 for the least; equal customers share the lower score.
 -- rfm_score: the three digits side by side, such as 545.
--- rfm_segment: champion, loyal, promising, new, needs_attention, at_risk, cannot_lose, hibernating or lost.
+-- segment: champion, loyal, promising, new, needs_attention, at_risk, cannot_lose, hibernating or lost.
 WITH
 measures AS (
     SELECT
@@ -62,5 +62,5 @@ SELECT
         WHEN frequency_score >= 3 THEN 'at_risk'
         WHEN recency_score = 2 THEN 'hibernating'
         ELSE 'lost'
-    END AS rfm_segment
+    END AS segment
 FROM scored

@@ -9,10 +9,10 @@
 -- country: country of the customer.
 -- city: city of the customer.
 -- signup_channel: channel on which the customer signed up.
--- rfm_segment: named RFM segment among the customers of the cut-off; NULL without purchases.
+-- segment: named RFM segment among the customers of the cut-off; NULL without purchases.
 -- rfm_score: digits of recency, frequency and monetary quintile, such as 545.
 -- scores_as_of: cut-off of the newest churn score; NULL where the customer was never scored.
--- churn_probability: probability of no purchase in the horizon of the newest churn score.
+-- p_churn: probability of no purchase in the horizon of the newest churn score.
 -- churn_horizon_days: days that this probability covers.
 -- expected_value: expected net order value in the horizon of the newest value score.
 -- value_horizon_days: days that this value covers.
@@ -169,10 +169,10 @@ SELECT
     c.country,
     c.city,
     c.signup_channel,
-    r.rfm_segment,
+    r.segment,
     r.rfm_score,
     churn.as_of AS scores_as_of,
-    churn.p_churn AS churn_probability,
+    churn.p_churn,
     churn.horizon_days AS churn_horizon_days,
     clv.expected_value,
     clv.horizon_days AS value_horizon_days,
