@@ -1,0 +1,67 @@
+use std::ops::RangeInclusive;
+
+/// What a caller's numbers can be wrong about. Rows and customers are counted from 0, as in the slices given.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    #[error("{what}: no rows; at least one is needed")]
+    Empty { what: &'static str },
+    #[error("{what} has {found} entries where {expected} are needed")]
+    Length { what: &'static str, expected: usize, found: usize },
+    #[error("{what} is {value} in row {row}; valid is {valid}")]
+    Value { what: &'static str, row: usize, value: f64, valid: &'static str },
+    #[error("all {rows} labels are {label}; {what} needs rows of both classes")]
+    OneClass { what: &'static str, rows: usize, label: bool },
+    #[error("{metric} is undefined: {why}")]
+    Undefined { metric: &'static str, why: &'static str },
+    #[error("only {defined} of {replicates} resamples have a defined value; too few rows of one kind for an interval")]
+    FewReplicates { defined: usize, replicates: usize },
+    #[error("{name} is {value}; valid is {valid}")]
+    Setting { name: &'static str, value: f64, valid: &'static str },
+    #[error("customer {customer}: {what} is {value}; valid is {valid}")]
+    Customer { customer: usize, what: &'static str, value: f64, valid: &'static str },
+    #[error("customer {customer}: the last purchase (t_x = {t_x}) is later than the end of observation (t = {t})")]
+    PurchaseAfterEnd { customer: usize, t_x: f64, t: f64 },
+    #[error(
+        "customer {customer}: transaction {row} (day {day}) comes before the one it follows (day {previous}); sort by day"
+    )]
+    Unsorted { customer: usize, row: usize, day: i32, previous: i32 },
+    #[error("none of {customers} customers bought a second time{of_value}; there is nothing to fit")]
+    NoRepeatPurchase { customers: usize, of_value: &'static str },
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+pub(crate) fn same_length(what: &'static str, expected: usize, found: usize) -> Result<()> {
+    if expected == found { Ok(()) } else { Err(Error::Length { what, expected, found }) }
+}
+
+pub(crate) fn not_empty(what: &'static str, rows: usize) -> Result<()> {
+    if rows == 0 { Err(Error::Empty { what }) } else { Ok(()) }
+}
+
+pub(crate) fn all_finite(what: &'static str, values: &[f64]) -> Result<()> {
+    match values.iter().position(|v| !v.is_finite()) {
+        Some(row) => Err(Error::Value { what, row, value: values[row], valid: "a finite number" }),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn all_within(
+    what: &'static str,
+    values: &[f64],
+    range: RangeInclusive<f64>,
+    valid: &'static str,
+) -> Result<()> {
+    match values.iter().position(|v| !range.contains(v)) {
+        Some(row) => Err(Error::Value { what, row, value: values[row], valid }),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn both_classes(what: &'static str, labels: &[bool]) -> Result<()> {
+    match labels.first() {
+        Some(&label) if labels.iter().all(|&y| y == label) => Err(Error::OneClass { what, rows: labels.len(), label }),
+        Some(_) => Ok(()),
+        None => Err(Error::Empty { what }),
+    }
+}

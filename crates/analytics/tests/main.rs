@@ -1,0 +1,8 @@
+//! What this crate promises, by module; oracle numbers lie in `data/`.
+
+mod bootstrap;
+mod btyd;
+mod cdnow;
+mod logistic;
+mod metrics;
+mod support;
