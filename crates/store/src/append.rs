@@ -1,0 +1,395 @@
+//! Defines [`Store::append`]: rows become files, and the files one commit.
+//!
+//! Files are written before the commit names them, so a killed append leaves files that nobody reads, and no half of
+//! its rows. Rows are held in memory up to a fixed size; a larger append writes several sorted files for a bucket,
+//! which a scan merges, rather than sorting on disk.
+
+use std::future::ready;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use chrono::Utc;
+use deltalake::DeltaTableError;
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TableReference, TransactionError};
+use deltalake::kernel::{Action, Add, MetadataExt, StructType, Transaction, new_metadata};
+use deltalake::protocol::{DeltaOperation, SaveMode};
+use futures::{Stream, StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use parquet::errors::ParquetError;
+use rayon::prelude::*;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::BUCKET;
+use crate::error::{BoxError, Error, Result};
+use crate::layout::{BucketRows, Layout, cluster};
+use crate::schema::{refuse_empty_customer, storable, to_stored};
+use crate::snapshot::ATTEMPTS;
+use crate::store::Store;
+use crate::table::{Table, add_action, table_folder};
+use crate::writer::{BATCH_ROWS, EncodedFile, FileEncoder, blocking, logged_columns};
+
+/// Rows of a clustered append are sorted in memory in portions of this size.
+const BUFFER_BYTES: usize = 256 << 20;
+/// Files on their way to the object store at once.
+const UPLOADS: usize = 8;
+
+/// What an append is, beside its rows.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// For people: what was done, in the commit of the Delta log.
+    pub operation: String,
+    /// The columns of the rows; those that the table lacks are added to it.
+    pub schema: SchemaRef,
+    /// What this append holds: application id and version. If the table has all of them, at these versions or later
+    /// ones, nothing is appended.
+    pub transactions: Vec<(String, i64)>,
+}
+
+impl Store {
+    /// Appends `batches` to the table `name` in one commit on top of its newest version, and returns the version that
+    /// has them. Creates the table if there is none; other appends at the same time are no conflict.
+    ///
+    /// Columns are matched by name; text may come in any Arrow form, other types must be those of the table.
+    ///
+    /// Errors: [`Error::Layout`] and [`Error::Column`] if the rows do not fit, [`Error::Input`] if `batches` fails,
+    /// [`Error::AlreadyWritten`] if another writer recorded a part of the transactions.
+    pub async fn append<S, E>(&self, name: &str, layout: &Layout, append: Append, batches: S) -> Result<Table>
+    where
+        S: Stream<Item = Result<RecordBatch, E>> + Send,
+        E: Into<BoxError>,
+    {
+        self.append_buffered(name, layout, append, batches, BUFFER_BYTES).await
+    }
+
+    pub(crate) async fn append_buffered<S, E>(
+        &self,
+        name: &str,
+        layout: &Layout,
+        append: Append,
+        batches: S,
+        buffer_bytes: usize,
+    ) -> Result<Table>
+    where
+        S: Stream<Item = Result<RecordBatch, E>> + Send,
+        E: Into<BoxError>,
+    {
+        let append = Append { schema: storable(name, &append.schema, layout)?, ..append };
+        if let Some(existing) = self.latest(name).await? {
+            merged_schema(&existing, layout, &append.schema)?;
+            if is_written(&existing, &append.transactions).await? {
+                return Ok(existing);
+            }
+        }
+        let mut files = NewFiles { store: self, table: name, layout, schema: append.schema.clone(), adds: Vec::new() };
+        if let Err(error) = files.write(batches, buffer_bytes).await {
+            files.remove().await;
+            return Err(error);
+        }
+        // After a failed commit the files stay: the commit may have landed though its answer was lost.
+        let table = self.commit(name, layout, &append, &files.adds).await?;
+        if files.adds.first().is_some_and(|add| !has_file(self, &table, add)) {
+            files.remove().await;
+        }
+        Ok(table)
+    }
+
+    /// Commits `adds`. Every attempt looks at the newest version anew, so a table that somebody else creates, widens
+    /// or writes the same transaction to is seen, and so is a commit of ours that landed though its answer was lost.
+    async fn commit(&self, name: &str, layout: &Layout, append: &Append, adds: &[Add]) -> Result<Table> {
+        for attempt in 0..ATTEMPTS {
+            let newest = self.latest(name).await?;
+            if let Some(table) = &newest {
+                let landed = adds.first().is_some_and(|add| has_file(self, table, add));
+                if landed || is_written(table, &append.transactions).await? {
+                    return Ok(table.clone());
+                }
+            }
+            let mut actions = match &newest {
+                None => creation(name, layout, &append.schema)?,
+                Some(table) => widening(table, layout, &append.schema)?,
+            };
+            actions.extend(adds.iter().cloned().map(Action::Add));
+            match newest {
+                Some(table) if actions.is_empty() && append.transactions.is_empty() => return Ok(table),
+                newest => match self.try_commit(name, layout, append, newest.as_ref(), actions).await? {
+                    Some(table) => return Ok(table),
+                    None => pause(attempt).await,
+                },
+            }
+        }
+        Err(Error::Contended { what: format!("appending to {name}"), attempts: ATTEMPTS })
+    }
+
+    /// One try to commit right on top of `newest`; None if another writer was faster.
+    async fn try_commit(
+        &self,
+        name: &str,
+        layout: &Layout,
+        append: &Append,
+        newest: Option<&Table>,
+        actions: Vec<Action>,
+    ) -> Result<Option<Table>> {
+        let transactions = append.transactions.iter().map(|(app_id, version)| Transaction::new(app_id, *version));
+        let properties = CommitProperties::default()
+            .with_max_retries(0)
+            // Old snapshots name old versions: their log must stay.
+            .with_cleanup_expired_logs(Some(false))
+            .with_application_transactions(transactions.collect())
+            .with_metadata([("userMetadata".to_owned(), json!(append.operation))]);
+        let partition_by = layout.partition_columns().iter().map(|&column| column.to_owned()).collect();
+        let operation =
+            DeltaOperation::Write { mode: SaveMode::Append, partition_by: Some(partition_by), predicate: None };
+        let state = newest.map(|table| &table.state as &dyn TableReference);
+        let log = self.log(name)?;
+        let commit = CommitBuilder::from(properties).with_actions(actions).build(state, log.clone(), operation);
+        let prepared = commit.into_prepared_commit_future().await.map_err(|e| Error::delta(name, e))?;
+        let committed = match prepared.await {
+            Ok(committed) => committed,
+            Err(error) if is_lost_race(&error) => return Ok(None),
+            Err(error) => return Err(Error::delta(name, error)),
+        };
+        let version = committed.version;
+        match committed.await {
+            Ok(finished) => self.describe(name, finished.snapshot, log).map(Some),
+            Err(error) => {
+                tracing::warn!(table = name, version, %error, "committed, but its checkpoint could not be written");
+                self.table(name, version).await.map(Some)
+            }
+        }
+    }
+}
+
+/// The files of one append, as they are written.
+struct NewFiles<'a> {
+    store: &'a Store,
+    table: &'a str,
+    layout: &'a Layout,
+    schema: SchemaRef,
+    adds: Vec<Add>,
+}
+
+impl NewFiles<'_> {
+    async fn write<S, E>(&mut self, batches: S, buffer_bytes: usize) -> Result<()>
+    where
+        S: Stream<Item = Result<RecordBatch, E>> + Send,
+        E: Into<BoxError>,
+    {
+        let (table, schema, is_clustered) = (self.table, self.schema.clone(), self.layout.is_clustered());
+        let mut rows = 0;
+        let batches = batches.map(move |batch| -> Result<RecordBatch> {
+            let batch = batch.map_err(|e| Error::Input { table: table.to_owned(), source: e.into() })?;
+            let batch = to_stored(table, &batch, &schema)?;
+            if is_clustered {
+                refuse_empty_customer(table, &batch, rows + 1)?;
+            }
+            rows += batch.num_rows() as u64;
+            Ok(batch)
+        });
+        let batches = std::pin::pin!(batches.try_filter(|batch| ready(batch.num_rows() > 0)));
+        match is_clustered {
+            true => self.write_clustered(batches, buffer_bytes).await,
+            false => self.write_in_order(batches).await,
+        }
+    }
+
+    async fn write_clustered(
+        &mut self,
+        mut batches: impl Stream<Item = Result<RecordBatch>> + Unpin,
+        buffer_bytes: usize,
+    ) -> Result<()> {
+        let mut held = Vec::new();
+        let mut bytes = 0;
+        while let Some(batch) = batches.try_next().await? {
+            bytes += memory_size(&batch);
+            held.push(batch);
+            if bytes >= buffer_bytes {
+                self.flush(std::mem::take(&mut held)).await?;
+                bytes = 0;
+            }
+        }
+        if held.is_empty() { Ok(()) } else { self.flush(held).await }
+    }
+
+    async fn flush(&mut self, held: Vec<RecordBatch>) -> Result<()> {
+        let (schema, layout) = (self.schema.clone(), self.layout.clone());
+        let files = blocking(move || encode_buckets(&held, &schema, &layout)).await;
+        self.upload(files.map_err(|e| Error::parquet(self.table, e))?).await
+    }
+
+    async fn write_in_order(&mut self, mut batches: impl Stream<Item = Result<RecordBatch>> + Unpin) -> Result<()> {
+        let failed = |e: ParquetError| Error::parquet(self.table, e);
+        let mut open: Option<FileEncoder> = None;
+        loop {
+            let batch = batches.try_next().await?;
+            let is_last = batch.is_none();
+            if let Some(batch) = batch {
+                let encoder = match open.take() {
+                    Some(encoder) => encoder,
+                    None => FileEncoder::stored(self.schema.clone(), self.layout).map_err(failed)?,
+                };
+                open = Some(blocking(move || encoder.write(&batch)).await.map_err(failed)?);
+            }
+            if let Some(encoder) = open.take_if(|encoder| is_last || encoder.is_full()) {
+                let file = blocking(move || encoder.finish()).await.map_err(failed)?;
+                self.upload(vec![(None, file)]).await?;
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn upload(&mut self, files: Vec<(Option<i32>, EncodedFile)>) -> Result<()> {
+        let now = Utc::now().timestamp_millis();
+        let root = &self.store.root;
+        let mut puts = Vec::with_capacity(files.len());
+        for (bucket, file) in files {
+            // Ids rise with time, so the order of names is the order of writing.
+            let name = match bucket {
+                Some(bucket) => format!("{BUCKET}={bucket}/{}.parquet", Uuid::now_v7()),
+                None => format!("{}.parquet", Uuid::now_v7()),
+            };
+            self.adds.push(add_action(&name, bucket, &file, now));
+            let path = format!("{}/{name}", table_folder(self.table)?);
+            puts.push(async move { root.put(&path, file.bytes).await });
+        }
+        futures::stream::iter(puts).buffer_unordered(UPLOADS).try_collect().await
+    }
+
+    /// Deletes the files, which no commit names, as far as that goes.
+    async fn remove(&self) {
+        for add in &self.adds {
+            let deleted = match file_path(self.store, self.table, add) {
+                Ok(path) => self.store.root.objects.delete(&path).await.map_err(|e| Error::storage(path, e)),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = deleted {
+                tracing::debug!(table = self.table, %error, "an unused file stays behind");
+            }
+        }
+    }
+}
+
+/// The files of a clustered table for `held`: one for each bucket that has rows.
+fn encode_buckets(
+    held: &[RecordBatch],
+    schema: &SchemaRef,
+    layout: &Layout,
+) -> Result<Vec<(Option<i32>, EncodedFile)>, ParquetError> {
+    let Layout::Clustered { buckets, .. } = layout else { return Ok(Vec::new()) };
+    let buckets = cluster(held, *buckets, &layout.sort_columns())?;
+    let encode = |rows: &BucketRows| {
+        let mut encoder = FileEncoder::stored(schema.clone(), layout)?;
+        for batch in rows.batches(held, BATCH_ROWS) {
+            encoder = encoder.write(&batch?)?;
+        }
+        Ok((Some(rows.bucket), encoder.finish()?))
+    };
+    buckets.par_iter().map(encode).collect()
+}
+
+/// The actions that make a new table.
+fn creation(name: &str, layout: &Layout, schema: &SchemaRef) -> Result<Vec<Action>> {
+    let failed = |e: DeltaTableError| Error::delta(name, e);
+    let logged = logged_columns(schema);
+    let (statistics, value) = match logged.is_empty() {
+        true => ("delta.dataSkippingNumIndexedCols", "0".to_owned()),
+        false => ("delta.dataSkippingStatsColumns", logged.join(",")),
+    };
+    let mut properties = layout.to_properties();
+    properties.push((statistics, value));
+    properties.push(("delta.enableExpiredLogCleanup", "false".to_owned()));
+    let partition_columns = layout.partition_columns();
+    let metadata = new_metadata(&delta_schema(name, layout, schema)?, partition_columns, properties).map_err(failed)?;
+    let protocol = serde_json::from_value(json!({ "minReaderVersion": 1, "minWriterVersion": 2 }));
+    let protocol = protocol.map_err(|e| failed(e.into()))?;
+    Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata.with_name(name.to_owned()).map_err(failed)?)])
+}
+
+/// The actions that add the columns of `schema` which `table` lacks; none if it has them all.
+fn widening(table: &Table, layout: &Layout, schema: &SchemaRef) -> Result<Vec<Action>> {
+    let merged = merged_schema(table, layout, schema)?;
+    if merged.fields().len() == table.schema.fields().len() {
+        return Ok(Vec::new());
+    }
+    let metadata = table.state.metadata().clone().with_schema(&delta_schema(&table.name, layout, &merged)?);
+    Ok(vec![Action::Metadata(metadata.map_err(|e| Error::delta(&table.name, e))?)])
+}
+
+/// The columns of `table`, then those that only `schema` has. The types must agree, and so must the layout.
+fn merged_schema(table: &Table, layout: &Layout, schema: &SchemaRef) -> Result<SchemaRef> {
+    if table.layout != *layout {
+        let (existing, asked) = (table.layout.to_string(), layout.to_string());
+        return Err(Error::Layout { table: table.name.clone(), existing, asked });
+    }
+    let mut fields: Vec<_> = table.schema.fields().iter().cloned().collect();
+    for field in schema.fields() {
+        match fields.iter().find(|known| known.name().eq_ignore_ascii_case(field.name())) {
+            None => fields.push(field.clone()),
+            Some(known) if known.name() == field.name() && known.data_type() == field.data_type() => {}
+            Some(known) => {
+                let (had, got) = (known.data_type(), field.data_type());
+                let reason = format!("is {got} now, but the table has {had} '{}'", known.name());
+                return Err(Error::column(&table.name, field.name(), reason));
+            }
+        }
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+fn delta_schema(name: &str, layout: &Layout, schema: &SchemaRef) -> Result<StructType> {
+    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+    fields.extend(layout.partition_columns().iter().map(|&column| Field::new(column, DataType::Int32, true).into()));
+    Schema::new(fields).try_into_kernel().map_err(|e| Error::column(name, "*", e.to_string()))
+}
+
+/// Whether `table` has all of the transactions; having only some of them is an error.
+async fn is_written(table: &Table, transactions: &[(String, i64)]) -> Result<bool> {
+    let mut found = Vec::new();
+    for (app_id, version) in transactions {
+        if table.transaction(app_id).await?.is_some_and(|newest| newest >= *version) {
+            found.push(app_id);
+        }
+    }
+    match found.first() {
+        None => Ok(false),
+        Some(_) if found.len() == transactions.len() => Ok(true),
+        Some(app_id) => Err(Error::AlreadyWritten { table: table.name.clone(), app_id: (*app_id).clone() }),
+    }
+}
+
+fn has_file(store: &Store, table: &Table, add: &Add) -> bool {
+    file_path(store, &table.name, add).is_ok_and(|path| table.files.iter().any(|file| file.path == path))
+}
+
+fn file_path(store: &Store, table: &str, add: &Add) -> Result<Path> {
+    store.path(&format!("{}/{}", table_folder(table)?, add.path))
+}
+
+/// Whether another writer took the version that a commit was for.
+fn is_lost_race(error: &DeltaTableError) -> bool {
+    use TransactionError::{CommitConflict, MaxCommitAttempts, VersionAlreadyExists};
+    match error {
+        DeltaTableError::VersionAlreadyExists(_) => true,
+        DeltaTableError::Transaction { source } => {
+            matches!(source, VersionAlreadyExists(_) | MaxCommitAttempts(_) | CommitConflict(_))
+        }
+        _ => false,
+    }
+}
+
+/// Waits a little, longer every time and not equally long for all writers.
+async fn pause(attempt: u32) {
+    let spread = Uuid::now_v7().as_u128() as u64 % 16;
+    tokio::time::sleep(Duration::from_millis(u64::from(attempt.min(20)) * 4 + spread)).await;
+}
+
+fn memory_size(batch: &RecordBatch) -> usize {
+    let size = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(column.get_array_memory_size());
+    batch.columns().iter().map(size).sum()
+}

@@ -1,0 +1,137 @@
+//! Defines [`Error`]: every way in which a warehouse lets its user down, each with what to do about it.
+
+use std::error::Error as StdError;
+use std::io::ErrorKind;
+
+use deltalake::DeltaTableError;
+
+/// An error of any origin: what streams of batches handed to the store may fail with.
+pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
+
+/// The result of anything that touches a warehouse.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a user of a warehouse can run into.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot use '{url}': {reason}; give a folder, file://, s3://bucket/…, gs://bucket/… or az://container/…")]
+    Location { url: String, reason: String },
+
+    #[error("there is no warehouse at {url}: run `perennial init` first, or check the path")]
+    NotAWarehouse { url: String },
+
+    #[error("there is a warehouse at {url} already")]
+    WarehouseExists { url: String },
+
+    #[error("{path} has format {found}, this program reads up to {supported}: use a newer perennial")]
+    NewerFormat { path: String, found: u32, supported: u32 },
+
+    #[error("a warehouse has between 1 and {most} buckets, not {buckets}")]
+    Buckets { buckets: u32, most: u32 },
+
+    #[error("no permission for {path}: check the credentials and the rights on it")]
+    Denied { path: String, source: BoxError },
+
+    #[error("there is no {path}")]
+    Missing { path: String },
+
+    #[error("{path} exists already and is not replaced")]
+    Exists { path: String },
+
+    #[error("cannot read or write {path}")]
+    Storage { path: String, source: BoxError },
+
+    #[error("{path} is damaged: {reason}")]
+    Damaged { path: String, reason: String },
+
+    #[error("'{name}' is no valid name: {valid}")]
+    Name { name: String, valid: &'static str },
+
+    #[error("there is no table {table} at version {version}{}", newest(.newest))]
+    NoTable { table: String, version: u64, newest: Option<u64> },
+
+    #[error("there is no snapshot {id}; the newest one is {newest}")]
+    NoSnapshot { id: u64, newest: u64 },
+
+    #[error("{table}.{column}: {reason}")]
+    Column { table: String, column: String, reason: String },
+
+    #[error("{table} is laid out as {existing}, not as {asked}: the layout is fixed when a table is created")]
+    Layout { table: String, existing: String, asked: String },
+
+    #[error("another writer has just written '{app_id}' to {table}: run this again to see what is left to do")]
+    AlreadyWritten { table: String, app_id: String },
+
+    #[error("{what}: other writers were faster {attempts} times in a row; run this again")]
+    Contended { what: String, attempts: u32 },
+
+    #[error("cannot read the rows for {table}")]
+    Input { table: String, source: BoxError },
+
+    #[error("cannot use the Delta log of {table}")]
+    Delta { table: String, source: DeltaTableError },
+
+    #[error("cannot write Parquet for {table}")]
+    Parquet { table: String, source: parquet::errors::ParquetError },
+
+    #[error("version {version} was not published: {newest} was published meanwhile; run this again")]
+    Overtaken { version: u64, newest: u64 },
+}
+
+impl Error {
+    /// Says what a failed request to the storage at `path` means for the user.
+    pub(crate) fn storage(path: impl ToString, source: object_store::Error) -> Self {
+        let path = path.to_string();
+        match source {
+            object_store::Error::NotFound { .. } => Error::Missing { path },
+            object_store::Error::AlreadyExists { .. } => Error::Exists { path },
+            source if is_denied(&source) => Error::Denied { path, source: source.into() },
+            source => Error::Storage { path, source: source.into() },
+        }
+    }
+
+    pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
+        let path = path.display().to_string();
+        match source.kind() {
+            ErrorKind::NotFound => Error::Missing { path },
+            ErrorKind::AlreadyExists => Error::Exists { path },
+            ErrorKind::PermissionDenied => Error::Denied { path, source: source.into() },
+            _ => Error::Storage { path, source: source.into() },
+        }
+    }
+
+    pub(crate) fn parquet(table: &str, source: impl Into<parquet::errors::ParquetError>) -> Self {
+        Error::Parquet { table: table.to_owned(), source: source.into() }
+    }
+
+    pub(crate) fn delta(table: &str, source: DeltaTableError) -> Self {
+        match source {
+            DeltaTableError::ObjectStore { source } => Error::storage(table, source),
+            source => Error::Delta { table: table.to_owned(), source },
+        }
+    }
+
+    pub(crate) fn column(table: &str, column: &str, reason: impl Into<String>) -> Self {
+        Error::Column { table: table.to_owned(), column: column.to_owned(), reason: reason.into() }
+    }
+}
+
+fn newest(version: &Option<u64>) -> String {
+    version.map_or_else(String::new, |version| format!("; its newest version is {version}"))
+}
+
+/// Local folders report missing rights only as the cause of another error.
+fn is_denied(error: &object_store::Error) -> bool {
+    use object_store::Error::{PermissionDenied, Unauthenticated};
+    if matches!(error, PermissionDenied { .. } | Unauthenticated { .. }) {
+        return true;
+    }
+    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+    while let Some(inner) = cause {
+        if inner.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == ErrorKind::PermissionDenied) {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
+}

@@ -1,0 +1,171 @@
+//! Defines [`Layout`]: how the rows of a table lie in its files, and the bucket and order of a clustered one.
+//!
+//! The layout is written into the properties of the Delta table, because readers rely on it and changing it rewrites
+//! every file.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::fmt;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::{SortOptions, interleave_record_batch};
+use arrow::datatypes::Schema;
+use arrow::error::ArrowError;
+use arrow::row::{RowConverter, Rows, SortField};
+use rayon::prelude::*;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{BUCKET, CUSTOMER_ID, EVENT_TIME, KNOWN_TIME};
+
+/// The bucket of rows without a customer.
+pub const NO_CUSTOMER_BUCKET: i32 = -1;
+
+/// How sorted columns are ordered, in files and to be declared to a planner: ascending, NULLs last.
+pub(crate) const ORDER: SortOptions = SortOptions { descending: false, nulls_first: false };
+
+const KIND_PROPERTY: &str = "perennial.layout";
+const BUCKETS_PROPERTY: &str = "perennial.buckets";
+const KEY_PROPERTY: &str = "perennial.key";
+
+/// How the rows of a table lie in its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Layout {
+    /// In the order in which they were appended.
+    FileOrder,
+    /// A file holds one bucket of customers, sorted by `(customer_id, event_time, known_time, key…)`.
+    Clustered { buckets: u32, key: Vec<String> },
+    /// As it comes.
+    Plain,
+}
+
+impl Layout {
+    /// The columns that every file is sorted by, ascending with NULLs last; none if the layout promises no order.
+    pub fn sort_columns(&self) -> Vec<&str> {
+        let Layout::Clustered { key, .. } = self else { return Vec::new() };
+        let mut columns = vec![CUSTOMER_ID, EVENT_TIME, KNOWN_TIME];
+        for column in key {
+            if !columns.contains(&column.as_str()) {
+                columns.push(column);
+            }
+        }
+        columns
+    }
+
+    pub(crate) fn is_clustered(&self) -> bool {
+        matches!(self, Layout::Clustered { .. })
+    }
+
+    pub(crate) fn partition_columns(&self) -> &'static [&'static str] {
+        if self.is_clustered() { &[BUCKET] } else { &[] }
+    }
+
+    pub(crate) fn to_properties(&self) -> Vec<(&'static str, String)> {
+        let mut properties = vec![(KIND_PROPERTY, self.kind().to_owned())];
+        if let Layout::Clustered { buckets, key } = self {
+            properties.push((BUCKETS_PROPERTY, buckets.to_string()));
+            properties.push((KEY_PROPERTY, key.join(",")));
+        }
+        properties
+    }
+
+    /// A table without our properties is somebody else's: it promises nothing. The error says what is wrong with ours.
+    pub(crate) fn from_properties(properties: &HashMap<String, String>) -> Result<Self, String> {
+        let property = |name: &str| properties.get(name).ok_or_else(|| format!("it has no property {name}"));
+        match properties.get(KIND_PROPERTY).map(String::as_str) {
+            None => Ok(Layout::Plain),
+            Some(kind) if kind == Layout::Plain.kind() => Ok(Layout::Plain),
+            Some(kind) if kind == Layout::FileOrder.kind() => Ok(Layout::FileOrder),
+            Some("clustered") => {
+                let buckets = property(BUCKETS_PROPERTY)?;
+                let buckets = buckets.parse().map_err(|_| format!("{BUCKETS_PROPERTY} is '{buckets}'"))?;
+                let key = property(KEY_PROPERTY)?.split(',').filter(|column| !column.is_empty());
+                Ok(Layout::Clustered { buckets, key: key.map(str::to_owned).collect() })
+            }
+            Some(other) => Err(format!("{KIND_PROPERTY} is '{other}'")),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Layout::FileOrder => "file_order",
+            Layout::Clustered { .. } => "clustered",
+            Layout::Plain => "plain",
+        }
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Layout::Clustered { buckets, key } => {
+                write!(f, "clustered by customer in {buckets} buckets, key ({})", key.join(", "))
+            }
+            other => f.write_str(other.kind()),
+        }
+    }
+}
+
+/// The bucket of a customer: xxh3_64 of the bytes of the id, seed 0, modulo `buckets`; −1 without a customer.
+pub fn bucket_of(customer_id: Option<&str>, buckets: u32) -> i32 {
+    let Some(customer_id) = customer_id else { return NO_CUSTOMER_BUCKET };
+    // Below `buckets`, which a warehouse keeps far below 2^31.
+    (xxh3_64(customer_id.as_bytes()) % u64::from(buckets)) as i32
+}
+
+/// The rows of one bucket: (batch, row) in the order of the layout.
+pub(crate) struct BucketRows {
+    pub(crate) bucket: i32,
+    indices: Vec<(usize, usize)>,
+}
+
+impl BucketRows {
+    /// The rows, copied out of the `batches` they were found in, `size` at a time.
+    pub(crate) fn batches<'a>(
+        &'a self,
+        batches: &'a [RecordBatch],
+        size: usize,
+    ) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> + 'a {
+        let all: Vec<&RecordBatch> = batches.iter().collect();
+        self.indices.chunks(size).map(move |indices| interleave_record_batch(&all, indices))
+    }
+}
+
+/// Splits `batches` into buckets and sorts each one; equal rows keep their order. The columns of `sort_columns` and
+/// `customer_id` as Utf8 must be there.
+pub(crate) fn cluster(
+    batches: &[RecordBatch],
+    buckets: u32,
+    sort_columns: &[&str],
+) -> Result<Vec<BucketRows>, ArrowError> {
+    let Some(first) = batches.first() else { return Ok(Vec::new()) };
+    let order = column_indices(&first.schema(), sort_columns)?;
+    let customer_column = first.schema().index_of(CUSTOMER_ID)?;
+    let fields = order.iter().map(|&i| SortField::new_with_options(first.column(i).data_type().clone(), ORDER));
+    let converter = RowConverter::new(fields.collect())?;
+    let rows: Vec<Rows> = batches
+        .iter()
+        .map(|batch| converter.convert_columns(&order.iter().map(|&i| batch.column(i).clone()).collect::<Vec<_>>()))
+        .collect::<Result<_, _>>()?;
+
+    // One more for the rows without a customer, which come first.
+    let mut found: Vec<Vec<(usize, usize)>> = vec![Vec::new(); buckets as usize + 1];
+    for (b, batch) in batches.iter().enumerate() {
+        let customers = batch.column(customer_column).as_string::<i32>();
+        for row in 0..batch.num_rows() {
+            let customer = customers.is_valid(row).then(|| customers.value(row));
+            found[(bucket_of(customer, buckets) - NO_CUSTOMER_BUCKET) as usize].push((b, row));
+        }
+    }
+    let compare = |a: &(usize, usize), b: &(usize, usize)| -> Ordering { rows[a.0].row(a.1).cmp(&rows[b.0].row(b.1)) };
+    let buckets = found.into_par_iter().zip(NO_CUSTOMER_BUCKET..).filter(|(indices, _)| !indices.is_empty());
+    Ok(buckets
+        .map(|(mut indices, bucket)| {
+            indices.sort_by(compare);
+            BucketRows { bucket, indices }
+        })
+        .collect())
+}
+
+pub(crate) fn column_indices(schema: &Schema, columns: &[&str]) -> Result<Vec<usize>, ArrowError> {
+    columns.iter().map(|column| schema.index_of(column)).collect()
+}

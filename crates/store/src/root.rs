@@ -1,0 +1,150 @@
+//! Defines [`Root`]: a URL and the object store behind it, for warehouses and publish targets alike.
+//!
+//! A local folder is addressed through the object store of the whole file system, as a bucket is, so that the same
+//! paths work in Delta, in DataFusion and here.
+
+use std::path::{Component, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, ObjectStoreScheme, PutMode, PutOptions};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::error::{Error, Result};
+
+/// Options count only with one of these prefixes, in any case: a program can pass its whole environment.
+const OPTION_PREFIXES: [&str; 3] = ["aws_", "azure_", "google_"];
+
+/// A place that holds files: one prefix of one object store.
+#[derive(Debug, Clone)]
+pub(crate) struct Root {
+    /// Ends with a slash.
+    pub(crate) url: Url,
+    /// Where `url` lies in `objects`.
+    pub(crate) prefix: Path,
+    /// Rooted at the bucket, or at the root of the file system.
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    /// The folder, when it is one of this machine.
+    pub(crate) folder: Option<PathBuf>,
+}
+
+impl Root {
+    pub(crate) fn open(url: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let invalid = |reason: String| Error::Location { url: url.to_owned(), reason };
+        let mut parsed = match url.contains("://") {
+            true => Url::parse(url).map_err(|e| invalid(e.to_string()))?,
+            false => folder_url(url).map_err(&invalid)?,
+        };
+        if parsed.query().is_some() || parsed.fragment().is_some() {
+            return Err(invalid("it has a '?' or '#'".to_owned()));
+        }
+        if !parsed.path().ends_with('/') {
+            parsed.set_path(&format!("{}/", parsed.path()));
+        }
+        let (scheme, prefix) = ObjectStoreScheme::parse(&parsed).map_err(|e| invalid(e.to_string()))?;
+        let (objects, folder): (Arc<dyn ObjectStore>, _) = match scheme {
+            ObjectStoreScheme::Local => {
+                let folder = parsed.to_file_path().map_err(|()| invalid("it is no absolute path".to_owned()))?;
+                (Arc::new(LocalFileSystem::new()), Some(folder))
+            }
+            ObjectStoreScheme::AmazonS3 | ObjectStoreScheme::GoogleCloudStorage | ObjectStoreScheme::MicrosoftAzure => {
+                let options = options
+                    .into_iter()
+                    .map(|(key, value)| (key.to_ascii_lowercase(), value))
+                    .filter(|(key, _)| OPTION_PREFIXES.iter().any(|prefix| key.starts_with(prefix)));
+                let (objects, _) =
+                    object_store::parse_url_opts(&parsed, options).map_err(|e| invalid(e.to_string()))?;
+                (objects.into(), None)
+            }
+            _ => return Err(invalid(format!("'{}' is no supported kind of storage", parsed.scheme()))),
+        };
+        Ok(Root { url: parsed, prefix, objects, folder })
+    }
+
+    /// The place of `rel` in `objects`.
+    pub(crate) fn path(&self, rel: &str) -> Result<Path> {
+        let rel = Path::parse(rel)
+            .map_err(|_| Error::Name { name: rel.to_owned(), valid: "a path below the root, with no '..' or '//'" })?;
+        Ok(self.prefix.parts().chain(rel.parts()).collect())
+    }
+
+    /// How messages name `rel`.
+    pub(crate) fn show(&self, rel: &str) -> String {
+        match &self.folder {
+            Some(folder) => folder.join(rel).display().to_string(),
+            None => format!("{}{rel}", self.url),
+        }
+    }
+
+    pub(crate) async fn get(&self, rel: &str) -> Result<Bytes> {
+        let result = async { self.objects.get(&self.path(rel)?).await.map_err(|e| Error::storage(self.show(rel), e)) };
+        result.await?.bytes().await.map_err(|e| Error::storage(self.show(rel), e))
+    }
+
+    /// Writes `rel`, whole or not at all, over what was there.
+    pub(crate) async fn put(&self, rel: &str, bytes: Bytes) -> Result<()> {
+        let put = self.objects.put(&self.path(rel)?, bytes.into()).await;
+        put.map(|_| ()).map_err(|e| Error::storage(self.show(rel), e))
+    }
+
+    /// Writes `rel`, whole or not at all; [`Error::Exists`] if it is there already.
+    pub(crate) async fn create(&self, rel: &str, bytes: Bytes) -> Result<()> {
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let put = self.objects.put_opts(&self.path(rel)?, bytes.into(), options).await;
+        put.map(|_| ()).map_err(|e| Error::storage(self.show(rel), e))
+    }
+
+    pub(crate) async fn get_json<T: DeserializeOwned>(&self, rel: &str) -> Result<T> {
+        let bytes = self.get(rel).await?;
+        serde_json::from_slice(&bytes).map_err(|e| Error::Damaged { path: self.show(rel), reason: e.to_string() })
+    }
+
+    /// Every file below `rel`, relative to the root, in order of name.
+    pub(crate) async fn list(&self, rel: &str) -> Result<Vec<String>> {
+        let path = self.path(rel)?;
+        let found: Vec<_> =
+            self.objects.list(Some(&path)).try_collect().await.map_err(|e| Error::storage(self.show(rel), e))?;
+        let mut names: Vec<String> = found.iter().filter_map(|meta| self.relative(&meta.location)).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The names of the folders directly below `rel`.
+    pub(crate) async fn folders(&self, rel: &str) -> Result<Vec<String>> {
+        let path = self.path(rel)?;
+        let found = self.objects.list_with_delimiter(Some(&path)).await;
+        let found = found.map_err(|e| Error::storage(self.show(rel), e))?;
+        Ok(found.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
+    }
+
+    pub(crate) fn relative(&self, path: &Path) -> Option<String> {
+        let parts: Vec<_> = path.prefix_match(&self.prefix)?.collect();
+        Some(parts.iter().map(|part| part.as_ref()).collect::<Vec<_>>().join("/"))
+    }
+}
+
+/// `value` as the bytes of a JSON file that people may read.
+pub(crate) fn json_bytes<T: Serialize>(path: &str, value: &T) -> Result<Bytes> {
+    let text = serde_json::to_vec_pretty(value)
+        .map_err(|e| Error::Damaged { path: path.to_owned(), reason: e.to_string() })?;
+    Ok(text.into())
+}
+
+/// The URL of a folder that may not exist yet; `..` is resolved the way the file system would.
+fn folder_url(folder: &str) -> Result<Url, String> {
+    let mut resolved = PathBuf::new();
+    for component in std::path::absolute(folder).map_err(|e| e.to_string())?.components() {
+        if component == Component::ParentDir {
+            resolved = resolved.canonicalize().unwrap_or(resolved);
+            resolved.pop();
+        } else {
+            resolved.push(component);
+        }
+    }
+    Url::from_directory_path(&resolved).map_err(|()| "it is no path of this machine".to_owned())
+}

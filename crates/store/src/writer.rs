@@ -1,0 +1,160 @@
+//! Defines how a Parquet file is written: in memory, to be put into the object store in one piece.
+//!
+//! A file has at most a few hundred megabytes, so that one put makes it visible whole, its checksum is known, and no
+//! half-written file is ever seen. Core files choose encodings for decode speed; published ones keep to what every
+//! reader knows.
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::{max, min};
+use arrow::datatypes::{DataType, Schema, SchemaRef, TimestampMicrosecondType};
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
+
+use crate::layout::{Layout, ORDER, column_indices};
+use crate::table::TimeRange;
+use crate::{EVENT_TIME, KNOWN_TIME};
+
+/// A file is closed when it reaches this size.
+pub(crate) const FILE_BYTES: usize = 256 << 20;
+/// Rows that are encoded at a time.
+pub(crate) const BATCH_ROWS: usize = 1 << 14;
+const ROW_GROUP_ROWS: usize = 1 << 18;
+
+/// A whole Parquet file and what the log says about it.
+#[derive(Debug)]
+pub(crate) struct EncodedFile {
+    pub(crate) bytes: Bytes,
+    pub(crate) rows: u64,
+    pub(crate) event_time: Option<TimeRange>,
+    pub(crate) known_time: Option<TimeRange>,
+    pub(crate) null_counts: Vec<(&'static str, u64)>,
+}
+
+/// Writes one Parquet file into memory.
+pub(crate) struct FileEncoder {
+    writer: ArrowWriter<Vec<u8>>,
+    rows: u64,
+    clocks: Vec<Clock>,
+}
+
+/// What is known of a time column.
+struct Clock {
+    name: &'static str,
+    column: usize,
+    range: Option<TimeRange>,
+    nulls: u64,
+}
+
+impl FileEncoder {
+    /// A file of a table of the warehouse, whose rows come in the order of `layout`.
+    pub(crate) fn stored(schema: SchemaRef, layout: &Layout) -> Result<Self, ParquetError> {
+        let mut properties = properties();
+        if layout.is_clustered() {
+            let sorted = column_indices(&schema, &layout.sort_columns())?.into_iter().map(|column| SortingColumn {
+                column_idx: column as i32,
+                descending: ORDER.descending,
+                nulls_first: ORDER.nulls_first,
+            });
+            properties = properties.set_sorting_columns(Some(sorted.collect()));
+        }
+        for field in schema.fields() {
+            let path = ColumnPath::from(field.name().as_str());
+            // Times rise within a customer: small differences, no dictionary to look up.
+            if matches!(field.data_type(), DataType::Timestamp(..)) {
+                properties = properties
+                    .set_column_dictionary_enabled(path.clone(), false)
+                    .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+            }
+        }
+        Self::new(schema, properties.build(), ArrowWriterOptions::new())
+    }
+
+    /// A file for other tools: no encoding that is not in every reader, no Arrow types beside the Parquet ones.
+    pub(crate) fn published(schema: SchemaRef) -> Result<Self, ParquetError> {
+        Self::new(schema, properties().build(), ArrowWriterOptions::new().with_skip_arrow_metadata(true))
+    }
+
+    fn new(schema: SchemaRef, properties: WriterProperties, options: ArrowWriterOptions) -> Result<Self, ParquetError> {
+        let clocks = clocks(&schema);
+        let writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options.with_properties(properties))?;
+        Ok(FileEncoder { writer, rows: 0, clocks })
+    }
+
+    /// Takes the encoder and gives it back, so that it can go to another thread and return.
+    pub(crate) fn write(mut self, batch: &RecordBatch) -> Result<Self, ParquetError> {
+        self.rows += batch.num_rows() as u64;
+        self.clocks.iter_mut().for_each(|clock| clock.see(batch));
+        self.writer.write(batch)?;
+        Ok(self)
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.writer.bytes_written() + self.writer.in_progress_size() >= FILE_BYTES
+    }
+
+    pub(crate) fn finish(self) -> Result<EncodedFile, ParquetError> {
+        let bytes = self.writer.into_inner()?.into();
+        let range = |name| self.clocks.iter().find(|clock| clock.name == name).and_then(|clock| clock.range);
+        let null_counts = self.clocks.iter().map(|clock| (clock.name, clock.nulls)).collect();
+        Ok(EncodedFile {
+            bytes,
+            rows: self.rows,
+            event_time: range(EVENT_TIME),
+            known_time: range(KNOWN_TIME),
+            null_counts,
+        })
+    }
+}
+
+impl Clock {
+    fn see(&mut self, batch: &RecordBatch) {
+        let times = batch.column(self.column).as_primitive::<TimestampMicrosecondType>();
+        self.nulls += times.null_count() as u64;
+        if let (Some(min), Some(max)) = (min(times), max(times)) {
+            let range = self.range.get_or_insert(TimeRange { min, max });
+            *range = TimeRange { min: range.min.min(min), max: range.max.max(max) };
+        }
+    }
+}
+
+/// Runs work that would keep an asynchronous thread busy.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
+/// The columns whose statistics go into the Delta log. Only these: a log keeps what it once said, and everything else
+/// may be personal data.
+pub(crate) fn logged_columns(schema: &Schema) -> Vec<&'static str> {
+    clocks(schema).into_iter().map(|clock| clock.name).collect()
+}
+
+fn clocks(schema: &Schema) -> Vec<Clock> {
+    let clock = |name: &'static str| {
+        let (column, field) = schema.column_with_name(name)?;
+        let is_time = *field.data_type() == crate::schema::timestamp();
+        is_time.then_some(Clock { name, column, range: None, nulls: 0 })
+    };
+    [EVENT_TIME, KNOWN_TIME].into_iter().filter_map(clock).collect()
+}
+
+fn properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_created_by(concat!("perennial version ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        // Page statistics are the page index.
+        .set_statistics_enabled(EnabledStatistics::Page)
+}
