@@ -25,8 +25,8 @@ pub enum Error {
         "customer {customer}: transaction {row} (day {day}) comes before the one it follows (day {previous}); sort by day"
     )]
     Unsorted { customer: usize, row: usize, day: i32, previous: i32 },
-    #[error("none of {customers} customers bought a second time{of_value}; there is nothing to fit")]
-    NoRepeatPurchase { customers: usize, of_value: &'static str },
+    #[error("none of {customers} customers bought {what}; there is nothing to fit")]
+    NoRepeatPurchase { customers: usize, what: &'static str },
 }
 
 pub type Result<T> = std::result::Result<T, Error>;

@@ -36,6 +36,9 @@ fn both_models_equal_their_closed_forms() {
         assert_relative(&what("P(alive)"), model.p_alive(&customer), n[9], slack);
         assert_relative(&what("expected"), model.expected(&customer, horizon), n[10], slack);
         assert_relative(&what("P(zero)"), model.p_zero(&customer, horizon), n[11], 2.0 * slack);
+        let outlook = model.outlook(&customer, horizon);
+        assert_eq!((outlook.p_alive, outlook.expected), (model.p_alive(&customer), model.expected(&customer, horizon)));
+        assert_relative(&what("P(zero) of the outlook"), outlook.p_zero, n[11], 2.0 * slack);
     }
 }
 
@@ -120,6 +123,16 @@ fn fits_do_not_depend_on_the_unit() {
     let (a, b) = (GammaGamma::fit(&weeks).unwrap(), GammaGamma::fit(&days).unwrap());
     assert_relative("v", b.v, a.v * 100.0, 1e-4);
     assert_relative("q", b.q, a.q, 1e-4);
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let customers = simulated(3_000, 52.0);
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| (BgNbd::fit(&customers), ParetoNbd::fit(&customers), GammaGamma::fit(&customers)))
+    };
+    assert_eq!(with(1), with(3));
 }
 
 /// A prediction of the model's own kind: the simulated customers buy in the next year what is expected of them.

@@ -128,7 +128,6 @@ fn check_holdout<M: PurchaseModel>(fit: fn(&[Summary]) -> analytics::Result<M>, 
     assert_eq!(after.iter().sum::<f64>(), 19_684.0);
     assert_relative("actual value", value_after.iter().sum(), 777e3, 0.01);
     let one_percent = |what: &str, found: f64, expected: f64| {
-        println!("{what}: {found:.4} ({expected})");
         assert_relative(what, found, expected, 0.01);
     };
     one_percent("transactions", orders.iter().sum(), oracle.transactions);

@@ -39,6 +39,17 @@ fn separable_and_extreme_data_end_finite() {
 }
 
 #[test]
+fn threads_do_not_change_a_bit() {
+    let x: Vec<f64> = (0..30_000u32).map(|i| f64::from(i.wrapping_mul(2_654_435_761) % 1000)).collect();
+    let y: Vec<bool> = x.chunks(3).map(|row| row[0] + row[1] / 2.0 > 700.0 + row[2] / 10.0).collect();
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| Logistic::fit(&x, 3, &y, 1.0).unwrap())
+    };
+    assert_eq!(with(1), with(3));
+}
+
+#[test]
 fn a_copied_column_shares_its_coefficient() {
     let x: Vec<f64> = (0..40).flat_map(|i| [f64::from(i * 7 % 13), f64::from(i * 7 % 13)]).collect();
     let y: Vec<bool> = (0..40).map(|i| i * 7 % 13 + i % 5 > 8).collect();

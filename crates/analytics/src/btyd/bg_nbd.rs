@@ -44,9 +44,8 @@ impl BgNbd {
         let start = |r: f64, a: f64, b: f64| [r, r / groups.mean_x, a, b].map(f64::ln);
         let starts = [start(0.5, 0.8, 2.5), start(2.0, 0.3, 5.0), start(0.3, 1.5, 1.5)];
         let sample = groups.sample(SAMPLE);
-        let near = minimise(|at| objective(&sample, at), &BOUNDS, &starts);
-        let found = minimise(|at| objective(&groups, at), &BOUNDS, &[near.at]);
-        let [r, alpha, a, b] = found.at.map(f64::exp);
+        let found = minimise(|at| objective(&groups, at), |at| objective(&sample, at), &BOUNDS, starts);
+        let [r, alpha, a, b] = found.map(f64::exp);
         Ok(Self { r, alpha: alpha * groups.mean_age, a, b })
     }
 

@@ -33,7 +33,7 @@ impl Groups {
     pub(super) fn new(customers: &[Summary]) -> Result<Self> {
         summary::check_all(customers)?;
         if customers.iter().all(|c| c.x == 0.0) {
-            return Err(Error::NoRepeatPurchase { customers: customers.len(), of_value: "" });
+            return Err(Error::NoRepeatPurchase { customers: customers.len(), what: "a second time" });
         }
         let n = customers.len() as f64;
         let mean_age = customers.iter().map(|c| c.t).sum::<f64>() / n;

@@ -46,8 +46,16 @@ pub trait PurchaseModel: Sync {
     /// Probability of no purchase between age `t` and `t + horizon`. That future is the same history seen later, so it
     /// is a ratio of two likelihoods, exact for any model.
     fn p_zero(&self, customer: &Summary, horizon: f64) -> f64 {
-        let later = Summary { t: customer.t + horizon, ..*customer };
-        (self.log_likelihood(&later) - self.log_likelihood(customer)).exp().min(1.0)
+        (self.log_likelihood(&customer.later(horizon)) - self.log_likelihood(customer)).exp().min(1.0)
+    }
+
+    /// All three answers for one customer.
+    fn outlook(&self, customer: &Summary, horizon: f64) -> Forecast {
+        Forecast {
+            expected: self.expected(customer, horizon),
+            p_alive: self.p_alive(customer),
+            p_zero: self.p_zero(customer, horizon),
+        }
     }
 
     /// Log likelihood of all histories together.
@@ -63,12 +71,7 @@ pub trait PurchaseModel: Sync {
             return Err(Error::Setting { name: "horizon", value: horizon, valid: "above 0 and finite" });
         }
         summary::check_all(customers)?;
-        let one = |c: &Summary| Forecast {
-            expected: self.expected(c, horizon),
-            p_alive: self.p_alive(c),
-            p_zero: self.p_zero(c, horizon),
-        };
-        Ok(customers.par_iter().map(one).collect())
+        Ok(customers.par_iter().map(|c| self.outlook(c, horizon)).collect())
     }
 }
 

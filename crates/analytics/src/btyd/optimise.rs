@@ -9,52 +9,61 @@ const MAX_MOVE: f64 = 1.5;
 /// Share of the promised decrease a step must bring (Armijo).
 const SUFFICIENT: f64 = 1e-4;
 const SMALL_GRADIENT: f64 = 1e-9;
+/// A promised decrease, relative to the value, that is no longer worth an evaluation.
 const SMALL_DECREASE: f64 = 1e-14;
 
 pub(super) struct Minimum<const N: usize> {
     pub(super) at: [f64; N],
-    pub(super) value: f64,
+    value: f64,
+    /// Approximate inverse of the Hessian.
+    inverse: [[f64; N]; N],
 }
 
-/// The lowest point found from any of the starts. `function` gives value and gradient; it may be infinite or NaN away
-/// from the starts, which counts as "too far".
+/// The minimum of `whole`, a mean over all rows, found from the best minimum of `part`, the same mean over some of them:
+/// the many steps from several starts are cheap, and the few over everything begin close by and with the right
+/// curvature. Both give value and gradient; they may be infinite or NaN away from the starts, which counts as "too far".
 pub(super) fn minimise<const N: usize>(
-    function: impl Fn(&[f64; N]) -> (f64, [f64; N]),
+    whole: impl Fn(&[f64; N]) -> (f64, [f64; N]),
+    part: impl Fn(&[f64; N]) -> (f64, [f64; N]),
     bounds: &[(f64, f64); N],
-    starts: &[[f64; N]],
-) -> Minimum<N> {
-    let walled = |at: &[f64; N]| {
-        let (mut value, mut gradient) = function(at);
-        for i in 0..N {
-            let outside = at[i] - at[i].clamp(bounds[i].0, bounds[i].1);
-            value += outside * outside;
-            gradient[i] += 2.0 * outside;
-        }
-        (value, gradient)
-    };
-    let mut best = Minimum { at: starts[0], value: f64::INFINITY };
-    for start in starts {
-        let found = descend(&walled, *start);
-        if found.value < best.value {
-            best = found;
-        }
-    }
-    best
+    starts: [[f64; N]; 3],
+) -> [f64; N] {
+    let begin = |at| Minimum { at, value: f64::INFINITY, inverse: identity() };
+    let part = |at: &[f64; N]| walled(part(at), at, bounds);
+    let [first, second, third] = starts.map(|start| descend(&part, begin(start), true));
+    let best = [second, third].into_iter().fold(first, |best, m| if m.value < best.value { m } else { best });
+    descend(&|at: &[f64; N]| walled(whole(at), at, bounds), best, false).at
 }
 
-fn descend<const N: usize>(function: &impl Fn(&[f64; N]) -> (f64, [f64; N]), start: [f64; N]) -> Minimum<N> {
-    let mut at = start;
+/// Adds the wall to value and gradient.
+fn walled<const N: usize>(found: (f64, [f64; N]), at: &[f64; N], bounds: &[(f64, f64); N]) -> (f64, [f64; N]) {
+    let (mut value, mut gradient) = found;
+    for i in 0..N {
+        let outside = at[i] - at[i].clamp(bounds[i].0, bounds[i].1);
+        value += outside * outside;
+        gradient[i] += 2.0 * outside;
+    }
+    (value, gradient)
+}
+
+/// Goes down from `start`; `is_fresh` says that its curvature is unknown.
+fn descend<const N: usize>(
+    function: &impl Fn(&[f64; N]) -> (f64, [f64; N]),
+    start: Minimum<N>,
+    mut is_fresh: bool,
+) -> Minimum<N> {
+    let Minimum { mut at, mut inverse, .. } = start;
     let (mut value, mut gradient) = function(&at);
-    let mut inverse = identity();
-    let mut is_fresh = true;
     for _ in 0..MAX_STEPS {
-        if gradient.iter().all(|g| g.abs() < SMALL_GRADIENT) {
-            break;
-        }
         let mut direction = negate(&times(&inverse, &gradient));
         if dot(&direction, &gradient) >= 0.0 {
-            inverse = identity();
+            (inverse, is_fresh) = (identity(), true);
             direction = negate(&gradient);
+        }
+        let promised = -dot(&direction, &gradient);
+        let is_small = !is_fresh && promised < SMALL_DECREASE * value.abs().max(1.0);
+        if is_small || gradient.iter().all(|g| g.abs() < SMALL_GRADIENT) {
+            break;
         }
         let Some((next, next_value, next_gradient)) = step(function, &at, value, &gradient, &direction) else {
             // No decrease along the direction: once more from steepest descent, then it is as low as rounding allows.
@@ -66,18 +75,11 @@ fn descend<const N: usize>(function: &impl Fn(&[f64; N]) -> (f64, [f64; N]), sta
         };
         let moved: [f64; N] = std::array::from_fn(|i| next[i] - at[i]);
         let bent: [f64; N] = std::array::from_fn(|i| next_gradient[i] - gradient[i]);
-        let decrease = value - next_value;
         (at, value, gradient) = (next, next_value, next_gradient);
         update(&mut inverse, &moved, &bent, is_fresh);
-        if decrease <= SMALL_DECREASE * value.abs().max(1.0) && is_fresh {
-            break;
-        }
         is_fresh = false;
-        if decrease <= SMALL_DECREASE * value.abs().max(1.0) {
-            (inverse, is_fresh) = (identity(), true);
-        }
     }
-    Minimum { at, value: if value.is_finite() { value } else { f64::INFINITY } }
+    Minimum { at, value: if value.is_finite() { value } else { f64::INFINITY }, inverse }
 }
 
 type Point<const N: usize> = ([f64; N], f64, [f64; N]);

@@ -8,7 +8,7 @@ use statrs::function::gamma::{digamma, ln_gamma};
 use super::group::{Group, Groups};
 use super::optimise::minimise;
 use super::quadrature::NODES;
-use super::{NEW, PurchaseModel, Summary, check_parameters};
+use super::{Forecast, NEW, PurchaseModel, Summary, check_parameters};
 use crate::error::Result;
 
 /// Purchase rate ~ Gamma(r, rate alpha); rate of leaving ~ Gamma(s, rate beta); both per unit of time.
@@ -43,9 +43,8 @@ impl ParetoNbd {
         let start = |r: f64, s: f64, beta: f64| [r, r / groups.mean_x, s, beta].map(f64::ln);
         let starts = [start(0.5, 0.5, 0.5), start(2.0, 0.5, 2.0), start(0.5, 2.0, 4.0)];
         let sample = groups.sample(SAMPLE);
-        let near = minimise(|at| objective(&sample, at), &BOUNDS, &starts);
-        let found = minimise(|at| objective(&groups, at), &BOUNDS, &[near.at]);
-        let [r, alpha, s, beta] = found.at.map(f64::exp);
+        let found = minimise(|at| objective(&groups, at), |at| objective(&sample, at), &BOUNDS, starts);
+        let [r, alpha, s, beta] = found.map(f64::exp);
         Ok(Self { r, alpha: alpha * groups.mean_age, s, beta: beta * groups.mean_age })
     }
 
@@ -70,35 +69,50 @@ impl ParetoNbd {
         let n = r + c.x;
         let gap = c.t - c.t_x;
         let (ln_alpha, ln_beta) = ((gap / (alpha + c.t_x)).ln_1p(), (gap / (beta + c.t_x)).ln_1p());
-        let mut sums = Silence { active: (-n * ln_alpha - s * ln_beta).exp(), ..Silence::default() };
+        let active = (-n * ln_alpha - s * ln_beta).exp();
         if gap <= 0.0 {
-            return sums;
+            return Silence { active, ..Silence::default() };
         }
         // In w = ln((γ + y)/(γ + t_x)) with γ the smaller of α and β the integrand is smooth and log-concave.
-        let origin = alpha.min(beta) + c.t_x;
-        let beyond = |decay: f64, rate: f64| (rate + c.t_x) * (CUT / decay).min(700.0).exp_m1();
-        let reach = gap.min(beyond(n, alpha)).min(beyond(s, beta));
-        let length = (reach / origin).ln_1p();
-        let decay = n * (reach / (alpha + c.t_x)).ln_1p() + s * (reach / (beta + c.t_x)).ln_1p();
+        let is_alpha = alpha <= beta;
+        let (near, far) = (alpha.min(beta) + c.t_x, alpha.max(beta) + c.t_x);
+        let (by_near, by_far) = if is_alpha { (n, s) } else { (s, n) };
+        let beyond = |decay: f64, rate: f64| rate * (CUT / decay).min(700.0).exp_m1();
+        let reach = gap.min(beyond(by_near, near)).min(beyond(by_far, far));
+        let length = (reach / near).ln_1p();
+        let decay = by_near * length + by_far * (reach / far).ln_1p();
         let panels = (decay / PANEL_DECAY).max(length / PANEL_LENGTH).floor() + 1.0;
         let width = length / panels;
+        // left, ln near, ln far, per near, per far
+        let mut sums = [0.0; 5];
         for panel in 0..panels as usize {
             for (node, weight) in *NODES {
-                let w = (panel as f64 + node) * width;
-                let y = origin * w.exp_m1();
-                let (a, b) = (alpha + c.t_x + y, beta + c.t_x + y);
-                // One of the two logarithms is w itself.
-                let (ln_a, ln_b) =
-                    if alpha <= beta { (w, (y / (beta + c.t_x)).ln_1p()) } else { ((y / (alpha + c.t_x)).ln_1p(), w) };
-                let mass = weight * width * (origin + y) / b * (-n * ln_a - s * ln_b).exp();
-                sums.left += mass;
-                sums.ln_alpha += mass * ln_a;
-                sums.ln_beta += mass * ln_b;
-                sums.per_alpha += mass / a;
-                sums.per_beta += mass / b;
+                let ln_near = (panel as f64 + node) * width;
+                let growth = ln_near.exp();
+                let near_y = near * growth;
+                let far_y = far + near * (growth - 1.0);
+                let ln_far = (far_y / far).ln();
+                let beta_y = if is_alpha { far_y } else { near_y };
+                let mass = weight * width * near_y / beta_y * (-by_near * ln_near - by_far * ln_far).exp();
+                let moments = [1.0, ln_near, ln_far, 1.0 / near_y, 1.0 / far_y];
+                sums.iter_mut().zip(moments).for_each(|(sum, moment)| *sum += mass * moment);
             }
         }
-        sums
+        let [left, ln_near, ln_far, per_near, per_far] = sums;
+        if is_alpha {
+            Silence { active, left, ln_alpha: ln_near, ln_beta: ln_far, per_alpha: per_near, per_beta: per_far }
+        } else {
+            Silence { active, left, ln_alpha: ln_far, ln_beta: ln_near, per_alpha: per_far, per_beta: per_near }
+        }
+    }
+
+    /// Purchases in the horizon of a customer active at its beginning: equation 41 of Fader & Hardie, "A Note on Deriving
+    /// the Pareto/NBD Model" (2005), with its limit at s = 1.
+    fn expected_if_active(&self, c: &Summary, horizon: f64) -> f64 {
+        let Self { r, alpha, s, beta } = *self;
+        let ln_older = (horizon / (beta + c.t)).ln_1p();
+        let active_time = if s == 1.0 { ln_older } else { -((1.0 - s) * ln_older).exp_m1() / (s - 1.0) };
+        (r + c.x) * (beta + c.t) / (alpha + c.t) * active_time
     }
 }
 
@@ -114,23 +128,35 @@ struct Silence {
     per_beta: f64,
 }
 
+impl Silence {
+    fn total(&self, s: f64) -> f64 {
+        self.active + s * self.left
+    }
+}
+
 impl PurchaseModel for ParetoNbd {
     fn log_likelihood(&self, c: &Summary) -> f64 {
-        let silence = self.silence(c);
-        self.log_until_last(c) + (silence.active + self.s * silence.left).ln()
+        self.log_until_last(c) + self.silence(c).total(self.s).ln()
     }
 
     fn p_alive(&self, c: &Summary) -> f64 {
         let silence = self.silence(c);
-        silence.active / (silence.active + self.s * silence.left)
+        silence.active / silence.total(self.s)
     }
 
-    /// Equation 41 of Fader & Hardie, "A Note on Deriving the Pareto/NBD Model" (2005), with its limit at s = 1.
     fn expected(&self, c: &Summary, horizon: f64) -> f64 {
-        let Self { r, alpha, s, beta } = *self;
-        let ln_older = (horizon / (beta + c.t)).ln_1p();
-        let active = if s == 1.0 { ln_older } else { -((1.0 - s) * ln_older).exp_m1() / (s - 1.0) };
-        (r + c.x) * (beta + c.t) / (alpha + c.t) * active * self.p_alive(c)
+        self.p_alive(c) * self.expected_if_active(c, horizon)
+    }
+
+    /// As the single answers, with two integrals where they take five.
+    fn outlook(&self, c: &Summary, horizon: f64) -> Forecast {
+        let (now, later) = (self.silence(c), self.silence(&c.later(horizon)));
+        let p_alive = now.active / now.total(self.s);
+        Forecast {
+            expected: p_alive * self.expected_if_active(c, horizon),
+            p_alive,
+            p_zero: (later.total(self.s) / now.total(self.s)).min(1.0),
+        }
     }
 }
 
@@ -149,7 +175,7 @@ fn objective(groups: &Groups, at: &[f64; 4]) -> (f64, [f64; 4]) {
         let (from_alpha, from_beta) = (alpha + c.t_x, beta + c.t_x);
         let (old_alpha, old_beta) = ((alpha / from_alpha).ln(), (beta / from_beta).ln());
         let silence = model.silence(c);
-        let total = silence.active + s * silence.left;
+        let total = silence.total(s);
         let (active, left) = (silence.active / total, s / total);
         let ln_alpha = active * (gap / from_alpha).ln_1p() + left * silence.ln_alpha;
         let ln_beta = active * (gap / from_beta).ln_1p() + left * silence.ln_beta;

@@ -47,6 +47,11 @@ impl Summary {
         }
         Ok(())
     }
+
+    /// The same history after a further time without a purchase.
+    pub(super) fn later(&self, time: f64) -> Self {
+        Self { t: self.t + time, ..*self }
+    }
 }
 
 pub(super) fn check_all(customers: &[Summary]) -> Result<()> {
