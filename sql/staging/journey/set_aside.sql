@@ -5,16 +5,16 @@
 -- reason: why the rows were left out.
 -- row_count: rows left out.
 WITH
-copies AS (
-    SELECT row_number() OVER (PARTITION BY coupon_upc, campaign_id, product_id, _loaded_at ORDER BY _row) AS copy
+coupons AS (
+    SELECT count(*) AS count_copies
     FROM raw.journey_coupons
+    GROUP BY coupon_upc, campaign_id, product_id, _loaded_at
 )
 
 SELECT
     'journey' AS source,
     'coupons' AS core_table,
     'exact copy of another row' AS reason,
-    count(*) AS row_count
-FROM copies
-WHERE copy > 1
-HAVING count(*) > 0
+    sum(count_copies - 1) AS row_count
+FROM coupons
+HAVING sum(count_copies - 1) > 0

@@ -6,9 +6,11 @@
 -- reason: why the rows were left out.
 -- row_count: rows left out.
 WITH
-order_copies AS (
-    SELECT row_number() OVER (PARTITION BY order_id, customer_id, ordered_at, recorded_at, status, _loaded_at ORDER BY _row) AS copy
+orders AS (
+    SELECT count(*) AS count_copies
     FROM raw.shop_orders
+    GROUP BY
+        order_id, customer_id, ordered_at, recorded_at, channel, store_id, status, currency, discount, campaign_id, _loaded_at
 ),
 
 -- Only lines of the new orders, because the lines are read whole each time.
@@ -20,15 +22,18 @@ empty_lines AS (
 ),
 
 reasons AS (
-    SELECT 'orders' AS core_table, 'exact copy of another row' AS reason FROM order_copies WHERE copy > 1
+    SELECT 'orders' AS core_table, 'exact copy of another row' AS reason, count_copies - 1 AS row_count
+    FROM orders
     UNION ALL
-    SELECT 'order_lines' AS core_table, 'line of no pieces' AS reason FROM empty_lines
+    SELECT 'order_lines' AS core_table, 'line of no pieces' AS reason, 1 AS row_count
+    FROM empty_lines
 )
 
 SELECT
     'shop' AS source,
     core_table,
     reason,
-    count(*) AS row_count
+    sum(row_count) AS row_count
 FROM reasons
 GROUP BY core_table, reason
+HAVING sum(row_count) > 0
