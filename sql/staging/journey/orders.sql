@@ -8,8 +8,8 @@
 -- store_id: store_id.
 -- status: always completed.
 -- currency: always USD.
--- amount: sum of sales_value over the sampled lines.
--- discount: sum of all discounts on those lines.
+-- amount: sum of sales_value over the sampled lines, in whole cents.
+-- discount: sum of all discounts on those lines, in whole cents.
 SELECT
     basket_id AS order_id,
     max(household_id) AS customer_id,
@@ -19,7 +19,7 @@ SELECT
     max(store_id) AS store_id,
     'completed' AS status,
     'USD' AS currency,
-    sum(sales_value) AS amount,
-    sum(retail_disc + coupon_disc + coupon_match_disc) AS discount
+    round(sum(sales_value), 2) AS amount,
+    round(sum(retail_disc + coupon_disc + coupon_match_disc), 2) AS discount
 FROM raw.journey_transactions
 GROUP BY basket_id

@@ -7,7 +7,7 @@
 -- channel: always web.
 -- status: returned for C invoices, else completed.
 -- currency: always GBP.
--- amount: sum of quantity times price over the invoice's goods, without postage and fees.
+-- amount: sum of quantity times price over the invoice's goods, without postage and fees, in tenths of a penny as prices are.
 -- discount: always 0; discounts are lines that were set aside.
 WITH
 -- Goods have a price and a code of five digits, or one of two others; what is left out is counted in set_aside.sql.
@@ -27,7 +27,7 @@ SELECT
     'web' AS channel,
     CASE WHEN "InvoiceNo" LIKE 'C%' THEN 'returned' ELSE 'completed' END AS status,
     'GBP' AS currency,
-    sum("Quantity" * "UnitPrice") AS amount,
+    round(sum("Quantity" * "UnitPrice"), 3) AS amount,
     0.0 AS discount
 FROM goods
 GROUP BY "InvoiceNo"

@@ -10,7 +10,7 @@
 -- channel: channel of the order in lower case.
 -- quantity: quantity, negative for goods that came back.
 -- unit_price: unit_price.
--- amount: quantity times price less discount.
+-- amount: quantity times price less discount, in whole cents.
 -- discount: discount, negative for goods that came back.
 -- is_return: whether the quantity is negative.
 WITH
@@ -35,7 +35,7 @@ SELECT
     o.channel,
     cast(l.quantity AS DOUBLE) AS quantity,
     l.unit_price,
-    l.quantity * l.unit_price - l.discount AS amount,
+    round(l.quantity * l.unit_price - l.discount, 2) AS amount,
     l.discount,
     l.quantity < 0 AS is_return
 FROM raw.shop_order_lines AS l

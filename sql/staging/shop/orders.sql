@@ -9,13 +9,14 @@
 -- store_id: store_id; NULL outside shops.
 -- status: status in lower case.
 -- currency: currency.
--- amount: sum of quantity times price less discount over the order's lines; 0 without lines.
+-- amount: sum of quantity times price less discount over the order's lines, in whole cents; 0 without lines.
 -- discount: discount, which repeats the sum of the lines' discounts.
 -- campaign_id: campaign_id; NULL for none.
 WITH
--- Lines are read whole, so an order that comes late finds lines that came early.
+-- Lines are read whole, so an order that comes late finds lines that came early. Rounding to cents takes out what the
+-- order of addition leaves in the last digits, so that every build gives the same amounts.
 order_amounts AS (
-    SELECT order_id, sum(quantity * unit_price - discount) AS amount
+    SELECT order_id, round(sum(quantity * unit_price - discount), 2) AS amount
     FROM raw.shop_order_lines
     GROUP BY order_id
 ),
