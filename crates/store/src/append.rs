@@ -78,6 +78,7 @@ impl Store {
         S: Stream<Item = Result<RecordBatch, E>> + Send,
         E: Into<BoxError>,
     {
+        self.check_buckets(name, layout)?;
         let append = Append { schema: storable(name, &append.schema, layout)?, ..append };
         if let Some(existing) = self.latest(name).await? {
             merged_schema(&existing, layout, &append.schema)?;
@@ -96,6 +97,17 @@ impl Store {
             files.remove().await;
         }
         Ok(table)
+    }
+
+    /// All clustered tables have the buckets of the warehouse: work goes on bucket by bucket, across tables.
+    fn check_buckets(&self, name: &str, layout: &Layout) -> Result<()> {
+        match layout {
+            Layout::Clustered { buckets, key } if *buckets != self.buckets() => {
+                let existing = Layout::Clustered { buckets: self.buckets(), key: key.clone() }.to_string();
+                Err(Error::Layout { table: name.to_owned(), existing, asked: layout.to_string() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Commits `adds`. Every attempt looks at the newest version anew, so a table that somebody else creates, widens
@@ -295,7 +307,6 @@ fn encode_buckets(
 
 /// The actions that make a new table.
 fn creation(name: &str, layout: &Layout, schema: &SchemaRef) -> Result<Vec<Action>> {
-    let failed = |e: DeltaTableError| Error::delta(name, e);
     let logged = logged_columns(schema);
     let (statistics, value) = match logged.is_empty() {
         true => ("delta.dataSkippingNumIndexedCols", "0".to_owned()),
@@ -305,10 +316,12 @@ fn creation(name: &str, layout: &Layout, schema: &SchemaRef) -> Result<Vec<Actio
     properties.push((statistics, value));
     properties.push(("delta.enableExpiredLogCleanup", "false".to_owned()));
     let partition_columns = layout.partition_columns();
-    let metadata = new_metadata(&delta_schema(name, layout, schema)?, partition_columns, properties).map_err(failed)?;
+    let metadata = new_metadata(&delta_schema(name, layout, schema)?, partition_columns, properties)
+        .and_then(|metadata| metadata.with_name(name.to_owned()))
+        .map_err(|e| Error::delta(name, e))?;
     let protocol = serde_json::from_value(json!({ "minReaderVersion": 1, "minWriterVersion": 2 }));
-    let protocol = protocol.map_err(|e| failed(e.into()))?;
-    Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata.with_name(name.to_owned()).map_err(failed)?)])
+    let protocol = protocol.map_err(|e| Error::delta(name, DeltaTableError::from(e)))?;
+    Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata)])
 }
 
 /// The actions that add the columns of `schema` which `table` lacks; none if it has them all.
@@ -345,7 +358,7 @@ fn merged_schema(table: &Table, layout: &Layout, schema: &SchemaRef) -> Result<S
 fn delta_schema(name: &str, layout: &Layout, schema: &SchemaRef) -> Result<StructType> {
     let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
     fields.extend(layout.partition_columns().iter().map(|&column| Field::new(column, DataType::Int32, true).into()));
-    Schema::new(fields).try_into_kernel().map_err(|e| Error::column(name, "*", e.to_string()))
+    (&Schema::new(fields)).try_into_kernel().map_err(|e| Error::column(name, "*", e.to_string()))
 }
 
 /// Whether `table` has all of the transactions; having only some of them is an error.

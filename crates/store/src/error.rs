@@ -29,6 +29,9 @@ pub enum Error {
     #[error("a warehouse has between 1 and {most} buckets, not {buckets}")]
     Buckets { buckets: u32, most: u32 },
 
+    #[error("there is no bucket or container for {path}: create it first, or check its name")]
+    NoBucket { path: String },
+
     #[error("no permission for {path}: check the credentials and the rights on it")]
     Denied { path: String, source: BoxError },
 
@@ -47,7 +50,7 @@ pub enum Error {
     #[error("'{name}' is no valid name: {valid}")]
     Name { name: String, valid: &'static str },
 
-    #[error("there is no table {table} at version {version}{}", newest(.newest))]
+    #[error("there is no table {table} at version {version}{}", newest_version(.newest))]
     NoTable { table: String, version: u64, newest: Option<u64> },
 
     #[error("there is no snapshot {id}; the newest one is {newest}")]
@@ -90,6 +93,14 @@ impl Error {
         }
     }
 
+    /// Says what a failed write to `path` means: only the bucket can be missing then.
+    pub(crate) fn write(path: impl ToString, source: object_store::Error) -> Self {
+        match Self::storage(path, source) {
+            Error::Missing { path } => Error::NoBucket { path },
+            error => error,
+        }
+    }
+
     pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
         let path = path.display().to_string();
         match source.kind() {
@@ -104,8 +115,8 @@ impl Error {
         Error::Parquet { table: table.to_owned(), source: source.into() }
     }
 
-    pub(crate) fn delta(table: &str, source: DeltaTableError) -> Self {
-        match source {
+    pub(crate) fn delta(table: &str, source: impl Into<DeltaTableError>) -> Self {
+        match source.into() {
             DeltaTableError::ObjectStore { source } => Error::storage(table, source),
             source => Error::Delta { table: table.to_owned(), source },
         }
@@ -116,7 +127,7 @@ impl Error {
     }
 }
 
-fn newest(version: &Option<u64>) -> String {
+fn newest_version(version: &Option<u64>) -> String {
     version.map_or_else(String::new, |version| format!("; its newest version is {version}"))
 }
 

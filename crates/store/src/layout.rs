@@ -157,7 +157,11 @@ pub(crate) fn cluster(
         }
     }
     let compare = |a: &(usize, usize), b: &(usize, usize)| -> Ordering { rows[a.0].row(a.1).cmp(&rows[b.0].row(b.1)) };
-    let buckets = found.into_par_iter().zip(NO_CUSTOMER_BUCKET..).filter(|(indices, _)| !indices.is_empty());
+    let buckets = found
+        .into_par_iter()
+        .enumerate()
+        .map(|(i, found)| (found, i as i32 + NO_CUSTOMER_BUCKET))
+        .filter(|(indices, _)| !indices.is_empty());
     Ok(buckets
         .map(|(mut indices, bucket)| {
             indices.sort_by(compare);

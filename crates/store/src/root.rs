@@ -89,14 +89,14 @@ impl Root {
     /// Writes `rel`, whole or not at all, over what was there.
     pub(crate) async fn put(&self, rel: &str, bytes: Bytes) -> Result<()> {
         let put = self.objects.put(&self.path(rel)?, bytes.into()).await;
-        put.map(|_| ()).map_err(|e| Error::storage(self.show(rel), e))
+        put.map(|_| ()).map_err(|e| Error::write(self.show(rel), e))
     }
 
     /// Writes `rel`, whole or not at all; [`Error::Exists`] if it is there already.
     pub(crate) async fn create(&self, rel: &str, bytes: Bytes) -> Result<()> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let put = self.objects.put_opts(&self.path(rel)?, bytes.into(), options).await;
-        put.map(|_| ()).map_err(|e| Error::storage(self.show(rel), e))
+        put.map(|_| ()).map_err(|e| Error::write(self.show(rel), e))
     }
 
     pub(crate) async fn get_json<T: DeserializeOwned>(&self, rel: &str) -> Result<T> {

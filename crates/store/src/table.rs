@@ -114,7 +114,7 @@ impl Store {
         let columns = all.fields().iter().filter(|field| !layout.is_clustered() || field.name() != BUCKET);
         let schema = Arc::new(Schema::new(columns.cloned().collect::<Vec<_>>()));
         let folder = self.path(&table_folder(name)?)?;
-        let files = state.log_data().iter().map(|file| data_file(&folder, &layout, &file));
+        let files = state.log_data().into_iter().map(|file| data_file(&folder, &layout, &file));
         let mut files = files.collect::<Result<Vec<_>, _>>().map_err(&damaged)?;
         files.sort_by(|a, b| (a.bucket, &a.path).cmp(&(b.bucket, &b.path)));
         Ok(Table { name: name.to_owned(), version: state.version(), schema, layout, files, state, log })

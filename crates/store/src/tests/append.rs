@@ -53,7 +53,7 @@ fn range(times: impl Iterator<Item = Option<i64>> + Clone) -> Option<TimeRange> 
 }
 
 async fn check_clustered(appends: &[Vec<Vec<Row>>], buckets: u32, buffer_bytes: usize) {
-    let (_folder, store) = new_store().await;
+    let (_folder, store) = store_with(buckets).await;
     let layout = clustered(buckets);
     for batches in appends {
         let batches = batches.iter().map(|rows| batch(rows)).collect();
@@ -202,8 +202,11 @@ async fn rows_that_do_not_fit_the_table_are_refused() {
     let (_folder, store) = new_store().await;
     append_rows(&store, "core.orders", described("t"), &some_rows(3, "r")).await.unwrap();
 
-    let error = store.append("core.orders", &clustered(8), described("t"), stream(vec![])).await.unwrap_err();
-    assert!(matches!(error, Error::Layout { .. }), "{error}");
+    let other_key = Layout::Clustered { buckets: 4, key: vec!["note".to_owned()] };
+    for layout in [clustered(8), other_key, Layout::Plain] {
+        let error = store.append("core.orders", &layout, described("t"), stream(vec![])).await.unwrap_err();
+        assert!(matches!(error, Error::Layout { .. }), "{error}");
+    }
 
     let mut fields: Vec<_> = schema().fields().iter().cloned().collect();
     fields[5] = Arc::new(Field::new("amount", DataType::Int64, true));

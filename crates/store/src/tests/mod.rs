@@ -8,6 +8,7 @@ mod kill;
 mod publish;
 mod readers;
 mod root;
+mod s3;
 mod snapshot;
 
 use std::fmt;
@@ -132,8 +133,12 @@ async fn append_rows(store: &Store, name: &str, append: Append, rows: &[Row]) ->
 const NO_OPTIONS: [(String, String); 0] = [];
 
 async fn new_store() -> (TempDir, Store) {
+    store_with(4).await
+}
+
+async fn store_with(buckets: u32) -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::init(folder.path().to_str().unwrap(), NO_OPTIONS, 4).await.unwrap();
+    let store = Store::init(folder.path().to_str().unwrap(), NO_OPTIONS, buckets).await.unwrap();
     (folder, store)
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use arrow::array::{BooleanArray, Date32Array, Int32Array, TimestampNanosecondArray, UInt64Array};
+use arrow::array::{BooleanArray, RecordBatchReader, Date32Array, Int32Array, TimestampNanosecondArray, UInt64Array};
 use arrow::datatypes::TimeUnit;
 use object_store::memory::InMemory;
 use parquet::basic::{LogicalType, TimeUnit as ParquetTimeUnit, Type};
@@ -108,10 +108,7 @@ async fn columns_become_plain_ones() {
     let (text, int, long) = (Type::BYTE_ARRAY, Type::INT32, Type::INT64);
     assert_eq!(types, [text, text, long, Type::BOOLEAN, int, int, text, long]);
     let at = metadata.file_metadata().schema_descr().column(7).logical_type_ref().cloned();
-    assert!(matches!(
-        at,
-        Some(LogicalType::Timestamp { is_adjusted_to_u_t_c: true, unit: ParquetTimeUnit::MICROS, .. })
-    ));
+    assert_eq!(at, Some(LogicalType::timestamp(true, ParquetTimeUnit::MICROS)));
     assert!(metadata.row_group(0).column(0).statistics().is_some());
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
     let read = arrow::compute::concat_batches(&reader.schema(), &reader.map(|b| b.unwrap()).collect::<Vec<_>>());

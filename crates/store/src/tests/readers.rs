@@ -1,5 +1,6 @@
 //! Other programs read what is written here: delta-rs for Python, pyarrow and DuckDB.
 
+use std::ffi::OsString;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -7,19 +8,24 @@ use serde_json::{Value, json};
 use super::*;
 use crate::bucket_of;
 
-/// A Python with deltalake, pyarrow and duckdb.
+/// Names a Python with deltalake, pyarrow, duckdb and moto.
 const READERS: &str = "PERENNIAL_READERS";
+
+pub(super) fn readers() -> Option<OsString> {
+    let python = std::env::var_os(READERS);
+    if python.is_none() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{READERS} names no Python with the readers");
+        #[allow(clippy::print_stderr)]
+        {
+            eprintln!("skipped: {READERS} names no Python with deltalake, pyarrow, duckdb and moto");
+        }
+    }
+    python
+}
 
 #[tokio::test]
 async fn other_programs_read_the_same_rows() {
-    let Some(python) = std::env::var_os(READERS) else {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{READERS} names no Python with other readers");
-        #[allow(clippy::print_stderr)]
-        {
-            eprintln!("skipped: {READERS} names no Python with deltalake, pyarrow and duckdb");
-        }
-        return;
-    };
+    let Some(python) = readers() else { return };
     let (folder, store) = new_store().await;
     let notes = [None, Some(""), Some("😀 ok"), Some("a=b/c"), Some("顾客"), Some("NULL"), Some("tab\t\"quote\"\\")];
     let mut rows = some_rows(60, "r");
