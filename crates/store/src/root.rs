@@ -47,6 +47,9 @@ impl Root {
             parsed.set_path(&format!("{}/", parsed.path()));
         }
         let (scheme, prefix) = ObjectStoreScheme::parse(&parsed).map_err(|e| invalid(e.to_string()))?;
+        if prefix.as_ref().contains('%') {
+            return Err(invalid("it has a '%', which other readers of Delta tables decode once too often".to_owned()));
+        }
         let (objects, folder): (Arc<dyn ObjectStore>, _) = match scheme {
             ObjectStoreScheme::Local => {
                 let folder = parsed.to_file_path().map_err(|()| invalid("it is no absolute path".to_owned()))?;

@@ -13,7 +13,7 @@ use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::kernel::{Add, LogicalFileView};
 use deltalake::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake::table::state::DeltaTableState;
-use deltalake::{DeltaTable, DeltaTableError};
+use deltalake::DeltaTable;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use serde_json::Value;
@@ -87,15 +87,24 @@ impl Store {
     }
 
     async fn load(&self, name: &str, version: Option<u64>) -> Result<Option<Table>> {
-        let mut table = DeltaTable::new(self.log(name)?);
-        let loaded = match version {
-            Some(version) => table.load_version(version).await,
-            None => table.load().await,
-        };
-        match (loaded, table.state.take()) {
-            (Err(DeltaTableError::NotATable(_)), _) | (Ok(()), None) => Ok(None),
-            (Err(error), _) => Err(Error::delta(name, error)),
-            (Ok(()), Some(state)) => self.describe(name, state, table.log_store()).map(Some),
+        let mut is_new_table = false;
+        loop {
+            let mut table = DeltaTable::new(self.log(name)?);
+            let loaded = match version {
+                Some(version) => table.load_version(version).await,
+                None => table.load().await,
+            };
+            match (loaded, table.state.take()) {
+                (Ok(()), Some(state)) => return self.describe(name, state, table.log_store()).map(Some),
+                (Ok(()), None) => return Ok(None),
+                // Which error says that there is no table depends on the storage; whether there is one does not.
+                (Err(error), _) => match table.verify_deltatable_existence().await {
+                    Ok(false) => return Ok(None),
+                    // Perhaps it was made between the two looks at it.
+                    Ok(true) if !is_new_table => is_new_table = true,
+                    _ => return Err(Error::delta(name, error)),
+                },
+            }
         }
     }
 

@@ -2,12 +2,18 @@
 
 usage: readers.py <folder of the Delta table>
 """
+import calendar
 import json
 import sys
 
 import duckdb
 import pyarrow.parquet
 from deltalake import DeltaTable
+
+
+def microseconds(time):
+    return time and calendar.timegm(time.utctimetuple()) * 1_000_000 + time.microsecond
+
 
 table = DeltaTable(sys.argv[1])
 assert table.metadata().partition_columns == ["bucket"], table.metadata()
@@ -24,13 +30,15 @@ for file in table.file_uris():
 
 # The files by themselves, without the log.
 files = table.file_uris()
-counted = duckdb.sql("SELECT count(*), count(DISTINCT id), max(event_time) FROM read_parquet($files, hive_partitioning = true)", params={"files": files}).fetchone()
-assert counted[:2] == (rows.num_rows, rows.num_rows), counted
+query = "SELECT count(*), count(DISTINCT id), epoch_us(max(event_time)) FROM read_parquet($files, hive_partitioning = true)"
+counted = duckdb.execute(query, {"files": files}).fetchall()[0]
+newest = max(row["event_time"] for row in rows.to_pylist())
+assert counted == (rows.num_rows, rows.num_rows, microseconds(newest)), counted
 
 out = [
     {
         "customer_id": row["customer_id"],
-        "event_time": row["event_time"] and int(row["event_time"].timestamp()) * 1_000_000 + row["event_time"].microsecond,
+        "event_time": microseconds(row["event_time"]),
         "id": row["id"],
         "note": row["note"],
         "amount": row["amount"],
