@@ -1,1 +1,35 @@
+//! Deep sequence models of customers: training, run folders, predictions. The only crate that links libtorch.
+//!
+//! A [`Config`] (checked from a task file's [`RawConfig`]) builds everything: the network, its optimiser, the loop.
+//! [`train`] fits it to a [`Dataset`] of labelled examples into a self-contained run folder; [`Model::load`] brings it
+//! back to score anyone, customers and products unseen in training included.
+//!
+//! The architecture is a causal Transformer encoder over a customer's events. One token more than there are events
+//! stands for the moment of asking: it carries the time since the last event, the calendar and the aggregates at the
+//! cut-off, and the heads ([`Head`]) read it. So a prediction is about a customer *at a date*, not after an event.
 
+mod checkpoint;
+mod config;
+mod dataset;
+mod device;
+mod encoder;
+mod error;
+mod evaluate;
+mod fit;
+mod heads;
+mod inputs;
+mod layers;
+mod losses;
+mod network;
+mod optimizer;
+mod parameters;
+mod predict;
+mod run;
+mod scaling;
+
+pub use config::{Config, DeviceChoice, Head, RawConfig, RawModel, RawTraining};
+pub use dataset::Dataset;
+pub use error::{Error, Result};
+pub use fit::{Progress, TrainOptions, Trained, train};
+pub use predict::{Model, NextPurchase, Predictions, TimeToNext, Value};
+pub use run::EpochMetrics;

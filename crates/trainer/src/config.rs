@@ -1,0 +1,274 @@
+//! What a task file says about the model and its training: raw values, and the checked [`Config`] made of them.
+//!
+//! Each option has its documentation on its field and its default in one place, [`RawModel::default`] or
+//! [`RawTraining::default`]; whatever takes a [`Config`] can rely on every value being in range.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// What is predicted from a customer's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Head {
+    /// The probability that nothing is bought in the horizon.
+    Churn,
+    /// The product bought next, and when.
+    NextPurchase,
+    /// The item that comes next, trained after every event and with no look at the cut-off: the next-item benchmarks.
+    NextItem,
+    /// The value bought in the horizon.
+    Clv,
+}
+
+impl Head {
+    /// The head's name in task files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Head::Churn => "churn",
+            Head::NextPurchase => "next_purchase",
+            Head::NextItem => "next_item",
+            Head::Clv => "clv",
+        }
+    }
+
+    /// Whether the head ranks products.
+    pub(crate) fn ranks_products(self) -> bool {
+        matches!(self, Head::NextPurchase | Head::NextItem)
+    }
+}
+
+/// The part of a task file that is the trainer's, unchecked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawConfig {
+    /// What is predicted.
+    pub head: Head,
+    #[serde(default)]
+    pub model: RawModel,
+    #[serde(default)]
+    pub training: RawTraining,
+}
+
+/// `[model]`: the size of the encoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawModel {
+    /// Numbers per event inside the encoder; a multiple of `heads`.
+    pub width: usize,
+    /// Transformer blocks.
+    pub layers: usize,
+    /// Attention heads per block.
+    pub heads: usize,
+    /// Width of the feed-forward layers, in multiples of `width`.
+    pub feed_forward: usize,
+    /// How many of a customer's newest events the encoder reads.
+    pub length: usize,
+    /// Share of values dropped in training, from 0 to below 1.
+    pub dropout: f64,
+}
+
+impl Default for RawModel {
+    fn default() -> Self {
+        Self { width: 32, layers: 2, heads: 2, feed_forward: 2, length: 64, dropout: 0.1 }
+    }
+}
+
+/// `[training]`: how the weights are found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawTraining {
+    /// Passes over the training examples; the learning rate falls to 0 over them.
+    pub epochs: usize,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// The highest step size of AdamW.
+    pub learning_rate: f64,
+    /// Steps until the learning rate is reached.
+    pub warmup: usize,
+    /// AdamW's decay of the linear layers' weights, per step in units of the learning rate.
+    pub weight_decay: f64,
+    /// Training ends after this many epochs without a better validation; the best epoch's weights are kept.
+    pub patience: usize,
+    /// Decides every random choice.
+    pub seed: u64,
+    /// An epoch takes this many examples at most, drawn anew each time; 0 is all.
+    pub max_examples_per_epoch: usize,
+    /// A gradient longer than this is shortened to it.
+    pub gradient_clip: f64,
+    /// How many products the true one is compared with in a step; a catalogue that is not larger is compared in full.
+    pub negatives: usize,
+    /// Where to compute: `auto` takes CUDA if it is there.
+    pub device: DeviceChoice,
+    /// CPU threads; 0 is one per core.
+    pub threads: usize,
+}
+
+impl Default for RawTraining {
+    fn default() -> Self {
+        Self {
+            epochs: 5,
+            batch_size: 256,
+            learning_rate: 3e-3,
+            warmup: 20,
+            weight_decay: 0.01,
+            patience: 2,
+            seed: 1,
+            max_examples_per_epoch: 0,
+            gradient_clip: 1.0,
+            negatives: 4096,
+            device: DeviceChoice::Auto,
+            threads: 0,
+        }
+    }
+}
+
+/// The device a user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceChoice {
+    /// CUDA where it is usable, else the CPU.
+    Auto,
+    Cpu,
+    Cuda,
+}
+
+/// A configuration whose every value is in range, and whose `threads` is a number of threads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub(crate) head: Head,
+    pub(crate) model: RawModel,
+    pub(crate) training: RawTraining,
+}
+
+impl TryFrom<RawConfig> for Config {
+    type Error = Error;
+
+    fn try_from(raw: RawConfig) -> Result<Self> {
+        let RawConfig { head, model, mut training } = raw;
+        check_model(&model)?;
+        check_training(&training)?;
+        if training.threads == 0 {
+            training.threads = std::thread::available_parallelism().map_or(1, usize::from);
+        }
+        Ok(Self { head, model, training })
+    }
+}
+
+impl Config {
+    /// What is predicted.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// How many events an [`sequences::Example`] for this model should hold.
+    pub fn length(&self) -> usize {
+        self.model.length
+    }
+
+    /// The seed of every random choice.
+    pub fn seed(&self) -> u64 {
+        self.training.seed
+    }
+
+    /// The resolved values, as they are saved beside the weights.
+    pub fn raw(&self) -> RawConfig {
+        let Config { head, model, training } = self.clone();
+        RawConfig { head, model, training }
+    }
+
+    /// Examples per step when nothing is learnt: what a step needs for gradients is free then.
+    pub(crate) fn scoring_batch(&self) -> usize {
+        self.training.batch_size * 2
+    }
+}
+
+fn check_model(model: &RawModel) -> Result<()> {
+    let RawModel { width, layers, heads, feed_forward, length, dropout } = model;
+    at_least_one("model.heads", *heads)?;
+    let is_multiple = *width > 0 && width.is_multiple_of(*heads);
+    require("model.width", width, is_multiple, "a positive multiple of `model.heads`")?;
+    at_least_one("model.layers", *layers)?;
+    at_least_one("model.feed_forward", *feed_forward)?;
+    at_least_one("model.length", *length)?;
+    require("model.dropout", dropout, (0.0..1.0).contains(dropout), "0 or more and less than 1")
+}
+
+fn check_training(training: &RawTraining) -> Result<()> {
+    let RawTraining {
+        epochs,
+        batch_size,
+        learning_rate,
+        warmup: _,
+        weight_decay,
+        patience,
+        seed,
+        max_examples_per_epoch: _,
+        gradient_clip,
+        negatives,
+        device: _,
+        threads: _,
+    } = training;
+    let is_positive = |x: f64| x.is_finite() && x > 0.0;
+    at_least_one("training.epochs", *epochs)?;
+    at_least_one("training.batch_size", *batch_size)?;
+    require("training.learning_rate", learning_rate, is_positive(*learning_rate), "a number above 0")?;
+    let decays = weight_decay.is_finite() && *weight_decay >= 0.0;
+    require("training.weight_decay", weight_decay, decays, "a number not below 0")?;
+    at_least_one("training.patience", *patience)?;
+    // TOML's integers are signed.
+    require("training.seed", seed, i64::try_from(*seed).is_ok(), "from 0 to 9223372036854775807")?;
+    require("training.gradient_clip", gradient_clip, is_positive(*gradient_clip), "a number above 0")?;
+    at_least_one("training.negatives", *negatives)
+}
+
+fn at_least_one(key: &'static str, value: usize) -> Result<()> {
+    require(key, &value, value > 0, "1 or more")
+}
+
+fn require(key: &'static str, value: &impl ToString, is_valid: bool, valid: &'static str) -> Result<()> {
+    if is_valid { Ok(()) } else { Err(Error::Setting { key, value: value.to_string(), valid }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<Config> {
+        let raw: RawConfig =
+            toml::from_str(text).map_err(|e| Error::Toml { place: "text".into(), source: Box::new(e) })?;
+        Config::try_from(raw)
+    }
+
+    #[test]
+    fn a_head_is_enough() {
+        let config = check("head = \"churn\"").unwrap();
+        assert_eq!(config.raw().model, RawModel::default());
+        assert!(config.raw().training.threads > 0);
+    }
+
+    #[test]
+    fn a_saved_config_is_the_same_again() {
+        let config =
+            check("head = \"clv\"\n[model]\nwidth = 48\n[training]\nlearning_rate = 0.00123\nseed = 7").unwrap();
+        let text = toml::to_string(&config.raw()).unwrap();
+        assert_eq!(check(&text).unwrap(), config);
+    }
+
+    #[test]
+    fn refuses_what_cannot_train() {
+        for (text, parts) in [
+            ("head = \"chrun\"", ["chrun", "next_purchase"]),
+            ("head = \"churn\"\nlayers = 2", ["layers", "unknown field"]),
+            ("head = \"churn\"\n[model]\nwidht = 2", ["widht", "`width`"]),
+            ("head = \"churn\"\n[model]\nwidth = 33", ["`model.width` is 33", "multiple"]),
+            ("head = \"churn\"\n[model]\ndropout = 1.0", ["`model.dropout` is 1", "less than 1"]),
+            ("head = \"churn\"\n[training]\nlearning_rate = nan", ["`training.learning_rate` is NaN", "above 0"]),
+            ("head = \"churn\"\n[training]\nepochs = 0", ["`training.epochs` is 0", "1 or more"]),
+            ("head = \"churn\"\n[training]\ndevice = \"tpu\"", ["tpu", "cuda"]),
+        ] {
+            let message = check(text).unwrap_err().to_string();
+            assert!(parts.iter().all(|part| message.contains(part)), "{text}: {message}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What is trained on, and the checks that it can be.
+
+use sequences::{LabelledExample, Sequences, Target, Vocabulary, format_time};
+
+use crate::{Error, Head, Result};
+
+/// Labelled examples of one task.
+#[derive(Debug, Clone, Copy)]
+pub struct Dataset<'a> {
+    /// Where the examples' events lie.
+    pub sequences: &'a Sequences,
+    /// What the model will know; fitted on what training may see.
+    pub vocabulary: &'a Vocabulary,
+    /// How far the targets look ahead, in days.
+    pub horizon_days: f32,
+    /// Examples to learn from.
+    pub train: &'a [LabelledExample],
+    /// Later examples, which decide when to stop.
+    pub valid: &'a [LabelledExample],
+}
+
+impl Dataset<'_> {
+    /// Whether the head can learn from these examples.
+    ///
+    /// # Errors
+    /// An empty set, a target of another head, targets that are all the same.
+    pub(crate) fn check(&self, head: Head) -> Result<()> {
+        let (train, valid) = ("training", "validation");
+        for (set, examples, other, rest, advice) in [
+            (train, self.train, valid, self.valid, "use earlier cut-offs, a shorter horizon, or load more history"),
+            (valid, self.valid, train, self.train, "use later cut-offs or a shorter horizon"),
+        ] {
+            if examples.is_empty() {
+                let has = format!("{} examples (cut-offs {})", rest.len(), cutoffs(rest));
+                return Err(Error::Empty { set, other, has, advice });
+            }
+            check_targets(head, set, examples)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_targets(head: Head, set: &'static str, examples: &[LabelledExample]) -> Result<()> {
+    for (row, LabelledExample { target, .. }) in examples.iter().enumerate() {
+        let needed = match (head, target) {
+            (Head::Churn, Target::Churn(_)) => continue,
+            (Head::Clv, Target::Value(value)) if value.is_finite() => continue,
+            (Head::NextPurchase | Head::NextItem, Target::NextPurchase { days, .. })
+                if days.is_none_or(|days| days.is_finite() && days >= 0.0) =>
+            {
+                continue;
+            }
+            (Head::Churn, _) => "whether the customer churned",
+            (Head::Clv, _) => "a finite value",
+            (Head::NextPurchase | Head::NextItem, _) => "a next purchase with days not below 0",
+        };
+        return Err(Error::WrongTarget { set, row, target: format!("{target:?}"), head: head.name(), needed });
+    }
+    let count = examples.len();
+    let same = |what| Err(Error::OneClass { set, count, cutoffs: cutoffs(examples), what });
+    let all = |is: fn(&Target) -> bool| examples.iter().all(|example| is(&example.target));
+    match head {
+        Head::Churn if all(|target| *target == Target::Churn(true)) => same("churned"),
+        Head::Churn if all(|target| *target == Target::Churn(false)) => same("not churned"),
+        Head::Clv if all(|target| matches!(target, Target::Value(value) if *value <= 0.0)) => same("no value above 0"),
+        Head::NextPurchase | Head::NextItem
+            if all(|target| matches!(target, Target::NextPurchase { product: None, days: None })) =>
+        {
+            same("no next purchase")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The examples' cut-offs, for messages.
+fn cutoffs(examples: &[LabelledExample]) -> String {
+    let mut cutoffs: Vec<i64> = examples.iter().map(|example| example.example.as_of()).collect();
+    cutoffs.sort_unstable();
+    cutoffs.dedup();
+    match cutoffs.as_slice() {
+        [] => "none".to_owned(),
+        [first] => format_time(*first),
+        [first, .., last] => format!("{} to {}", format_time(*first), format_time(*last)),
+    }
+}

@@ -1,0 +1,100 @@
+//! Where to compute, and with how many threads.
+//!
+//! The program links only the CPU half of libtorch, so that one binary runs with and without a GPU. The CUDA half is
+//! loaded by hand, from the folder where the CPU half was found, *before* anything asks libtorch about CUDA: it
+//! remembers its first answer.
+
+use std::ffi::CString;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use tch::{Cuda, Device};
+
+use crate::{DeviceChoice, Error, Result};
+
+/// The device for a choice, with libtorch set to `threads` CPU threads.
+///
+/// # Errors
+/// CUDA asked for and not usable, with the reason.
+pub(crate) fn open(choice: DeviceChoice, threads: usize) -> Result<Device> {
+    set_threads(threads);
+    // Also for `cpu`: the first seed makes libtorch look for CUDA, and a later task of this process may want it.
+    match (choice, cuda()) {
+        (DeviceChoice::Cpu, _) | (DeviceChoice::Auto, Err(_)) => Ok(Device::Cpu),
+        (DeviceChoice::Auto | DeviceChoice::Cuda, Ok(())) => Ok(Device::Cuda(0)),
+        (DeviceChoice::Cuda, Err(reason)) => Err(Error::Device { asked: "cuda", reason }),
+    }
+}
+
+/// Sets how many CPU threads libtorch uses for what the calling thread asks of it.
+pub(crate) fn set_threads(threads: usize) {
+    tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
+}
+
+/// Whether CUDA is usable in this process; asked once.
+fn cuda() -> std::result::Result<(), String> {
+    static CUDA: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+    let load = || {
+        load_cuda_library()?;
+        if Cuda::is_available() { Ok(()) } else { Err("libtorch has CUDA, but finds no usable GPU".to_owned()) }
+    };
+    CUDA.get_or_init(load).clone()
+}
+
+fn load_cuda_library() -> std::result::Result<(), String> {
+    const LIBRARY: &str = "libtorch_cuda.so";
+    // Beside the CPU half, because both must be of one build; by name only where that cannot be known.
+    let path = libtorch_folder().map_or_else(|| PathBuf::from(LIBRARY), |folder| folder.join(LIBRARY));
+    let name = CString::new(path.to_string_lossy().as_bytes()).map_err(|error| error.to_string())?;
+    dynamic::load(&name)
+}
+
+/// The folder from which this process loaded libtorch, as the kernel tells it.
+fn libtorch_folder() -> Option<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    let line = maps.lines().find(|line| line.ends_with("/libtorch_cpu.so"))?;
+    let path = line.get(line.find('/')?..)?;
+    Some(PathBuf::from(path).parent()?.to_path_buf())
+}
+
+/// Loading a library runs foreign code and has no safe form in Rust; nothing else in this crate is unsafe.
+#[allow(unsafe_code)]
+mod dynamic {
+    use std::ffi::CStr;
+
+    /// Loads a library for the rest of the process, its symbols visible to libraries loaded before.
+    pub(super) fn load(name: &CStr) -> Result<(), String> {
+        // SAFETY: `name` ends in NUL and outlives the call; the handle is never closed, so nothing dangles.
+        let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
+        if !handle.is_null() {
+            return Ok(());
+        }
+        // SAFETY: after a failed `dlopen`, `dlerror` gives a string of its own or null.
+        let message = unsafe {
+            let message = libc::dlerror();
+            if message.is_null() { c"unknown reason" } else { CStr::from_ptr(message) }
+        };
+        Err(message.to_string_lossy().into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_folder_of_the_linked_libtorch() {
+        assert!(libtorch_folder().unwrap().join("libtorch_cpu.so").exists());
+    }
+
+    #[test]
+    fn cuda_is_there_or_says_why_not() {
+        match open(DeviceChoice::Cuda, 1) {
+            Ok(device) => assert_eq!(open(DeviceChoice::Auto, 1).unwrap(), device),
+            Err(error) => {
+                assert!(error.to_string().contains("`cuda` is not usable here: "), "{error}");
+                assert_eq!(open(DeviceChoice::Auto, 1).unwrap(), Device::Cpu);
+            }
+        }
+    }
+}

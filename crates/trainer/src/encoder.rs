@@ -1,0 +1,93 @@
+//! The architecture: a causal pre-norm Transformer encoder over a customer's events (SASRec: Kang and McAuley 2018;
+//! pre-norm: Xiong et al. 2020).
+
+use sequences::CONTEXT_FEATURES;
+use tch::Tensor;
+
+use crate::config::RawModel;
+use crate::inputs::{Inputs, Table};
+use crate::layers::{Block, Dropout, LayerNorm, Linear, Read};
+use crate::parameters::{Init, Layout, Slot, Weights};
+
+/// Tokens → what each of them has seen.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    width: i64,
+    products: (i64, i64),
+    table: Slot,
+    features: Linear,
+    context: Linear,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+}
+
+impl Encoder {
+    pub(crate) fn new(layout: &mut Layout, model: &RawModel, table: &Table, features: usize) -> Self {
+        let RawModel { width, layers, heads, feed_forward, length: _, dropout: _ } = model;
+        let (width, heads, feed_forward) = (*width as i64, *heads as i64, *feed_forward as i64);
+        // Small, so that the tied product scores start nearly equal.
+        const TABLE_DEVIATION: f64 = 0.02;
+        Self {
+            width,
+            products: table.products,
+            table: layout.add("table".to_owned(), &[table.rows(), width], Init::Normal(TABLE_DEVIATION)),
+            features: Linear::new(layout, "features", features as i64, width),
+            context: Linear::new(layout, "context", CONTEXT_FEATURES.len() as i64, width),
+            blocks: (0..*layers)
+                .map(|i| Block::new(layout, &format!("block_{i}"), width, heads, feed_forward))
+                .collect(),
+            norm: LayerNorm::new(layout, "norm", width),
+        }
+    }
+
+    /// Every token's state, `[B, W, D]`.
+    pub(crate) fn forward(&self, weights: &Weights, inputs: &Inputs, dropout: Dropout) -> Tensor {
+        let mut x = self.embed(weights, inputs, dropout);
+        for block in &self.blocks {
+            x = block.forward(weights, &x, dropout);
+        }
+        self.norm.forward(weights, &x)
+    }
+
+    /// The state of each example's token to read, `[B, D]`: that of [`Encoder::forward`], with less work.
+    pub(crate) fn forward_read(&self, weights: &Weights, inputs: &Inputs, dropout: Dropout) -> Tensor {
+        let mut x = self.embed(weights, inputs, dropout);
+        if let Some((last, before)) = self.blocks.split_last() {
+            for block in before {
+                x = block.forward(weights, &x, dropout);
+            }
+            let read = Read { rows: &inputs.read_rows, mask: &inputs.is_real };
+            x = last.forward_read(weights, &x, &read, dropout);
+        }
+        self.norm.forward(weights, &x).view([-1, self.width])
+    }
+
+    /// The known products' embeddings, `[products, D]`, with which products are scored, too.
+    pub(crate) fn products(&self, weights: &Weights) -> Tensor {
+        let (first, count) = self.products;
+        weights.get(self.table).narrow(0, first, count)
+    }
+
+    fn embed(&self, weights: &Weights, inputs: &Inputs, dropout: Dropout) -> Tensor {
+        let (batch, tokens) = inputs.size;
+        let bag = Table::BAG as i64;
+        let offsets = Tensor::arange_start_step(0, batch * tokens * bag, bag, (tch::Kind::Int64, inputs.bags.device()));
+        const SUM: i64 = 0;
+        let (rows, ..) = Tensor::embedding_bag_padding_idx(
+            weights.get(self.table),
+            &inputs.bags.view([-1]),
+            &offsets,
+            false,
+            SUM,
+            false,
+            None::<Tensor>,
+            false,
+            Table::PAD,
+        );
+        // Scaled as in SASRec, so that what a block adds does not drown the small embeddings.
+        let rows = rows.view([batch, tokens, self.width]) * (self.width as f64).sqrt();
+        let context = self.context.forward(weights, &inputs.context).unsqueeze(1);
+        let x = rows + self.features.forward(weights, &inputs.features) + context * &inputs.is_query;
+        dropout.apply(&x)
+    }
+}

@@ -1,0 +1,263 @@
+//! The training loop.
+//!
+//! Everything random in a step comes from the run's seed and the step's number, and the checkpoint holds all else, so a
+//! run that was stopped and resumed ends with the same bits as one that was not.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use sequences::{Batch, Batcher, Encoding, LabelledExample};
+use tch::{Device, Tensor};
+
+use crate::checkpoint::{State, WeightsHeader, read_checkpoint, save_checkpoint, save_weights};
+use crate::dataset::Dataset;
+use crate::evaluate::{Scorer, training_targets};
+use crate::inputs::Inputs;
+use crate::layers::Dropout;
+use crate::losses::Loss;
+use crate::network::{MeanLoss, Network};
+use crate::optimizer::AdamW;
+use crate::parameters::Layout;
+use crate::run::{EpochMetrics, RunFolder, best};
+use crate::scaling::Scaling;
+use crate::{Config, Error, Result, device};
+
+/// How a training run is watched and stopped.
+pub struct TrainOptions<'a> {
+    /// Go on from the folder's checkpoint, if it has one.
+    pub resume: bool,
+    /// Called after every step.
+    pub progress: &'a mut dyn FnMut(Progress<'_>),
+    /// Once true, training stops before the next step; the last finished epoch is kept.
+    pub interrupted: &'a AtomicBool,
+}
+
+/// Where a training run stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// The current epoch, from 1, and how many there can be.
+    pub epoch: usize,
+    pub epochs: usize,
+    /// Steps taken in this epoch, and how many it has.
+    pub step: usize,
+    pub steps: usize,
+    /// The last step's loss.
+    pub loss: f64,
+    /// Over this epoch so far.
+    pub examples_per_second: f64,
+    /// Events, over this epoch so far.
+    pub events_per_second: f64,
+    /// The last finished epoch.
+    pub last: Option<&'a EpochMetrics>,
+}
+
+/// A finished training run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// The epoch whose weights the run folder holds, from 1.
+    pub best_epoch: usize,
+    pub history: Vec<EpochMetrics>,
+}
+
+/// Trains a model into the folder `run`, which is made if need be and is all that [`crate::Model::load`] needs.
+///
+/// Training ends after `training.epochs`, or once `training.patience` epochs brought no better validation. A
+/// checkpoint is written after every epoch.
+///
+/// # Errors
+/// Data that the head cannot learn from, a device that is not there, a loss that is no number, an interruption, a
+/// folder that holds another run, a file that cannot be written.
+pub fn train(config: &Config, data: Dataset<'_>, run: &Path, options: TrainOptions<'_>) -> Result<Trained> {
+    data.check(config.head)?;
+    let device = device::open(config.training.device, config.training.threads)?;
+    let folder = RunFolder::new(run);
+    let encoding = data.vocabulary.encode(data.sequences);
+    let is_started = folder.checkpoint().exists();
+    if is_started && !options.resume {
+        return Err(Error::RunExists { path: run.to_owned() });
+    }
+    let mut session = if is_started {
+        folder.check_same(config, data.vocabulary)?;
+        Session::resume(config, data, &encoding, &folder, device)?
+    } else {
+        folder.create(config, data.vocabulary)?;
+        Session::start(config, data, &encoding, &folder, device)
+    };
+    while !session.is_done() {
+        let train_loss = session.train_epoch(options.progress, options.interrupted)?;
+        session.finish_epoch(train_loss)?;
+    }
+    let best_epoch = best(&session.history, config.head).map_or(0, |epoch| epoch.epoch);
+    Ok(Trained { best_epoch, history: session.history })
+}
+
+/// A training run in progress.
+struct Session<'a> {
+    config: &'a Config,
+    data: Dataset<'a>,
+    encoding: &'a Encoding,
+    folder: &'a RunFolder,
+    device: Device,
+    scaling: Scaling,
+    network: Network,
+    layout: Layout,
+    optimizer: AdamW,
+    batcher: Batcher,
+    history: Vec<EpochMetrics>,
+}
+
+impl<'a> Session<'a> {
+    fn start(
+        config: &'a Config,
+        data: Dataset<'a>,
+        encoding: &'a Encoding,
+        folder: &'a RunFolder,
+        device: Device,
+    ) -> Self {
+        let scaling = Scaling::fit(&data, |sample| {
+            Batch::gather(data.sequences, encoding, sample.iter().map(|&i| &data.train[i].example))
+        });
+        Self::new(config, data, encoding, folder, device, scaling)
+    }
+
+    fn resume(
+        config: &'a Config,
+        data: Dataset<'a>,
+        encoding: &'a Encoding,
+        folder: &'a RunFolder,
+        device: Device,
+    ) -> Result<Self> {
+        let (state, saved) = read_checkpoint(&folder.checkpoint())?;
+        let State { step, examples, scaling, history } = state;
+        if examples != data.train.len() {
+            let (saved, asked) = (examples.to_string(), data.train.len().to_string());
+            return Err(Error::OtherRun { path: folder.checkpoint(), key: "training examples".into(), saved, asked });
+        }
+        let mut session = Self::new(config, data, encoding, folder, device, scaling);
+        session.optimizer.restore(saved.state(&session.layout)?, step);
+        session.history = history;
+        tracing::info!(epochs = session.history.len(), "resumed");
+        Ok(session)
+    }
+
+    fn new(
+        config: &'a Config,
+        data: Dataset<'a>,
+        encoding: &'a Encoding,
+        folder: &'a RunFolder,
+        device: Device,
+        scaling: Scaling,
+    ) -> Self {
+        let training = &config.training;
+        let (network, layout) = Network::new(config, data.vocabulary, &scaling);
+        let lengths = data.train.iter().map(|labelled| labelled.example.len()).collect();
+        let most = if training.max_examples_per_epoch == 0 { usize::MAX } else { training.max_examples_per_epoch };
+        let batcher = Batcher::new(lengths, training.batch_size, most, training.seed);
+        let parameters = seeded(training.seed, 0, || layout.start()).to_device(device);
+        let steps = training.epochs * batcher.batches_per_epoch();
+        let optimizer = AdamW::new(&layout, parameters, training, steps);
+        let history = Vec::new();
+        Self { config, data, encoding, folder, device, scaling, network, layout, optimizer, batcher, history }
+    }
+
+    fn is_done(&self) -> bool {
+        let epochs = self.history.len();
+        let waited = best(&self.history, self.config.head).map_or(0, |best| epochs - best.epoch);
+        epochs >= self.config.training.epochs || waited >= self.config.training.patience
+    }
+
+    /// One pass over the training examples; gives their mean loss.
+    fn train_epoch(&mut self, progress: &mut dyn FnMut(Progress<'_>), interrupted: &AtomicBool) -> Result<f64> {
+        let epoch = self.history.len() + 1;
+        let batches = self.batcher.epoch(epoch);
+        let started = Instant::now();
+        let (mut examples, mut events) = (0, 0);
+        let mut mean = MeanLoss::default();
+        for (step, batch) in (1..).zip(&batches) {
+            if interrupted.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted { epoch, finished: self.history.len() });
+            }
+            let chosen: Vec<&LabelledExample> = batch.iter().map(|&number| &self.data.train[number]).collect();
+            let learning_rate = self.optimizer.learning_rate();
+            let loss = mean.add(&self.train_step(&chosen));
+            if !loss.is_finite() {
+                return Err(Error::Diverged { epoch, step, loss, learning_rate });
+            }
+            examples += chosen.len();
+            events += chosen.iter().map(|labelled| labelled.example.len()).sum::<usize>();
+            let seconds = started.elapsed().as_secs_f64();
+            progress(Progress {
+                epoch,
+                epochs: self.config.training.epochs,
+                step,
+                steps: batches.len(),
+                loss,
+                examples_per_second: examples as f64 / seconds,
+                events_per_second: events as f64 / seconds,
+                last: self.history.last(),
+            });
+        }
+        Ok(mean.mean())
+    }
+
+    fn train_step(&mut self, chosen: &[&LabelledExample]) -> Vec<Loss> {
+        let Self { data, encoding, network, scaling, optimizer, .. } = self;
+        let batch = Batch::gather(data.sequences, encoding, chosen.iter().map(|labelled| &labelled.example));
+        let inputs = Inputs::new(&batch, &network.table, scaling, network.head, self.device);
+        let targets = training_targets(network, data.sequences, encoding, chosen, &inputs, scaling);
+        let dropout = Dropout(self.config.model.dropout);
+        let terms = seeded(self.config.training.seed, optimizer.step + 1, || {
+            let weights = self.layout.split(&optimizer.parameters);
+            network.loss(&weights, &inputs, &targets, dropout)
+        });
+        optimizer.update(&terms.iter().map(|term| &term.backward).sum::<Tensor>());
+        terms
+    }
+
+    /// Validates, and keeps what is needed to go on from here.
+    fn finish_epoch(&mut self, train_loss: f64) -> Result<()> {
+        let epoch = self.history.len() + 1;
+        let weights = tch::no_grad(|| self.layout.split(&self.optimizer.parameters));
+        let scorer = Scorer {
+            network: &self.network,
+            weights: &weights,
+            scaling: &self.scaling,
+            sequences: self.data.sequences,
+            encoding: self.encoding,
+            batch_size: self.config.scoring_batch(),
+            device: self.device,
+        };
+        // Sampled negatives make the validation loss random, too.
+        let seed = self.config.training.seed;
+        let (valid_loss, metrics) = seeded(seed, self.optimizer.step, || scorer.evaluate(self.data.valid));
+        self.history.push(EpochMetrics { epoch, train_loss, valid_loss, metrics }.rounded());
+        tracing::info!(epoch, train_loss, valid_loss, "epoch finished");
+        if best(&self.history, self.config.head).is_some_and(|best| best.epoch == epoch) {
+            let header = WeightsHeader { epoch, scaling: self.scaling.clone() };
+            save_weights(&self.folder.weights(), &self.layout, &self.optimizer.parameters, &header)?;
+        }
+        let state = State {
+            step: self.optimizer.step,
+            examples: self.data.train.len(),
+            scaling: self.scaling.clone(),
+            history: self.history.clone(),
+        };
+        save_checkpoint(&self.folder.checkpoint(), &self.optimizer, &state)?;
+        self.folder.write_history(&self.history)
+    }
+}
+
+/// Runs `f` with libtorch's random numbers decided by `seed` and `step`. They belong to the whole process, so runs in
+/// other threads wait meanwhile.
+fn seeded<T>(seed: u64, step: usize, f: impl FnOnce() -> T) -> T {
+    static RANDOM: Mutex<()> = Mutex::new(());
+    let _only = RANDOM.lock().unwrap_or_else(PoisonError::into_inner);
+    // Neighbouring steps must not get neighbouring streams: the finaliser of splitmix64 (Steele, Lea, Flood 2014).
+    let mut mixed = seed.wrapping_add((step as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    tch::manual_seed((mixed ^ (mixed >> 31)) as i64);
+    f()
+}

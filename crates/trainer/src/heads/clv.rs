@@ -1,0 +1,26 @@
+//! Customer lifetime value: the net value bought in the horizon, as a zero-inflated lognormal (Wang, Liu, Miao 2019).
+
+use tch::{Kind, Tensor};
+
+use super::logit;
+use crate::losses::{Loss, raw_sigma, sigma, zero_inflated_lognormal};
+use crate::scaling::Scaling;
+
+pub(crate) fn start(scaling: &Scaling) -> Vec<f32> {
+    vec![logit(scaling.rate), scaling.log_target.mean, raw_sigma(scaling.log_target.deviation)]
+}
+
+/// `raw` `[B, 3]`, `values` `[B]`; net values below 0 count as 0.
+pub(crate) fn loss(raw: &Tensor, values: &Tensor) -> Loss {
+    Loss::of(zero_inflated_lognormal(raw, values), values.size()[0])
+}
+
+/// Expected value and probability of none, `[B]` each: p exp(mu + sigma² / 2), where the lognormal's mean is kept at
+/// the largest value of the training set, for sigma² can make it absurd.
+pub(crate) fn forecast(raw: &Tensor, scaling: &Scaling) -> [Tensor; 2] {
+    let raw = raw.to_kind(Kind::Double);
+    let p = raw.select(1, 0).sigmoid();
+    let log_mean = raw.select(1, 1) + sigma(&raw.select(1, 2)).square() * 0.5;
+    let expected = &p * log_mean.clamp_max(f64::from(scaling.log_largest)).exp();
+    [expected, 1.0 - p]
+}

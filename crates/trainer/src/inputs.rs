@@ -1,0 +1,180 @@
+//! A packed batch → the padded tensors of one forward pass.
+//!
+//! Examples are left-aligned, so that causal attention alone keeps real tokens from seeing padding, and no mask is
+//! needed. Every id of an event becomes a row of *one* embedding table (see [`Table`]), so that an event is the sum of
+//! a bag of rows: one operation instead of one per field.
+
+use sequences::{Batch, CONTEXT_FEATURES, EVENT_FEATURES, Field, PAD, Vocabulary};
+use tch::{Device, Tensor};
+
+use crate::Head;
+use crate::scaling::Scaling;
+
+/// Which rows of the embedding table belong to what.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    /// Per field the row of its first id after `PAD`.
+    fields: [i64; 4],
+    /// The row of the newest position; older positions follow.
+    positions: i64,
+    /// How many positions there are.
+    length: i64,
+    /// The row that marks the token which is no event.
+    extra: i64,
+    /// The rows of known products: the first, and how many.
+    pub(crate) products: (i64, i64),
+}
+
+impl Table {
+    /// The row of padding and of missing values, which adds nothing.
+    pub(crate) const PAD: i64 = PAD as i64;
+    /// How many rows make a token: its fields and its position.
+    pub(crate) const BAG: usize = Field::ALL.len() + 1;
+
+    pub(crate) fn new(vocabulary: &Vocabulary, length: usize) -> Self {
+        let mut next = Self::PAD + 1;
+        let fields = Field::ALL.map(|field| {
+            let first = next;
+            // PAD is shared by all fields.
+            next += vocabulary.id_count(field) as i64 - 1;
+            first
+        });
+        let known = vocabulary.texts(Field::Product).len() as i64;
+        let products_end = fields[Field::Product.index()] + vocabulary.id_count(Field::Product) as i64 - 1;
+        let length = length as i64 + 1;
+        Self { fields, positions: next, length, extra: next + length, products: (products_end - known, known) }
+    }
+
+    /// How many rows there are.
+    pub(crate) fn rows(&self) -> i64 {
+        self.extra + 1
+    }
+
+    fn row(&self, field: Field, id: u32) -> i64 {
+        if id == PAD { Self::PAD } else { self.fields[field.index()] + i64::from(id) - 1 }
+    }
+
+    /// The row of a token with this many tokens after it.
+    fn position(&self, after: usize) -> i64 {
+        self.positions + (after as i64).min(self.length - 1)
+    }
+}
+
+/// Where the token stands that is no event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extra {
+    /// Before the first event, a mere start: the newest event's token is read.
+    Start,
+    /// After the last event, the moment of asking: it carries the aggregates, and is read.
+    Query,
+}
+
+impl Extra {
+    pub(crate) fn of(head: Head) -> Self {
+        match head {
+            Head::NextItem => Extra::Start,
+            Head::Churn | Head::NextPurchase | Head::Clv => Extra::Query,
+        }
+    }
+}
+
+/// How many of [`EVENT_FEATURES`] the head's events carry: the last one looks back from the cut-off, which a loss at
+/// earlier events must not see.
+pub(crate) fn feature_count(head: Head) -> usize {
+    EVENT_FEATURES.len() - usize::from(head.ranks_products())
+}
+
+/// The tensors of one forward pass over `B` examples, padded to `W` tokens: their events and one more.
+pub(crate) struct Inputs {
+    /// Rows of the table per token, `[B * W, BAG]`.
+    pub(crate) bags: Tensor,
+    /// Standardised numbers per event, `[B, W, features]`, 0 at other tokens.
+    pub(crate) features: Tensor,
+    /// Standardised aggregates per example, `[B, context]`.
+    pub(crate) context: Tensor,
+    /// 1 at the query token, `[B, W, 1]`; all 0 where the extra token is a start.
+    pub(crate) is_query: Tensor,
+    /// The row of the token to read in `[B * W]`, `[B]`.
+    pub(crate) read_rows: Tensor,
+    /// Which tokens are no padding, `[B, 1, 1, W]`, boolean.
+    pub(crate) is_real: Tensor,
+    /// `B` and `W`.
+    pub(crate) size: (i64, i64),
+}
+
+impl Inputs {
+    pub(crate) fn new(batch: &Batch, table: &Table, scaling: &Scaling, head: Head, device: Device) -> Self {
+        let (examples, tokens) = (batch.len(), batch.longest() + 1);
+        let features = feature_count(head);
+        let extra = Extra::of(head);
+        let mut padded = Padded {
+            bags: vec![Table::PAD; examples * tokens * Table::BAG],
+            features: vec![0.0; examples * tokens * features],
+            is_query: vec![0.0; examples * tokens],
+            is_real: vec![false; examples * tokens],
+            read_rows: Vec::with_capacity(examples),
+        };
+        for example in 0..examples {
+            let events = batch.offsets[example]..batch.offsets[example + 1];
+            let (length, first) = (events.len(), example * tokens);
+            let (extra_token, first_event) = match extra {
+                Extra::Start => (first, first + 1),
+                Extra::Query => (first + length, first),
+            };
+            for (event, token) in events.zip(first_event..) {
+                padded.put_event(batch, event, token, table, scaling, features);
+            }
+            padded.bags[extra_token * Table::BAG] = table.extra;
+            padded.is_query[extra_token] = f32::from(extra == Extra::Query);
+            for after in 0..=length {
+                let token = first + length - after;
+                padded.bags[token * Table::BAG + Table::BAG - 1] = table.position(after);
+                padded.is_real[token] = true;
+            }
+            padded.read_rows.push((first + length) as i64);
+        }
+        let context = batch.context.iter().zip(scaling.context.iter().cycle());
+        let context: Vec<f32> = context.map(|(x, moments)| moments.standardise(*x)).collect();
+
+        let (b, w) = (examples as i64, tokens as i64);
+        Self {
+            bags: Tensor::from_slice(&padded.bags).view([b * w, Table::BAG as i64]).to_device(device),
+            features: Tensor::from_slice(&padded.features).view([b, w, features as i64]).to_device(device),
+            context: Tensor::from_slice(&context).view([b, CONTEXT_FEATURES.len() as i64]).to_device(device),
+            is_query: Tensor::from_slice(&padded.is_query).view([b, w, 1]).to_device(device),
+            read_rows: Tensor::from_slice(&padded.read_rows).to_device(device),
+            is_real: Tensor::from_slice(&padded.is_real).view([b, 1, 1, w]).to_device(device),
+            size: (b, w),
+        }
+    }
+}
+
+struct Padded {
+    bags: Vec<i64>,
+    features: Vec<f32>,
+    is_query: Vec<f32>,
+    is_real: Vec<bool>,
+    read_rows: Vec<i64>,
+}
+
+impl Padded {
+    fn put_event(
+        &mut self,
+        batch: &Batch,
+        event: usize,
+        token: usize,
+        table: &Table,
+        scaling: &Scaling,
+        features: usize,
+    ) {
+        for field in Field::ALL {
+            let row = table.row(field, batch.ids[field.index()][event]);
+            self.bags[token * Table::BAG + field.index()] = row;
+        }
+        let from = &batch.features[event * EVENT_FEATURES.len()..][..features];
+        let to = &mut self.features[token * features..][..features];
+        for ((to, from), moments) in to.iter_mut().zip(from).zip(&scaling.features) {
+            *to = moments.standardise(*from);
+        }
+    }
+}

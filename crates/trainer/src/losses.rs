@@ -1,0 +1,375 @@
+//! Losses and densities as functions of tensors; each names its formula. Means are over examples unless said otherwise.
+
+use tch::{Kind, Tensor};
+
+/// A purchase on the day of the cut-off still takes some time: days are at least this, about an hour and a half, for
+/// the lognormal has no density at 0.
+pub(crate) const MIN_DAYS: f32 = 1.0 / 16.0;
+/// Deviations of logarithms stay above this, or a mixture would put all its mass on one day that is frequent by chance.
+const MIN_SIGMA: f64 = 0.1;
+const HALF_LOG_TWO_PI: f64 = 0.918_938_533_204_672_7;
+
+/// A loss and the way to its gradient.
+pub(crate) struct Loss {
+    /// The mean loss, no gradient attached.
+    pub(crate) value: Tensor,
+    /// Its `backward()` leaves the mean loss's gradient; its own value means nothing.
+    pub(crate) backward: Tensor,
+    /// Over how many terms the mean is.
+    pub(crate) count: i64,
+}
+
+impl Loss {
+    /// A mean over `count` terms whose gradient autograd knows.
+    pub(crate) fn of(loss: Tensor, count: i64) -> Self {
+        Self { value: loss.detach(), backward: loss, count }
+    }
+}
+
+/// Binary cross-entropy of logits `[B]` and targets 0 or 1 `[B]`.
+pub(crate) fn binary_cross_entropy(logits: &Tensor, targets: &Tensor) -> Tensor {
+    // softplus(x) - x y, stable for large |x|.
+    (logits.softplus() - logits * targets).mean(Kind::Float)
+}
+
+/// A standard deviation from an unbounded number.
+pub(crate) fn sigma(raw: &Tensor) -> Tensor {
+    raw.softplus() + MIN_SIGMA
+}
+
+/// The number for which [`sigma`] gives `deviation`, or the least sigma there is.
+pub(crate) fn raw_sigma(deviation: f32) -> f32 {
+    // The inverse of softplus, ln(e^x - 1); below this floor it would fall to minus infinity.
+    const FLOOR: f32 = 0.05;
+    (deviation - MIN_SIGMA as f32).max(FLOOR).exp_m1().ln()
+}
+
+/// ln of the lognormal density at `exp(log_x)`.
+pub(crate) fn log_normal_density(log_x: &Tensor, mu: &Tensor, sigma: &Tensor) -> Tensor {
+    let z = (log_x - mu) / sigma;
+    z.square() * -0.5 - sigma.log() - log_x - HALF_LOG_TWO_PI
+}
+
+/// ln of the chance that a lognormal exceeds `exp(log_x)`.
+pub(crate) fn log_normal_survival(log_x: &Tensor, mu: &Tensor, sigma: &Tensor) -> Tensor {
+    ((mu - log_x) / sigma).special_log_ndtr()
+}
+
+/// Negative log-likelihood of the zero-inflated lognormal (Wang, Liu, Miao 2019, "A deep probabilistic model for
+/// customer lifetime value prediction"): cross-entropy of "is above 0", plus the lognormal's of the values above 0.
+/// `raw` `[B, 3]` holds the logit, mu and the raw sigma; `values` `[B]` below 0 count as 0.
+pub(crate) fn zero_inflated_lognormal(raw: &Tensor, values: &Tensor) -> Tensor {
+    let (logit, mu, sigma) = (raw.select(1, 0), raw.select(1, 1), sigma(&raw.select(1, 2)));
+    let is_positive = values.gt(0.0).to_kind(Kind::Float);
+    // Where nothing was bought the density is multiplied by 0, but must be finite for that.
+    let log_value = values.where_self(&values.gt(0.0), &values.ones_like()).log();
+    let density = log_normal_density(&log_value, &mu, &sigma) * &is_positive;
+    binary_cross_entropy(&logit, &is_positive) - density.mean(Kind::Float)
+}
+
+/// A mixture of lognormals of days, per example.
+pub(crate) struct Mixture {
+    /// ln of the weights, `[B, K]`.
+    log_weight: Tensor,
+    mu: Tensor,
+    sigma: Tensor,
+}
+
+impl Mixture {
+    /// `raw` `[B, 3 K]`: logits of the weights, mus, raw sigmas.
+    pub(crate) fn new(raw: &Tensor) -> Self {
+        let parts = raw.chunk(3, 1);
+        Self { log_weight: parts[0].log_softmax(1, Kind::Float), mu: parts[1].shallow_clone(), sigma: sigma(&parts[2]) }
+    }
+
+    /// ln of the chance that it takes longer than `days` `[B]`, `[B]`.
+    pub(crate) fn log_survival(&self, days: &Tensor) -> Tensor {
+        let log_days = days.log().unsqueeze(1);
+        (&self.log_weight + log_normal_survival(&log_days, &self.mu, &self.sigma)).logsumexp(1, false)
+    }
+
+    /// Negative log-likelihood of the days to the next purchase, `[B]`; where `is_observed` `[B]` is 0, nothing
+    /// happened within `days` and the term is the survival to that day (right-censoring).
+    pub(crate) fn loss(&self, days: &Tensor, is_observed: &Tensor) -> Tensor {
+        let log_days = days.log().unsqueeze(1);
+        let density = (&self.log_weight + log_normal_density(&log_days, &self.mu, &self.sigma)).logsumexp(1, false);
+        let survival = self.log_survival(days);
+        let likelihood: Tensor = is_observed * density + (1.0 - is_observed) * survival;
+        -likelihood.mean(Kind::Float)
+    }
+
+    /// The days before which a share `p` of next purchases falls, `[B]`, by bisection; at most 100 years.
+    pub(crate) fn quantile(&self, p: f64) -> Tensor {
+        // Each step halves an interval of about 13 in log-days: 40 leave less than a millionth of a day per day.
+        const STEPS: usize = 40;
+        const MAX_DAYS: f64 = 36_525.0;
+        let mut low = self.mu.select(1, 0).full_like(f64::from(MIN_DAYS).ln());
+        let mut high = low.full_like(MAX_DAYS.ln());
+        for _ in 0..STEPS {
+            let middle = (&low + &high) * 0.5;
+            let is_before = self.log_survival(&middle.exp()).exp().gt(1.0 - p);
+            low = middle.where_self(&is_before, &low);
+            high = high.where_self(&is_before, &middle);
+        }
+        high.exp()
+    }
+}
+
+/// Cross-entropy of a softmax over the whole catalogue, or over a sample of it.
+///
+/// `hidden` `[N, D]`, `products` `[P, D]`, `targets` `[N]` (row of the right product). With `negatives` `[S]` each
+/// target competes with those products only, their scores raised by ln(P / S), so that the sampled softmax estimates
+/// the full one (Jean et al. 2015, uniform proposal); where the target is drawn itself, that draw is left out.
+///
+/// The logits never exist at once: rows are taken in chunks, and each chunk's gradient is computed with its loss. What
+/// remains for autograd is a product with that gradient, which has the same derivative.
+pub(crate) fn softmax_cross_entropy(
+    hidden: &Tensor,
+    products: &Tensor,
+    targets: &Tensor,
+    negatives: Option<&Tensor>,
+) -> Loss {
+    match negatives {
+        None => full_softmax(hidden, products, targets),
+        Some(negatives) => sampled_softmax(hidden, products, targets, negatives),
+    }
+}
+
+/// Logits per chunk: enough for full speed, little enough for the cache.
+const CHUNK_LOGITS: i64 = 1 << 21;
+
+/// The chunks `(first row, rows)` of `rows` rows with `columns` logits each.
+pub(crate) fn chunks(rows: i64, columns: i64) -> impl Iterator<Item = (i64, i64)> {
+    let size = (CHUNK_LOGITS / columns.max(1)).max(1);
+    (0..rows).step_by(size as usize).map(move |first| (first, size.min(rows - first)))
+}
+
+fn full_softmax(hidden: &Tensor, products: &Tensor, targets: &Tensor) -> Loss {
+    let (h, p) = (hidden.detach(), products.detach());
+    let rows = h.size()[0];
+    let mut value = Tensor::zeros([], (Kind::Float, h.device()));
+    let mut grad_h = Vec::new();
+    let mut grad_p = p.zeros_like();
+    tch::no_grad(|| {
+        for (first, count) in chunks(rows, p.size()[0]) {
+            let h = h.narrow(0, first, count);
+            let target = targets.narrow(0, first, count).unsqueeze(1);
+            let mut log_softmax = h.matmul(&p.tr()).log_softmax(1, Kind::Float);
+            value -= log_softmax.gather(1, &target, false).sum(Kind::Float);
+            // d loss / d logits = softmax - one-hot.
+            let mut grad = log_softmax.exp_();
+            let _ = grad.scatter_add_(1, &target, &target.full_like(-1.0).to_kind(Kind::Float));
+            let _ = grad_p.addmm_(&grad.tr(), &h);
+            grad_h.push(grad.matmul(&p));
+        }
+    });
+    let scale = 1.0 / rows as f64;
+    let backward = (hidden * Tensor::cat(&grad_h, 0)).sum(Kind::Float) + (products * grad_p).sum(Kind::Float);
+    Loss { value: value * scale, backward: backward * scale, count: rows }
+}
+
+fn sampled_softmax(hidden: &Tensor, products: &Tensor, targets: &Tensor, negatives: &Tensor) -> Loss {
+    let (right, wrong) = (products.index_select(0, targets), products.index_select(0, negatives));
+    let (h, r, w) = (hidden.detach(), right.detach(), wrong.detach());
+    let (rows, sample) = (h.size()[0], w.size()[0]);
+    let raised = (products.size()[0] as f64 / sample as f64).ln();
+    let mut value = Tensor::zeros([], (Kind::Float, h.device()));
+    let (mut grad_h, mut grad_r) = (Vec::new(), Vec::new());
+    let mut grad_w = w.zeros_like();
+    tch::no_grad(|| {
+        for (first, count) in chunks(rows, sample) {
+            let (h, r) = (h.narrow(0, first, count), r.narrow(0, first, count));
+            let is_target = targets.narrow(0, first, count).unsqueeze(1).eq_tensor(negatives);
+            let right = (&h * &r).sum_dim_intlist(1, true, Kind::Float);
+            let wrong = (h.matmul(&w.tr()) + raised).masked_fill(&is_target, f64::NEG_INFINITY);
+            let mut log_softmax = Tensor::cat(&[right, wrong], 1).log_softmax(1, Kind::Float);
+            value -= log_softmax.select(1, 0).sum(Kind::Float);
+            let grad = log_softmax.exp_();
+            let (grad_right, grad_wrong) = (grad.narrow(1, 0, 1) - 1.0, grad.narrow(1, 1, sample));
+            let _ = grad_w.addmm_(&grad_wrong.tr(), &h);
+            grad_h.push(grad_wrong.matmul(&w) + &grad_right * &r);
+            grad_r.push(grad_right * &h);
+        }
+    });
+    let scale = 1.0 / rows as f64;
+    let backward = (hidden * Tensor::cat(&grad_h, 0)).sum(Kind::Float)
+        + (right * Tensor::cat(&grad_r, 0)).sum(Kind::Float)
+        + (wrong * grad_w).sum(Kind::Float);
+    Loss { value: value * scale, backward: backward * scale, count: rows }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    fn leaf(values: &[f32], shape: &[i64]) -> Tensor {
+        Tensor::from_slice(values).view(shape).set_requires_grad(true)
+    }
+
+    fn floats(x: &Tensor) -> Vec<f64> {
+        Vec::try_from(x.detach().to_kind(Kind::Double).contiguous().view([-1])).unwrap()
+    }
+
+    fn check_close(got: &[f64], expected: &[f64], tolerance: f64) {
+        assert_eq!(got.len(), expected.len());
+        for (got, expected) in got.iter().zip(expected) {
+            assert!((got - expected).abs() <= tolerance * expected.abs().max(1.0), "{got} is not {expected}");
+        }
+    }
+
+    fn density(x: f64, mu: f64, sigma: f64) -> f64 {
+        let z = (x.ln() - mu) / sigma;
+        (-0.5 * z * z).exp() / (x * sigma * (2.0 * std::f64::consts::PI).sqrt())
+    }
+
+    /// The mass of a lognormal above `x`, by Simpson's rule over the normal's density in ln x.
+    fn survival(x: f64, mu: f64, sigma: f64) -> f64 {
+        let (from, to, steps) = (x.ln(), mu + 12.0 * sigma, 20_000);
+        let width = (to - from) / f64::from(steps);
+        let weight = |i| {
+            if i == 0 || i == steps {
+                1.0
+            } else if i % 2 == 1 {
+                4.0
+            } else {
+                2.0
+            }
+        };
+        let value = |i| {
+            let x = (from + f64::from(i) * width).exp();
+            weight(i) * density(x, mu, sigma) * x
+        };
+        (0..=steps).map(value).sum::<f64>() * width / 3.0
+    }
+
+    fn softplus(x: f64) -> f64 {
+        x.exp().ln_1p()
+    }
+
+    #[test]
+    fn value_loss_is_the_zero_inflated_lognormal() {
+        let raw = [0.3, 2.0, -0.5, -1.2, 4.0, 1.5, 0.8, 3.0, 0.1];
+        let values = [20.0, -5.0, 0.0];
+        let by_hand = |raw: &[f64]| -> f64 {
+            let terms = raw.chunks(3).zip(values).map(|(raw, value)| {
+                let (p, sigma) = (1.0 / (1.0 + (-raw[0]).exp()), softplus(raw[2]) + 0.1);
+                if value > 0.0 { -p.ln() - density(value, raw[1], sigma).ln() } else { -(1.0 - p).ln() }
+            });
+            terms.sum::<f64>() / 3.0
+        };
+        let x = leaf(&raw.map(|x| x as f32), &[3, 3]);
+        let loss = zero_inflated_lognormal(&x, &Tensor::from_slice(&values.map(|v| v as f32)));
+        loss.backward();
+        check_close(&floats(&loss), &[by_hand(&raw)], 1e-6);
+        let slopes: Vec<f64> = (0..9)
+            .map(|i| {
+                let (mut up, mut down) = (raw, raw);
+                up[i] += 1e-5;
+                down[i] -= 1e-5;
+                (by_hand(&up) - by_hand(&down)) / 2e-5
+            })
+            .collect();
+        check_close(&floats(&x.grad()), &slopes, 1e-5);
+    }
+
+    #[test]
+    fn time_loss_counts_the_censored_by_their_survival() {
+        // Two components; weights .25 and .75.
+        let (mu, raw) = ([2.0, 4.0], [0.2, -0.3]);
+        let sigma = raw.map(|raw| softplus(raw) + 0.1);
+        let row = [0.0, 3f64.ln(), mu[0], mu[1], raw[0], raw[1]].map(|x| x as f32);
+        let x = leaf(&[row, row, row].concat(), &[3, 6]);
+        let (days, is_observed) = ([3.0, 90.0, 90.0], [1.0, 0.0, 1.0]);
+        let mix = |f: fn(f64, f64, f64) -> f64, day| 0.25 * f(day, mu[0], sigma[0]) + 0.75 * f(day, mu[1], sigma[1]);
+        let expected = -(mix(density, 3.0).ln() + mix(survival, 90.0).ln() + mix(density, 90.0).ln()) / 3.0;
+        let tensor = |values: [f64; 3]| Tensor::from_slice(&values.map(|x| x as f32));
+        let mixture = Mixture::new(&x);
+        let loss = mixture.loss(&tensor(days), &tensor(is_observed));
+        check_close(&floats(&loss), &[expected], 1e-5);
+        loss.backward();
+        assert!(floats(&x.grad()).iter().all(|slope| slope.is_finite()));
+    }
+
+    #[test]
+    fn an_impossible_survival_has_a_finite_gradient() {
+        let x = leaf(&[0.0, -3.0, -5.0], &[1, 3]);
+        let loss = Mixture::new(&x).loss(&Tensor::from_slice(&[365.0f32]), &Tensor::from_slice(&[0.0f32]));
+        loss.backward();
+        assert!(floats(&loss)[0] > 100.0 && floats(&x.grad()).iter().all(|slope| slope.is_finite()));
+    }
+
+    #[test]
+    fn quantiles_invert_the_survival() {
+        let raw = Tensor::from_slice(&[0.3f64, -0.2, 2.5, 3.5, 0.1, 0.7, 1.0, -1.0, 6.0, 1.0, 0.4, 0.0]).view([2, 6]);
+        let mixture = Mixture::new(&raw);
+        for p in [0.1, 0.5, 0.9] {
+            let days = mixture.quantile(p);
+            check_close(&floats(&mixture.log_survival(&days).exp()), &[1.0 - p, 1.0 - p], 1e-6);
+        }
+    }
+
+    #[test]
+    fn raw_sigma_inverts_sigma() {
+        for deviation in [0.3f32, 1.0, 2.5] {
+            let back = sigma(&Tensor::from(raw_sigma(deviation)));
+            check_close(&floats(&back), &[f64::from(deviation)], 1e-6);
+        }
+    }
+
+    /// Value and both gradients of a softmax loss.
+    fn softmax_parts(rows: i64, loss: impl Fn(&Tensor, &Tensor, &Tensor) -> (Tensor, Tensor)) -> [Vec<f64>; 3] {
+        tch::manual_seed(5);
+        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let (hidden, products) = (normal(&[rows, 8]), normal(&[40, 8]));
+        let targets = Tensor::arange(rows, (Kind::Int64, Device::Cpu)).remainder(40);
+        let (value, backward) = loss(&hidden, &products, &targets);
+        backward.backward();
+        [floats(&value), floats(&hidden.grad()), floats(&products.grad())]
+    }
+
+    fn check_softmax(rows: i64, negatives: Option<&Tensor>) {
+        let ours = softmax_parts(rows, |h, p, t| {
+            let loss = softmax_cross_entropy(h, p, t, negatives);
+            assert_eq!(loss.count, rows);
+            (loss.value, loss.backward)
+        });
+        let plain = softmax_parts(rows, |h, p, t| {
+            let loss = h.matmul(&p.tr()).cross_entropy_for_logits(t);
+            (loss.detach(), loss)
+        });
+        for (ours, plain) in ours.iter().zip(&plain) {
+            check_close(ours, plain, 1e-5);
+        }
+    }
+
+    #[test]
+    fn chunked_softmax_equals_the_plain_one() {
+        check_softmax(70, None);
+        // More rows than a chunk has.
+        assert!(chunks(60_000, 40).count() > 1);
+        check_softmax(60_000, None);
+    }
+
+    #[test]
+    fn sampling_every_product_once_is_the_full_softmax() {
+        let everything = Tensor::arange(40, (Kind::Int64, Device::Cpu)).flip([0]);
+        check_softmax(70, Some(&everything));
+    }
+
+    #[test]
+    fn sampled_softmax_estimates_the_full_one() {
+        tch::manual_seed(7);
+        let (hidden, products) = (
+            Tensor::randn([50, 8], (Kind::Float, Device::Cpu)) * 0.5,
+            Tensor::randn([5000, 8], (Kind::Float, Device::Cpu)) * 0.5,
+        );
+        let targets = Tensor::arange(50, (Kind::Int64, Device::Cpu));
+        let full = floats(&softmax_cross_entropy(&hidden, &products, &targets, None).value)[0];
+        let drawn = Tensor::randint(5000, [2000], (Kind::Int64, Device::Cpu));
+        let sampled = floats(&softmax_cross_entropy(&hidden, &products, &targets, Some(&drawn)).value)[0];
+        // Without the correction it would be off by ln(5000 / 2000) = .92.
+        assert!((full - sampled).abs() < 0.02, "{sampled} is far from {full}");
+    }
+}

@@ -1,0 +1,268 @@
+//! The whole network: the embedding table, the encoder and the head's output, built from a [`Config`].
+
+use sequences::Vocabulary;
+use tch::{Device, Kind, Tensor};
+
+use crate::encoder::Encoder;
+use crate::heads::{Readout, churn, clv, next};
+use crate::inputs::{Extra, Inputs, Table, feature_count};
+use crate::layers::Dropout;
+use crate::losses::{Loss, MIN_DAYS};
+use crate::parameters::{Layout, Weights};
+use crate::scaling::Scaling;
+use crate::{Config, Head};
+
+/// A network without its parameters.
+pub(crate) struct Network {
+    pub(crate) head: Head,
+    pub(crate) table: Table,
+    encoder: Encoder,
+    /// `None` where only products are ranked.
+    readout: Option<Readout>,
+    negatives: i64,
+}
+
+/// What the examples of a batch came to.
+pub(crate) struct Targets {
+    /// One number per example, `[B]`: 0 or 1 for churn, the value, the days.
+    outcome: Tensor,
+    /// 0 where the days are only a lower bound, `[B]`.
+    is_observed: Tensor,
+    /// Tokens whose next product is known, `[N]`, and that product's place among the known ones, `[N]`.
+    products: Option<(Tensor, Tensor)>,
+}
+
+/// One example's outcome in plain numbers.
+pub(crate) struct Outcome {
+    pub(crate) value: f32,
+    pub(crate) is_observed: bool,
+}
+
+impl Targets {
+    /// `products` holds pairs of a token (or, where only the read tokens count, of an example) and a product's place.
+    pub(crate) fn new(outcomes: &[Outcome], products: Option<&[(i64, i64)]>, device: Device) -> Self {
+        let column =
+            |f: fn(&Outcome) -> f32| Tensor::from_slice(&outcomes.iter().map(f).collect::<Vec<_>>()).to_device(device);
+        let side = |f: fn(&(i64, i64)) -> i64, pairs: &[(i64, i64)]| {
+            Tensor::from_slice(&pairs.iter().map(f).collect::<Vec<_>>()).to_device(device)
+        };
+        Self {
+            outcome: column(|outcome| outcome.value),
+            is_observed: column(|outcome| f32::from(u8::from(outcome.is_observed))),
+            products: products.map(|pairs| (side(|pair| pair.0, pairs), side(|pair| pair.1, pairs))),
+        }
+    }
+}
+
+impl Network {
+    /// The network and the layout of its parameters.
+    pub(crate) fn new(config: &Config, vocabulary: &Vocabulary, scaling: &Scaling) -> (Self, Layout) {
+        let head = config.head;
+        let width = config.model.width as i64;
+        let mut layout = Layout::default();
+        let table = Table::new(vocabulary, config.model.length);
+        let encoder = Encoder::new(&mut layout, &config.model, &table, feature_count(head));
+        let start = match head {
+            Head::Churn => Some(churn::start(scaling)),
+            Head::NextPurchase => Some(next::start(scaling)),
+            Head::NextItem => None,
+            Head::Clv => Some(clv::start(scaling)),
+        };
+        let readout = start.map(|start| Readout::new(&mut layout, "readout", width, start));
+        (Self { head, table, encoder, readout, negatives: config.training.negatives as i64 }, layout)
+    }
+
+    /// Where the token stands that is no event.
+    pub(crate) fn extra(&self) -> Extra {
+        Extra::of(self.head)
+    }
+
+    /// The loss's terms, which add up. For heads that rank products, the targets' tokens are those of all `[B * W]`.
+    pub(crate) fn loss(&self, weights: &Weights, inputs: &Inputs, targets: &Targets, dropout: Dropout) -> Vec<Loss> {
+        if !self.head.ranks_products() {
+            let state = self.encoder.forward_read(weights, inputs, dropout);
+            return self.loss_of_states(weights, inputs, targets, &state, &state);
+        }
+        let states = self.encoder.forward(weights, inputs, dropout);
+        let states = states.view([inputs.size.0 * inputs.size.1, -1]);
+        let read = states.index_select(0, &inputs.read_rows);
+        self.loss_of_states(weights, inputs, targets, &read, &states)
+    }
+
+    /// The loss's terms at the tokens read alone; the targets' tokens are examples.
+    pub(crate) fn loss_read(&self, weights: &Weights, inputs: &Inputs, targets: &Targets) -> Vec<Loss> {
+        let state = self.read(weights, inputs);
+        self.loss_of_states(weights, inputs, targets, &state, &state)
+    }
+
+    /// The state of each example's token to read, `[B, D]`, for scoring.
+    pub(crate) fn read(&self, weights: &Weights, inputs: &Inputs) -> Tensor {
+        self.encoder.forward_read(weights, inputs, Dropout::NONE)
+    }
+
+    /// The head's raw output, `[B, outputs]`; `None` where only products are ranked.
+    pub(crate) fn output(&self, weights: &Weights, inputs: &Inputs, state: &Tensor) -> Option<Tensor> {
+        self.readout.as_ref().map(|readout| readout.forward(weights, state, inputs))
+    }
+
+    /// Scores of all known products, `[N, D]` → `[N, P]`.
+    pub(crate) fn product_scores(&self, weights: &Weights, states: &Tensor) -> Tensor {
+        states.matmul(&self.encoder.products(weights).tr())
+    }
+
+    fn loss_of_states(
+        &self,
+        weights: &Weights,
+        inputs: &Inputs,
+        targets: &Targets,
+        read: &Tensor,
+        states: &Tensor,
+    ) -> Vec<Loss> {
+        let mut terms = Vec::new();
+        if let Some((tokens, products)) = &targets.products {
+            let states = states.index_select(0, tokens);
+            terms.push(next::product_loss(&states, &self.encoder.products(weights), products, self.negatives));
+        }
+        if let Some(raw) = self.output(weights, inputs, read) {
+            terms.push(match self.head {
+                Head::Churn => churn::loss(&raw, &targets.outcome),
+                Head::Clv => clv::loss(&raw, &targets.outcome),
+                Head::NextPurchase | Head::NextItem => {
+                    let days = targets.outcome.clamp_min(f64::from(MIN_DAYS));
+                    next::time_loss(&raw, &days, &targets.is_observed)
+                }
+            });
+        }
+        terms
+    }
+}
+
+/// The mean of a loss's values over batches, by term.
+#[derive(Debug, Default)]
+pub(crate) struct MeanLoss(Vec<(f64, i64)>);
+
+impl MeanLoss {
+    /// Adds a batch's terms; gives their sum.
+    pub(crate) fn add(&mut self, terms: &[Loss]) -> f64 {
+        self.0.resize(terms.len(), (0.0, 0));
+        let mut sum = 0.0;
+        for ((total, count), term) in self.0.iter_mut().zip(terms) {
+            let value = term.value.to_kind(Kind::Double).double_value(&[]);
+            *total += value * term.count as f64;
+            *count += term.count;
+            sum += value;
+        }
+        sum
+    }
+
+    pub(crate) fn mean(&self) -> f64 {
+        self.0.iter().map(|(total, count)| total / (*count).max(1) as f64).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sequences::{Batch, Encoding, Example, Sequences};
+
+    use super::*;
+    use crate::RawConfig;
+    use crate::scaling::Moments;
+
+    struct Fixture {
+        sequences: Sequences,
+        encoding: Encoding,
+        scaling: Scaling,
+        network: Network,
+        layout: Layout,
+    }
+
+    fn fixture(head: Head) -> Fixture {
+        let lines: String = (0..40).map(|i| format!("{} item{}\n", i % 3, (i * 7) % 11)).collect();
+        let sequences = Sequences::from_interactions(&lines, "lines").unwrap();
+        let vocabulary = Vocabulary::fit(&sequences, i64::MAX, 1);
+        let encoding = vocabulary.encode(&sequences);
+        let moments = |count| vec![Moments { mean: 0.1, deviation: 2.0 }; count];
+        let scaling = Scaling {
+            features: moments(sequences::EVENT_FEATURES.len()),
+            context: moments(sequences::CONTEXT_FEATURES.len()),
+            rate: 0.3,
+            log_target: Moments { mean: 3.0, deviation: 1.0 },
+            log_largest: 5.0,
+            horizon_days: 90.0,
+        };
+        let raw = RawConfig { head, model: Default::default(), training: Default::default() };
+        let config = Config::try_from(raw).unwrap();
+        let (network, layout) = Network::new(&config, &vocabulary, &scaling);
+        Fixture { sequences, encoding, scaling, network, layout }
+    }
+
+    impl Fixture {
+        fn weights(&self) -> Weights {
+            tch::manual_seed(3);
+            // Louder than at the start, so that a difference cannot hide in a rounding.
+            self.layout.split(&(self.layout.start() * 3.0))
+        }
+
+        /// States of all tokens, of the tokens read, and the inputs, for users cut after some events each.
+        fn states(&self, weights: &Weights, cuts: &[(usize, i64)]) -> (Tensor, Tensor, Inputs) {
+            let examples: Vec<Example> = cuts.iter().map(|&(c, t)| Example::at(&self.sequences, c, t, 64)).collect();
+            let batch = Batch::gather(&self.sequences, &self.encoding, &examples);
+            let inputs = Inputs::new(&batch, &self.network.table, &self.scaling, self.network.head, Device::Cpu);
+            let all = self.network.encoder.forward(weights, &inputs, Dropout::NONE);
+            let read = self.network.read(weights, &inputs);
+            (all, read, inputs)
+        }
+    }
+
+    fn difference(a: &Tensor, b: &Tensor) -> f64 {
+        (a - b).abs().max().double_value(&[])
+    }
+
+    #[test]
+    fn reading_one_token_is_the_same_with_less_work() {
+        for head in [Head::Churn, Head::NextItem] {
+            let fixture = fixture(head);
+            let (all, read, inputs) = fixture.states(&fixture.weights(), &[(0, 9), (1, 2), (2, 0), (0, 100)]);
+            let width = all.size()[2];
+            let expected = all.view([-1, width]).index_select(0, &inputs.read_rows);
+            assert!(difference(&read, &expected) < 1e-5, "{}", difference(&read, &expected));
+            // The states of different customers do differ.
+            assert!(difference(&read.get(0), &read.get(1)) > 0.1);
+        }
+    }
+
+    #[test]
+    fn neighbours_in_the_batch_change_nothing() {
+        let fixture = fixture(Head::Clv);
+        let weights = fixture.weights();
+        let (_, together, _) = fixture.states(&weights, &[(0, 3), (1, 100), (2, 0)]);
+        for (row, cut) in [(0, 3), (1, 100), (2, 0)].into_iter().enumerate() {
+            let (_, alone, _) = fixture.states(&weights, &[cut]);
+            assert!(difference(&together.get(row as i64), &alone.get(0)) < 1e-5);
+        }
+    }
+
+    #[test]
+    fn a_token_sees_nothing_after_it() {
+        let fixture = fixture(Head::NextItem);
+        let weights = fixture.weights();
+        // The positions count from the newest event, so a longer history moves them: compare two that differ only in
+        // their newest events.
+        let (mut a, mut b) = (String::new(), String::new());
+        for i in 0..6 {
+            a += &format!("u item{}\n", i % 3);
+            b += &format!("u item{}\n", if i < 4 { i % 3 } else { 7 + i % 3 });
+        }
+        let states = |lines: &str| {
+            let sequences = Sequences::from_interactions(lines, "lines").unwrap();
+            let lines: String = (0..40).map(|i| format!("{} item{}\n", i % 3, (i * 7) % 11)).collect();
+            let known = Vocabulary::fit(&Sequences::from_interactions(&lines, "lines").unwrap(), i64::MAX, 1);
+            let encoding = known.encode(&sequences);
+            Fixture { sequences, encoding, ..self::fixture(Head::NextItem) }.states(&weights, &[(0, 100)]).0
+        };
+        let (a, b) = (states(&a), states(&b));
+        // A start and four equal events.
+        assert!(difference(&a.narrow(1, 0, 5), &b.narrow(1, 0, 5)) < 1e-6);
+        assert!(difference(&a.narrow(1, 5, 2), &b.narrow(1, 5, 2)) > 0.1);
+    }
+}

@@ -1,0 +1,165 @@
+//! A trained model, loaded from its run folder.
+
+use std::path::Path;
+
+use sequences::{Example, Field, LabelledExample, Sequences, Target, Vocabulary};
+use tch::{Device, Tensor};
+
+use crate::checkpoint::read_weights;
+use crate::evaluate::Scorer;
+use crate::network::Network;
+use crate::parameters::Layout;
+use crate::run::RunFolder;
+use crate::scaling::Scaling;
+use crate::{Config, DeviceChoice, Error, Head, Result, device};
+
+/// A trained model.
+pub struct Model {
+    config: Config,
+    vocabulary: Vocabulary,
+    scaling: Scaling,
+    network: Network,
+    layout: Layout,
+    parameters: Tensor,
+    device: Device,
+    epoch: usize,
+}
+
+/// What a model says about examples, in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Predictions {
+    /// The probability that nothing is bought in the horizon.
+    Churn(Vec<f64>),
+    NextPurchase(Vec<NextPurchase>),
+    Value(Vec<Value>),
+}
+
+/// What is bought next, and when.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NextPurchase {
+    /// Products as places in [`Model::products`], best first, and the probability that the next purchase, whenever it
+    /// comes, is that product. Customers buy the same again: what was bought before is not left out.
+    pub products: Vec<(usize, f64)>,
+    /// `None` for a next-item model, which knows no time.
+    pub time: Option<TimeToNext>,
+}
+
+/// Days from the cut-off to the next purchase.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimeToNext {
+    /// It comes before this with probability one half …
+    pub median_days: f64,
+    /// … before this with probability .1 …
+    pub p10_days: f64,
+    /// … and before this with probability .9; at most 100 years.
+    pub p90_days: f64,
+    /// The probability that it comes within the horizon the model was trained with.
+    pub p_within_horizon: f64,
+}
+
+/// The net value bought in the horizon.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Value {
+    /// Its expectation, in the source's currency.
+    pub expected: f64,
+    /// The probability that it is 0 (or less).
+    pub p_zero: f64,
+}
+
+impl Model {
+    /// Loads the best epoch of a run.
+    ///
+    /// # Errors
+    /// A file that is missing, cut off, or of another network than the config's; a device that is not there.
+    pub fn load(run: &Path, device: DeviceChoice) -> Result<Self> {
+        let folder = RunFolder::new(run);
+        let config = folder.read_config()?;
+        let device = device::open(device, config.training.threads)?;
+        let vocabulary = folder.read_vocabulary()?;
+        let (header, saved) = read_weights(&folder.weights())?;
+        let (network, layout) = Network::new(&config, &vocabulary, &header.scaling);
+        let parameters = saved.parameters(&layout)?.to_device(device);
+        let (scaling, epoch) = (header.scaling, header.epoch);
+        Ok(Self { config, vocabulary, scaling, network, layout, parameters, device, epoch })
+    }
+
+    /// The run's resolved configuration; its `length` is what [`Example::at`] should be given.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The epoch of the weights, from 1.
+    pub fn epoch(&self) -> usize {
+        self.epoch
+    }
+
+    /// How far the model looks ahead, in days.
+    pub fn horizon_days(&self) -> f32 {
+        self.scaling.horizon_days
+    }
+
+    /// The catalogue: every product the model knows.
+    pub fn products(&self) -> &[String] {
+        self.vocabulary.texts(Field::Product)
+    }
+
+    /// Predictions for examples of any sequences, in their order; customers and products unseen in training included.
+    /// `top` is how many products a customer gets where products are ranked.
+    pub fn predict(&self, sequences: &Sequences, examples: &[Example], top: usize) -> Predictions {
+        let examples: Vec<&Example> = examples.iter().collect();
+        self.with_scorer(sequences, |scorer| match self.config.head {
+            Head::Churn => Predictions::Churn(scorer.churn(&examples)),
+            Head::NextPurchase | Head::NextItem => Predictions::NextPurchase(scorer.next_purchases(&examples, top)),
+            Head::Clv => Predictions::Value(scorer.values(&examples)),
+        })
+    }
+
+    /// The rank of each example's right product in the *whole* catalogue, 1 the best; `None` where the target names no
+    /// product. The rank is one more than there are other products that do not score below the right one, so a tie
+    /// counts against it; a product the model does not know has `analytics::metrics::NOT_RANKED`. With `remove_seen`,
+    /// products in any event visible at the cut-off do not compete (the right one always does).
+    ///
+    /// # Errors
+    /// A model that ranks no products.
+    pub fn rank_targets(
+        &self,
+        sequences: &Sequences,
+        examples: &[LabelledExample],
+        remove_seen: bool,
+    ) -> Result<Vec<Option<u32>>> {
+        if !self.config.head.ranks_products() {
+            let valid = "next_purchase and next_item";
+            return Err(Error::NotRanked { head: self.config.head.name(), valid });
+        }
+        let mut ranks = vec![None; examples.len()];
+        let (mut places, mut chosen, mut products) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, labelled) in examples.iter().enumerate() {
+            if let Target::NextPurchase { product: Some(product), .. } = labelled.target {
+                places.push(place);
+                chosen.push(&labelled.example);
+                products.push(product);
+            }
+        }
+        let found = self.with_scorer(sequences, |scorer| scorer.ranks(&chosen, &products, remove_seen));
+        for (place, rank) in places.into_iter().zip(found) {
+            ranks[place] = Some(rank);
+        }
+        Ok(ranks)
+    }
+
+    fn with_scorer<T>(&self, sequences: &Sequences, score: impl FnOnce(&Scorer) -> T) -> T {
+        // Threads belong to the calling thread in OpenMP, which need not be the one that loaded the model.
+        device::set_threads(self.config.training.threads);
+        let encoding = self.vocabulary.encode(sequences);
+        let weights = tch::no_grad(|| self.layout.split(&self.parameters));
+        score(&Scorer {
+            network: &self.network,
+            weights: &weights,
+            scaling: &self.scaling,
+            sequences,
+            encoding: &encoding,
+            batch_size: self.config.scoring_batch(),
+            device: self.device,
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! Facts of the training set that the network's inputs and outputs are measured in.
+//!
+//! Amounts and gaps differ by orders of magnitude between shops and currencies; standardised by the training set's own
+//! mean and deviation, one learning rate fits them all. Scoring must use the same numbers, so they are saved with the
+//! weights.
+
+use sequences::{Batch, CONTEXT_FEATURES, EVENT_FEATURES, Target};
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Dataset;
+use crate::losses::MIN_DAYS;
+
+/// Means and deviations of inputs and targets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scaling {
+    pub(crate) features: Vec<Moments>,
+    pub(crate) context: Vec<Moments>,
+    /// The share of targets that happened: churned, bought a value above 0, bought within the horizon.
+    pub(crate) rate: f32,
+    /// Of the natural logarithms of the positive targets: values, or days to the next purchase.
+    pub(crate) log_target: Moments,
+    /// The natural logarithm of the largest target.
+    pub(crate) log_largest: f32,
+    /// The horizon of the targets, in days.
+    pub(crate) horizon_days: f32,
+}
+
+/// Mean and standard deviation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Moments {
+    pub(crate) mean: f32,
+    pub(crate) deviation: f32,
+}
+
+/// Input moments are taken from this many examples, evenly spread over the training set.
+const SAMPLE: usize = 20_000;
+/// Values that hardly differ are not blown up: what training saw once may be common later.
+const MIN_DEVIATION: f64 = 1e-3;
+
+impl Scaling {
+    pub(crate) fn fit(data: &Dataset, batches: impl Fn(&[usize]) -> Batch) -> Self {
+        let stride = data.train.len().div_ceil(SAMPLE).max(1);
+        let sample: Vec<usize> = (0..data.train.len()).step_by(stride).collect();
+        let batch = batches(&sample);
+        let mut happened = 0;
+        let mut logs: Vec<f32> = Vec::new();
+        for example in data.train {
+            let (has_happened, positive) = match example.target {
+                Target::Churn(has_churned) => (has_churned, None),
+                Target::NextPurchase { days, .. } => (days.is_some(), days.map(|days| days.max(MIN_DAYS))),
+                Target::Value(value) => (value > 0.0, Some(value).filter(|value| *value > 0.0)),
+            };
+            happened += usize::from(has_happened);
+            logs.extend(positive.map(f32::ln));
+        }
+        Self {
+            features: columns(&batch.features, EVENT_FEATURES.len()),
+            context: columns(&batch.context, CONTEXT_FEATURES.len()),
+            rate: happened as f32 / data.train.len().max(1) as f32,
+            log_target: moments(logs.iter().copied()),
+            log_largest: logs.iter().copied().fold(0.0, f32::max),
+            horizon_days: data.horizon_days,
+        }
+    }
+}
+
+impl Moments {
+    /// A value in deviations from the mean.
+    pub(crate) fn standardise(self, x: f32) -> f32 {
+        (x - self.mean) / self.deviation
+    }
+}
+
+fn columns(values: &[f32], width: usize) -> Vec<Moments> {
+    (0..width).map(|column| moments(values.iter().skip(column).step_by(width).copied())).collect()
+}
+
+/// Mean and deviation, 0 and 1 for no values.
+fn moments(values: impl Iterator<Item = f32>) -> Moments {
+    let (mut count, mut sum, mut squares) = (0.0f64, 0.0, 0.0);
+    for value in values.map(f64::from) {
+        count += 1.0;
+        sum += value;
+        squares += value * value;
+    }
+    if count == 0.0 {
+        return Moments { mean: 0.0, deviation: 1.0 };
+    }
+    let mean = sum / count;
+    let deviation = (squares / count - mean * mean).max(0.0).sqrt();
+    let deviation = if deviation < MIN_DEVIATION { 1.0 } else { deviation };
+    Moments { mean: mean as f32, deviation: deviation as f32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_mean_and_deviation() {
+        assert_eq!(moments([1.0, 3.0, 5.0, 7.0].into_iter()), Moments { mean: 4.0, deviation: 5f32.sqrt() });
+        assert_eq!(moments([2.0; 5].into_iter()), Moments { mean: 2.0, deviation: 1.0 });
+        assert_eq!(moments(std::iter::empty()), Moments { mean: 0.0, deviation: 1.0 });
+    }
+}
