@@ -1,9 +1,9 @@
--- What was known about each customer at each cut-off: the point-in-time rule for customers' own attributes.
+-- What was known about each customer at each cut-off: the point-in-time rule for customers' own attributes. One row per customer and cut-off.
 -- grain: customer_id, as_of
 -- pii: name, email, phone, birth_date
 -- customer_id: customer of the spine.
 -- as_of: cut-off of the spine row; the version here was known before it.
--- signed_up_at: when the customer signed up or was first seen.
+-- signed_up_at: when the customer signed up or was first seen; NULL, like all below, for a customer not known then.
 -- name: full name.
 -- email: e-mail address.
 -- phone: telephone number.
@@ -25,7 +25,7 @@ SELECT
     c.city,
     c.signup_channel
 FROM spine AS s
-INNER JOIN core.customer_versions AS c
+LEFT JOIN core.customer_versions AS c
     ON c.customer_id = s.customer_id
     AND c.event_time < s.as_of
     AND c.known_time < s.as_of
