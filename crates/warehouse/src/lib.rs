@@ -1,1 +1,89 @@
+//! Defines [`Warehouse`]: SQL over the tables of a [`store::Store`], the SQL files that make core tables, features and
+//! marts of raw rows, and what moves rows between them: load, build, append, publish.
+//!
+//! This is the only crate that builds a query session. Tables are named `schema.name`; what a schema may read, and in
+//! which order, is fixed in [`SCHEMAS`].
 
+mod append;
+mod build;
+mod catalog;
+mod clock;
+mod conform;
+mod ddl;
+mod describe;
+mod error;
+mod guard;
+mod header;
+mod infer;
+mod load;
+mod publish;
+mod read;
+mod scan;
+mod session;
+mod spine;
+#[cfg(test)]
+mod tests;
+mod world;
+mod write;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use store::{BoxError, Store};
+
+pub use build::{BuildReport, Built, SetAside, Skipped};
+pub use catalog::{Catalog, Definition, Kind, SCHEMAS};
+pub use clock::Clock;
+pub use ddl::type_name;
+pub use describe::{Described, DescribedColumn};
+pub use error::{Error, Result};
+pub use header::Header;
+pub use load::{LoadOptions, LoadReport, SYSTEM_COLUMNS};
+pub use publish::PublishOptions;
+pub use session::{Batches, DEFAULT_HORIZON_DAYS, Query, Session, SessionOptions};
+pub use spine::{Every, Spine};
+pub use write::{FileFormat, write_file};
+
+/// Tables and views over a store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    store: Store,
+    catalog: Arc<Catalog>,
+}
+
+impl Warehouse {
+    /// The tables of `store` under the shipped SQL files and those of the project folder `sql_dir`, which replace
+    /// shipped files of the same path.
+    ///
+    /// # Errors
+    /// [`Error::Definition`], [`Error::Cycle`]: a SQL file is wrong. [`Error::NoFile`]: no such folder.
+    pub fn open(store: Store, sql_dir: Option<&Path>) -> Result<Warehouse> {
+        Ok(Warehouse { store, catalog: Arc::new(Catalog::open(sql_dir)?) })
+    }
+
+    /// Where the tables lie.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What the SQL files define.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+}
+
+/// Gives back our own error where the store was only passing it on.
+fn store_error(error: store::Error) -> Error {
+    match error {
+        store::Error::Input { table, source } => match source.downcast::<Error>() {
+            Ok(own) => *own,
+            Err(source) => Error::Store(store::Error::Input { table, source: source as BoxError }),
+        },
+        other => Error::Store(other),
+    }
+}
+
+/// The result of a blocking task; its panic becomes an error.
+fn joined<T>(result: std::result::Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+    result.unwrap_or_else(|e| Err(Error::Query(datafusion::error::DataFusionError::External(Box::new(e)))))
+}

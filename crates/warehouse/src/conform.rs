@@ -1,0 +1,227 @@
+//! Defines how a column becomes the type its table has. Tables know six types; a value that does not fit is reported
+//! with its row, never turned into NULL.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, StringBuilder,
+    TimestampMicrosecondArray, new_null_array,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::util::display::array_value_to_string;
+
+use crate::ddl::{timestamp, type_name};
+use crate::infer::{parse_boolean, parse_date, parse_integer, parse_real, parse_timestamp};
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// A value that is not of the type wanted.
+#[derive(Debug)]
+pub(crate) struct Misfit {
+    /// Index in the batch.
+    pub(crate) row: usize,
+    pub(crate) value: String,
+    pub(crate) problem: String,
+}
+
+/// The table type that holds a file's or query's type: `None` for nested and binary ones.
+pub(crate) fn table_type(data_type: &DataType) -> Option<DataType> {
+    use DataType::*;
+    match data_type {
+        Boolean => Some(Boolean),
+        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => Some(Int64),
+        Float16 | Float32 | Float64 | Decimal32(..) | Decimal64(..) | Decimal128(..) | Decimal256(..) => Some(Float64),
+        Utf8 | LargeUtf8 | Utf8View | Null => Some(Utf8),
+        Date32 => Some(Date32),
+        Date64 | Timestamp(..) => Some(timestamp()),
+        Time32(_) | Time64(_) | Interval(_) | Duration(_) => Some(Utf8),
+        Dictionary(_, values) => table_type(values),
+        RunEndEncoded(_, values) => table_type(values.data_type()),
+        _ => None,
+    }
+}
+
+/// `array` as its own table type.
+pub(crate) fn normalise(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
+    let Some(wanted) = table_type(array.data_type()) else {
+        return Err(misfit(array, 0, format!("is of type {}, which tables don't hold", array.data_type())));
+    };
+    if array.data_type() == &wanted {
+        return Ok(Arc::clone(array));
+    }
+    let failed = |e: arrow::error::ArrowError| misfit(array, 0, format!("can't be a {}: {e}", type_name(&wanted)));
+    match array.data_type() {
+        // Whole steps, so that what has no zone counts as UTC and nanoseconds are cut, not refused.
+        DataType::Timestamp(_, None) | DataType::Date64 => {
+            let naive = cast(array, &DataType::Timestamp(TimeUnit::Microsecond, None)).map_err(failed)?;
+            Ok(Arc::new(naive.as_primitive::<TimestampMicrosecondType>().clone().with_timezone("UTC")))
+        }
+        DataType::Dictionary(_, values) => normalise(&cast(array, values).map_err(failed)?),
+        DataType::UInt64 => {
+            let cut = cast(array, &wanted).map_err(failed)?;
+            match first_lost(array, &cut) {
+                Some(row) => Err(misfit(array, row, "is beyond BIGINT".into())),
+                None => Ok(cut),
+            }
+        }
+        _ => cast(array, &wanted).map_err(failed),
+    }
+}
+
+/// `array` as `wanted`, one of the table types.
+pub(crate) fn conform(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, Misfit> {
+    if array.null_count() == array.len() {
+        return Ok(new_null_array(wanted, array.len()));
+    }
+    let array = normalise(array)?;
+    let converted: ArrayRef = match (array.data_type(), wanted) {
+        (from, to) if from == to => return Ok(array),
+        (DataType::Utf8, _) => return parse(array.as_string(), wanted),
+        (DataType::Float64, DataType::Utf8) => Arc::new(reals_as_text(array.as_primitive())),
+        (_, DataType::Utf8) | (DataType::Int64, DataType::Float64) | (DataType::Boolean, DataType::Int64) => {
+            cast(&array, wanted).map_err(|e| misfit(&array, 0, e.to_string()))?
+        }
+        (DataType::Float64, DataType::Int64) => {
+            let reals = array.as_primitive::<Float64Type>();
+            let whole = |v: f64| (v.fract() == 0.0 && v.abs() < i64::MAX as f64).then_some(v as i64);
+            Arc::new(reals.iter().map(|v| v.and_then(whole)).collect::<Int64Array>())
+        }
+        (DataType::Int64, DataType::Boolean) => {
+            let flag = |v: i64| matches!(v, 0 | 1).then_some(v == 1);
+            Arc::new(array.as_primitive::<Int64Type>().iter().map(|v| v.and_then(flag)).collect::<BooleanArray>())
+        }
+        (DataType::Date32, DataType::Timestamp(..)) => {
+            let days = array.as_primitive::<Date32Type>().iter().map(|v| v.map(|day| i64::from(day) * MICROS_PER_DAY));
+            Arc::new(days.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+        }
+        (DataType::Timestamp(..), DataType::Date32) => {
+            let midnight = |v: i64| (v.rem_euclid(MICROS_PER_DAY) == 0).then(|| v.div_euclid(MICROS_PER_DAY) as i32);
+            let times = array.as_primitive::<TimestampMicrosecondType>().iter();
+            Arc::new(times.map(|v| v.and_then(midnight)).collect::<Date32Array>())
+        }
+        (from, to) => {
+            let row = (0..array.len()).find(|row| array.is_valid(*row)).unwrap_or(0);
+            return Err(misfit(&array, row, format!("is a {}, not a {}", type_name(from), type_name(to))));
+        }
+    };
+    match first_lost(&array, &converted) {
+        Some(row) => Err(misfit(&array, row, format!("is no {}", type_name(wanted)))),
+        None => Ok(converted),
+    }
+}
+
+/// Customer ids as canonical text: no blanks around, no `.0` after digits, empty is NULL.
+pub(crate) fn canonical_ids(ids: &StringArray) -> StringArray {
+    ids.iter().map(|id| id.map(canonical_id).filter(|id| !id.is_empty())).collect()
+}
+
+fn canonical_id(id: &str) -> &str {
+    let id = id.trim();
+    match id.split_once('.') {
+        Some((whole, zeros)) if digits(whole) && !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
+        _ => id,
+    }
+}
+
+fn digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Numbers that came as reals only because a value was missing keep no `.0`.
+fn reals_as_text(reals: &Float64Array) -> StringArray {
+    let mut texts = StringBuilder::with_capacity(reals.len(), reals.len() * 8);
+    for value in reals {
+        match value {
+            // `{}` writes whole reals without a point and others with the fewest digits that read back the same.
+            Some(value) => texts.append_value(format!("{value}")),
+            None => texts.append_null(),
+        }
+    }
+    texts.finish()
+}
+
+fn parse(texts: &StringArray, wanted: &DataType) -> Result<ArrayRef, Misfit> {
+    let cells = || texts.iter().map(|text| text.map(str::trim).filter(|text| !text.is_empty()));
+    let parsed: ArrayRef = match wanted {
+        DataType::Boolean => Arc::new(cells().map(|c| c.and_then(parse_boolean)).collect::<BooleanArray>()),
+        DataType::Int64 => Arc::new(cells().map(|c| c.and_then(parse_integer)).collect::<Int64Array>()),
+        DataType::Float64 => Arc::new(cells().map(|c| c.and_then(parse_real)).collect::<Float64Array>()),
+        DataType::Date32 => Arc::new(cells().map(|c| c.and_then(parse_date)).collect::<Date32Array>()),
+        _ => Arc::new(
+            cells().map(|c| c.and_then(parse_timestamp)).collect::<TimestampMicrosecondArray>().with_timezone("UTC"),
+        ),
+    };
+    let lost = cells().enumerate().find(|(row, cell)| cell.is_some() && parsed.is_null(*row)).map(|(row, _)| row);
+    match lost {
+        None => Ok(parsed),
+        Some(row) => {
+            let hint = match wanted {
+                DataType::Int64 => " (a whole number without leading zeros)",
+                DataType::Date32 => " (YYYY-MM-DD)",
+                DataType::Timestamp(..) => " (YYYY-MM-DD HH:MM:SS, or a date)",
+                DataType::Boolean => " (true or false)",
+                _ => "",
+            };
+            Err(misfit_text(texts, row, format!("is no {}{hint}", type_name(wanted))))
+        }
+    }
+}
+
+/// The first value that became NULL.
+fn first_lost(from: &ArrayRef, to: &ArrayRef) -> Option<usize> {
+    match from.null_count() == to.null_count() {
+        true => None,
+        false => (0..from.len()).find(|row| from.is_valid(*row) && to.is_null(*row)),
+    }
+}
+
+fn misfit(array: &ArrayRef, row: usize, problem: String) -> Misfit {
+    let value = array_value_to_string(array, row).unwrap_or_default();
+    Misfit { row, value, problem }
+}
+
+fn misfit_text(texts: &StringArray, row: usize, problem: String) -> Misfit {
+    Misfit { row, value: texts.value(row).to_string(), problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{TimestampNanosecondArray, UInt64Array};
+
+    #[test]
+    fn ids_that_came_as_reals_or_with_blanks_are_canonical() {
+        let reals: ArrayRef = Arc::new(Float64Array::from(vec![Some(17850.0), None, Some(1.5)]));
+        let text = conform(&reals, &DataType::Utf8).unwrap();
+        assert_eq!(text.as_string::<i32>().iter().collect::<Vec<_>>(), [Some("17850"), None, Some("1.5")]);
+        let ids = StringArray::from(vec![Some(" 17850.0 "), Some("007"), Some(""), Some("A.0"), None]);
+        let canonical = canonical_ids(&ids);
+        assert_eq!(canonical.iter().collect::<Vec<_>>(), [Some("17850"), Some("007"), None, Some("A.0"), None]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("1"), None, Some("x")]));
+        let misfit = conform(&texts, &DataType::Int64).unwrap_err();
+        assert_eq!((misfit.row, misfit.value.as_str()), (2, "x"));
+        let reals: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1.5]));
+        assert_eq!(conform(&reals, &DataType::Int64).unwrap_err().row, 1);
+        let large: ArrayRef = Arc::new(UInt64Array::from(vec![1, u64::MAX]));
+        assert_eq!(normalise(&large).unwrap_err().row, 1);
+        let dates: ArrayRef = Arc::new(Int64Array::from(vec![20260131]));
+        assert!(conform(&dates, &DataType::Date32).is_err());
+    }
+
+    #[test]
+    fn times_without_zone_count_as_utc() {
+        let nanos: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![1_999, -1_000]));
+        let micros = normalise(&nanos).unwrap();
+        assert_eq!(micros.data_type(), &timestamp());
+        assert_eq!(micros.as_primitive::<TimestampMicrosecondType>().value(0), 1);
+        let dates: ArrayRef = Arc::new(Date32Array::from(vec![1]));
+        let times = conform(&dates, &timestamp()).unwrap();
+        assert_eq!(times.as_primitive::<TimestampMicrosecondType>().value(0), MICROS_PER_DAY);
+        assert_eq!(conform(&times, &DataType::Date32).unwrap().as_primitive::<Date32Type>().value(0), 1);
+    }
+}

@@ -1,0 +1,112 @@
+//! Defines `describe`: what tables and views there are, from their headers and their real columns.
+
+use serde::Serialize;
+
+use crate::Warehouse;
+use crate::catalog::{Definition, Kind};
+use crate::ddl::type_name;
+use crate::error::Result;
+use crate::session::{Session, SessionOptions};
+
+/// A table or view and its documentation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Described {
+    /// One of [`crate::SCHEMAS`].
+    pub schema: String,
+    /// Name in the schema.
+    pub name: String,
+    /// Table or view.
+    pub kind: Kind,
+    /// One sentence.
+    pub summary: String,
+    /// Columns of which one row each exists.
+    pub grain: Vec<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Columns with personal data.
+    pub pii: Vec<String>,
+    /// In the order of the table.
+    pub columns: Vec<DescribedColumn>,
+}
+
+/// A column and its documentation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DescribedColumn {
+    /// Its name.
+    pub name: String,
+    /// SQL name of its type.
+    pub data_type: String,
+    /// From the header; empty if it says nothing.
+    pub description: String,
+}
+
+impl Described {
+    /// `schema.name`.
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+}
+
+impl Warehouse {
+    /// Every table and view of the newest snapshot, raw tables first, then in the order in which they read each other.
+    pub async fn describe(&self) -> Result<Vec<Described>> {
+        let session = self.session(SessionOptions::default()).await?;
+        let mut described = Vec::new();
+        for name in session.snapshot().tables.keys().filter(|name| name.starts_with("raw.")) {
+            described.push(described_raw(&session, name).await?);
+        }
+        for definition in self.catalog().iter().filter(|definition| definition.kind != Kind::Staging) {
+            described.push(described_one(&session, definition).await?);
+        }
+        Ok(described)
+    }
+}
+
+pub(crate) async fn described_one(session: &Session, definition: &Definition) -> Result<Described> {
+    let columns = columns(session, &definition.full_name()).await?;
+    let header = &definition.header;
+    let document = |(name, data_type): (String, String)| {
+        let description = header.column(&name).unwrap_or_default().to_string();
+        DescribedColumn { name, data_type, description }
+    };
+    Ok(Described {
+        schema: definition.schema.clone(),
+        name: definition.name.clone(),
+        kind: definition.kind.clone(),
+        summary: header.summary.clone(),
+        grain: header.grain.clone(),
+        owner: header.owner.clone(),
+        pii: header.pii.clone(),
+        columns: columns.into_iter().map(document).collect(),
+    })
+}
+
+async fn described_raw(session: &Session, full_name: &str) -> Result<Described> {
+    let columns = columns(session, full_name).await?.into_iter();
+    let columns = columns.map(|(name, data_type)| {
+        let description = match name.as_str() {
+            "_source" => "source of the table",
+            "_file" => "name of the file",
+            "_row" => "row of the file, from 1",
+            "_loaded_at" => "when the file was loaded; NULL for a historical load",
+            _ => "",
+        };
+        DescribedColumn { name, data_type, description: description.to_string() }
+    });
+    Ok(Described {
+        schema: "raw".into(),
+        name: full_name.trim_start_matches("raw.").into(),
+        kind: Kind::Table,
+        summary: "Rows as they were loaded, in the order of their files.".into(),
+        grain: vec!["_file".into(), "_row".into()],
+        owner: None,
+        pii: Vec::new(),
+        columns: columns.collect(),
+    })
+}
+
+/// Names and types.
+async fn columns(session: &Session, full_name: &str) -> Result<Vec<(String, String)>> {
+    let schema = session.sql(&format!("SELECT * FROM {full_name}")).await?.schema();
+    Ok(schema.fields().iter().map(|field| (field.name().clone(), type_name(field.data_type()))).collect())
+}

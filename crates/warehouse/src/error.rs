@@ -1,0 +1,152 @@
+//! Defines what can go wrong between a user's files, SQL and tables. One variant per situation a user can be in; each
+//! says what, which value, where, and what would be valid.
+
+use std::path::PathBuf;
+
+use datafusion::error::DataFusionError;
+
+/// Result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A user's situation.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A path or glob given to `load` names nothing.
+    #[error("no file at {pattern}: {hint}")]
+    NoFile {
+        /// As the user gave it.
+        pattern: String,
+        /// What would be valid.
+        hint: String,
+    },
+
+    /// A file could not be opened, read or written.
+    #[error("can't {action} {}: {source}", .path.display())]
+    Io {
+        /// `read`, `write`, …
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+
+    /// A file's form is not what its ending promises, or its columns can't be a table's.
+    #[error("{file}: {problem}")]
+    File {
+        /// The file.
+        file: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+
+    /// A row that can't be split into the table's columns.
+    #[error("{file}, row {row}: {problem}; nothing was loaded")]
+    BrokenRow {
+        /// The file.
+        file: String,
+        /// Data row, counted from 1 after the header.
+        row: u64,
+        /// What is wrong.
+        problem: String,
+    },
+
+    /// A value that is not of its column's type.
+    #[error("{place}, column \"{column}\": \"{value}\" {problem}")]
+    WrongValue {
+        /// File and row, or staging file.
+        place: String,
+        /// The column.
+        column: String,
+        /// The value as text.
+        value: String,
+        /// Which type is expected and what to do.
+        problem: String,
+    },
+
+    /// A table, setting or query argument that is not valid.
+    #[error("{what} \"{value}\" is not valid: {valid}")]
+    Argument {
+        /// What was given.
+        what: &'static str,
+        /// The value.
+        value: String,
+        /// What would be valid.
+        valid: String,
+    },
+
+    /// A SQL file of the project or of the shipped definitions is wrong.
+    #[error("sql/{path}: {problem}")]
+    Definition {
+        /// Path below `sql/`.
+        path: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+
+    /// Views read each other in a circle.
+    #[error("views read each other in a circle: {}; take one of these reads out", .cycle.join(" -> "))]
+    Cycle {
+        /// The views, the first one again at the end.
+        cycle: Vec<String>,
+    },
+
+    /// A query names a table that does not exist.
+    #[error("there is no table or view {name}{}", nearest(.nearest_names))]
+    UnknownTable {
+        /// As written.
+        name: String,
+        /// The most similar names that exist.
+        nearest_names: Vec<String>,
+    },
+
+    /// A statement that would change something, or that the engine would silently ignore.
+    #[error("{what} is refused: {instead}")]
+    Refused {
+        /// The statement or clause.
+        what: String,
+        /// What to do instead.
+        instead: String,
+    },
+
+    /// A staging file's rows can't go into their core table.
+    #[error("sql/{path}: {problem}")]
+    Staging {
+        /// Path below `sql/`.
+        path: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+
+    /// A cut-off or spine for which there is nothing to see.
+    #[error("{0}")]
+    CutOff(String),
+
+    /// The query engine's answer (syntax, unknown column, type, memory).
+    #[error("{}", .0.strip_backtrace())]
+    Query(DataFusionError),
+
+    /// Tables, snapshots, object store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl From<DataFusionError> for Error {
+    /// Gives back our own error where the engine was only passing it on.
+    fn from(error: DataFusionError) -> Error {
+        match error {
+            DataFusionError::External(inner) => match inner.downcast::<Error>() {
+                Ok(own) => *own,
+                Err(inner) => Error::Query(DataFusionError::External(inner)),
+            },
+            other => Error::Query(other),
+        }
+    }
+}
+
+fn nearest(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        _ => format!(". Similar names: {}", names.join(", ")),
+    }
+}

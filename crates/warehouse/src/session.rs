@@ -1,0 +1,216 @@
+//! Defines [`Session`]: SQL over one snapshot. It only reads.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::utils::datafusion_strsim::levenshtein;
+use datafusion::dataframe::DataFrame;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
+use futures::{Stream, StreamExt, TryStreamExt};
+use store::{DataFile, Snapshot};
+
+use crate::Warehouse;
+use crate::catalog::{self, SESSION_TABLES};
+use crate::clock::Clock;
+use crate::ddl::Types;
+use crate::error::{Error, Result};
+use crate::guard;
+use crate::spine::Spine;
+use crate::world::{CATALOG, DEFAULT_SCHEMA, Names, World};
+
+/// Horizon of labels if nothing else is asked for.
+pub const DEFAULT_HORIZON_DAYS: u32 = 90;
+/// Similar names shown for one that does not exist.
+const SIMILAR_NAMES: usize = 3;
+
+/// A stream of batches of one schema.
+pub type Batches = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
+
+/// What a session reads.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// An older snapshot; the newest by default.
+    pub snapshot: Option<u64>,
+    /// Customers and cut-offs of `spine`.
+    pub spine: Spine,
+    /// Days that labels look ahead.
+    pub horizon_days: u32,
+    /// Bytes that queries may hold before they spill to disk or fail; without limit by default.
+    pub memory_limit: Option<usize>,
+    /// Threads and partitions; one per core by default. With one, sums come out the same bit for bit.
+    pub threads: Option<usize>,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        SessionOptions {
+            snapshot: None,
+            spine: Spine::Default,
+            horizon_days: DEFAULT_HORIZON_DAYS,
+            memory_limit: None,
+            threads: None,
+        }
+    }
+}
+
+/// SQL over one snapshot: every query of a session sees the same rows.
+pub struct Session {
+    context: SessionContext,
+    world: Arc<World>,
+}
+
+impl Warehouse {
+    /// A session over the newest or a named snapshot.
+    ///
+    /// # Errors
+    /// [`Error::CutOff`] for a spine before all data or with bad rows, unless it is the default one.
+    pub async fn session(&self, options: SessionOptions) -> Result<Session> {
+        let session = self.session_over(options, BTreeMap::new()).await?;
+        session.world.check_spine().await?;
+        Ok(session)
+    }
+
+    /// A session that reads only the given files of some tables.
+    pub(crate) async fn session_over(
+        &self,
+        options: SessionOptions,
+        only_files: BTreeMap<String, Vec<DataFile>>,
+    ) -> Result<Session> {
+        let SessionOptions { snapshot, spine, horizon_days, memory_limit, threads } = options;
+        let snapshot = match snapshot {
+            Some(id) => self.store().snapshot_at(id).await?,
+            None => self.store().snapshot().await?,
+        };
+        let world = Arc::new(World {
+            store: self.store().clone(),
+            catalog: Arc::clone(self.catalog()),
+            snapshot,
+            spine,
+            horizon_days,
+            only_files,
+            state: OnceLock::new(),
+            known: Mutex::new(BTreeMap::new()),
+        });
+        let context = context(&world, memory_limit, threads)?;
+        let state = context.state_weak_ref();
+        // Set once, here: the world is new.
+        let _ = world.state.set(Box::new(move || state.upgrade().map(|state| state.read().clone())));
+        Ok(Session { context, world })
+    }
+}
+
+impl Session {
+    /// Plans a query: `SELECT`, `EXPLAIN`, `SHOW` or `DESCRIBE`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for statements that write and for `TABLESAMPLE`, [`Error::UnknownTable`] with similar names,
+    /// [`Error::Query`] with the engine's answer.
+    pub async fn sql(&self, sql: &str) -> Result<Query> {
+        let statement = catalog::parse(sql)?;
+        guard::read_only(&statement)?;
+        self.check_tables(&statement)?;
+        let plan = self.context.state().statement_to_plan(statement).await?;
+        Ok(Query { frame: self.context.execute_logical_plan(plan).await? })
+    }
+
+    /// The snapshot that is read.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.world.snapshot
+    }
+
+    /// First and last times of the snapshot's facts; `None` before there are any.
+    pub async fn clock(&self) -> Result<Option<Clock>> {
+        self.world.clock().await
+    }
+
+    /// Every table and view, `schema.name`, and the session tables.
+    pub fn names(&self) -> Vec<String> {
+        self.world.names()
+    }
+
+    fn check_tables(&self, statement: &Statement) -> Result<()> {
+        let names = self.names();
+        let functions = self.context.state().table_functions().keys().cloned().collect::<Vec<_>>();
+        for name in catalog::references(statement)? {
+            let known = names.contains(&name)
+                || functions.contains(&name)
+                || name.starts_with("information_schema.")
+                || SESSION_TABLES.iter().any(|table| name == format!("{DEFAULT_SCHEMA}.{table}"));
+            if !known {
+                let nearest_names = similar(&name, names);
+                return Err(Error::UnknownTable { name, nearest_names });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A planned query.
+#[derive(Debug, Clone)]
+pub struct Query {
+    frame: DataFrame,
+}
+
+impl Query {
+    /// The columns of the result.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(self.frame.schema().inner())
+    }
+
+    /// Runs it, batch by batch.
+    pub async fn stream(self) -> Result<Batches> {
+        let batches = self.frame.execute_stream().await?;
+        Ok(batches.map_err(Error::from).boxed())
+    }
+
+    /// Runs it and keeps all batches.
+    pub async fn collect(self) -> Result<Vec<RecordBatch>> {
+        Ok(self.frame.collect().await?)
+    }
+}
+
+fn context(world: &Arc<World>, memory_limit: Option<usize>, threads: Option<usize>) -> Result<SessionContext> {
+    let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+    let mut config = SessionConfig::new()
+        .with_target_partitions(threads.max(1))
+        .with_information_schema(true)
+        .with_create_default_catalog_and_schema(false)
+        .with_default_catalog_and_schema(CATALOG, DEFAULT_SCHEMA);
+    let options = config.options_mut();
+    options.execution.time_zone = Some("UTC".into());
+    // One text type everywhere: tables hold Utf8, so must casts and literals.
+    options.sql_parser.map_string_types_to_utf8view = false;
+    let mut runtime = RuntimeEnvBuilder::new();
+    if let Some(bytes) = memory_limit {
+        runtime = runtime.with_memory_limit(bytes, 1.0);
+    }
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime.build_arc()?)
+        .with_default_features()
+        .with_type_planner(Arc::new(Types))
+        .build();
+    let context = SessionContext::new_with_state(state);
+    context.register_object_store(&world.store.store_url(), world.store.object_store());
+    context.register_catalog(CATALOG, Arc::new(Names(Arc::clone(world))));
+    Ok(context)
+}
+
+/// The names most like `name`; a right name in the wrong or no schema comes first.
+fn similar(name: &str, names: Vec<String>) -> Vec<String> {
+    let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_string();
+    let distance = |known: &String| {
+        let short = levenshtein(&last(known), &last(name));
+        (short.min(levenshtein(known, name)), short)
+    };
+    let mut ranked: Vec<(_, String)> = names.into_iter().map(|known| (distance(&known), known)).collect();
+    ranked.sort();
+    let near = |(distance, known): &((usize, usize), String)| distance.0 <= known.len().max(name.len()) / 2;
+    ranked.into_iter().filter(near).take(SIMILAR_NAMES).map(|(_, known)| known).collect()
+}

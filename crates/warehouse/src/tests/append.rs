@@ -1,0 +1,68 @@
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use store::Publisher;
+
+use super::{Shop, assert_says, texts};
+use crate::{LoadOptions, PublishOptions};
+
+fn scores(customer: &str, at: i64) -> RecordBatch {
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("customer_id", Arc::new(StringArray::from(vec![customer]))),
+        ("p_churn", Arc::new(Float64Array::from(vec![0.25]))),
+        ("scored_at", Arc::new(TimestampMicrosecondArray::from(vec![at]).with_timezone("UTC"))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+#[tokio::test]
+async fn an_append_is_one_snapshot_and_counts_once() {
+    let shop = Shop::new(&[]).await;
+    let metric: ArrayRef = Arc::new(StringArray::from(vec!["auc"]));
+    let metrics = RecordBatch::try_from_iter([("metric", metric)]).unwrap();
+    let both = || vec![("scores.churn", vec![scores("a", 1)]), ("models.metrics", vec![metrics.clone()])];
+    let snapshot = shop.warehouse.append(both(), "run:1", "score").await.unwrap();
+    assert_eq!((snapshot.id, snapshot.tables.len()), (1, 2));
+    assert_eq!(shop.warehouse.append(both(), "run:1", "score").await.unwrap().id, 1);
+    assert_eq!((shop.count("scores.churn").await, shop.count("models.metrics").await), (1, 1));
+
+    let unknown = shop.warehouse.append(vec![("scores.nothing", vec![])], "run:2", "score").await;
+    assert_says(unknown, &["scores.nothing", "CREATE TABLE"]);
+    let column: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
+    let batch = RecordBatch::try_from_iter([("nonsense", column)]).unwrap();
+    let wrong = shop.warehouse.append(vec![("scores.churn", vec![batch])], "run:2", "score").await;
+    assert_says(wrong, &["nonsense", "p_churn"]);
+}
+
+#[tokio::test]
+async fn marts_and_the_newest_scores_are_published_without_personal_data() {
+    let shop = Shop::new(&[
+        ("marts/people.sql", "-- People.\n-- pii: email\nSELECT 'a' AS customer_id, 'a@b.c' AS email"),
+        ("marts/customer_360.sql", "-- Smaller than the shipped one.\nSELECT customer_id FROM spine"),
+    ])
+    .await;
+    shop.warehouse.append(vec![("scores.churn", vec![scores("a", 1)])], "run:1", "score").await.unwrap();
+    shop.warehouse.append(vec![("scores.churn", vec![scores("b", 2)])], "run:2", "score").await.unwrap();
+    let target = shop.path("published");
+    let publisher = Publisher::open(&target.to_string_lossy(), []).unwrap();
+    let session = shop.session().await;
+    let published = shop.warehouse.publish(&publisher, &session, PublishOptions::default()).await.unwrap();
+    assert_eq!(published.tables["people"].rows, 1);
+    assert_eq!(published.tables["scores_churn"].rows, 1);
+
+    let read = |name: &str| target.join(&published.tables[name].files[0].path).to_string_lossy().into_owned();
+    let files = [("raw.tiny_people", read("people")), ("raw.tiny_churn", read("scores_churn"))];
+    for (table, file) in files {
+        shop.warehouse.load(table, &[file], &LoadOptions::default(), &|_| {}).await.unwrap();
+    }
+    let people = shop.session().await.sql("SELECT * FROM raw.tiny_people").await.unwrap();
+    assert!(people.schema().index_of("email").is_err() && people.schema().index_of("customer_id").is_ok());
+    let churn = shop.session().await.sql("SELECT customer_id FROM raw.tiny_churn").await.unwrap();
+    assert_eq!(texts(&churn.collect().await.unwrap()), [["b"]]);
+
+    let all = PublishOptions { personal_data: true };
+    let published = shop.warehouse.publish(&publisher, &session, all).await.unwrap();
+    assert_eq!(published.version, 2);
+    let dictionary = std::fs::read_to_string(target.join("v=2/_dictionary.json")).unwrap();
+    assert!(dictionary.contains("\"email\""));
+}

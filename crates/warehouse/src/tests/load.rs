@@ -1,0 +1,196 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::{
+    ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringViewArray, TimestampNanosecondArray,
+    UInt16Array,
+};
+use arrow::datatypes::{DataType, Int32Type};
+use parquet::arrow::ArrowWriter;
+
+use super::{Shop, TINY_ORDERS, assert_says};
+use crate::LoadOptions;
+use crate::ddl::timestamp;
+
+#[tokio::test]
+async fn files_become_typed_rows_in_their_order() {
+    let shop = Shop::tiny().await;
+    let file = shop.write("orders.csv", TINY_ORDERS);
+    let seen = AtomicU64::new(0);
+    let options = LoadOptions { history: true, ..LoadOptions::default() };
+    let report =
+        shop.warehouse.load("raw.tiny_orders", &[file], &options, &|n| seen.store(n, Ordering::Relaxed)).await.unwrap();
+    assert_eq!((report.rows, report.snapshot.id, seen.load(Ordering::Relaxed)), (4, 1, 4));
+    let rows = shop.rows("SELECT order_id, amount, _source, _file, _row, _loaded_at FROM raw.tiny_orders").await;
+    assert_eq!(rows[2], ["o3", "30", "tiny", "orders.csv", "3", ""]);
+    let schema = shop.session().await.sql("SELECT at, amount FROM raw.tiny_orders").await.unwrap().schema();
+    assert_eq!(schema.field(0).data_type(), &timestamp());
+    assert_eq!(schema.field(1).data_type(), &DataType::Int64);
+}
+
+#[tokio::test]
+async fn the_same_content_is_loaded_once_under_any_name() {
+    let shop = Shop::tiny().await;
+    let first = shop.write("orders.csv", TINY_ORDERS);
+    let same = shop.write("other/name.csv", TINY_ORDERS);
+    shop.load("raw.tiny_orders", &[first.clone()]).await.unwrap();
+    let again = shop.load("raw.tiny_orders", &[first, same]).await.unwrap();
+    assert_eq!((again.rows, again.files.len(), again.skipped.len(), again.snapshot.id), (0, 0, 2, 1));
+    assert_eq!(shop.count("raw.tiny_orders").await, 4);
+}
+
+#[tokio::test]
+async fn a_name_that_comes_again_with_other_rows_stays_distinct() {
+    let shop = Shop::tiny().await;
+    for (folder, amount) in [("mon", 1), ("tue", 2), ("wed", 3)] {
+        let file = shop.write(&format!("{folder}/orders.csv"), &format!("order_id,amount\nx,{amount}\n"));
+        shop.load("raw.tiny_orders", &[file]).await.unwrap();
+    }
+    let rows = shop.rows("SELECT amount, _file, _row FROM raw.tiny_orders ORDER BY amount").await;
+    assert_eq!(rows, [["1", "orders.csv", "1"], ["2", "orders.csv~2", "1"], ["3", "orders.csv~3", "1"]]);
+}
+
+#[tokio::test]
+async fn later_files_fit_the_table_or_widen_it() {
+    let shop = Shop::tiny().await;
+    let first = shop.write("a.csv", "id,amount\n1,2.5\n");
+    shop.load("raw.tiny_x", &[first]).await.unwrap();
+    let wider = shop.write("b.csv", "id,note,amount\n2,hello,3\n");
+    shop.load("raw.tiny_x", &[wider]).await.unwrap();
+    let narrower = shop.write("c.csv", "id\n3\n");
+    shop.load("raw.tiny_x", &[narrower]).await.unwrap();
+    let rows = shop.rows("SELECT id, amount, note FROM raw.tiny_x ORDER BY id").await;
+    assert_eq!(rows, [["1", "2.5", ""], ["2", "3.0", "hello"], ["3", "", ""]]);
+
+    let wrong = shop.write("d.csv", "id,amount\n4,1\n5,much\n");
+    let result = shop.load("raw.tiny_x", &[wrong]).await;
+    assert_says(result, &["d.csv, row 2", "column \"amount\"", "\"much\"", "no DOUBLE", "nothing was loaded"]);
+    let padded = shop.write("e.csv", "id,amount\n007,1\n");
+    assert_says(shop.load("raw.tiny_x", &[padded]).await, &["e.csv, row 1", "\"007\"", "no BIGINT", "leading zeros"]);
+    assert_eq!(shop.count("raw.tiny_x").await, 3);
+}
+
+#[tokio::test]
+async fn one_bad_file_keeps_all_files_of_the_call_out() {
+    let shop = Shop::tiny().await;
+    let good = shop.write("good.csv", "id,amount\n1,2\n");
+    let bad = shop.write("bad.csv", "id,amount\n1,2\n3\n");
+    assert_says(shop.load("raw.tiny_x", &[good, bad]).await, &["bad.csv, row 2", "1 fields", "2"]);
+    assert_eq!(shop.warehouse.store().snapshot().await.unwrap().id, 0);
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_is_said() {
+    let shop = Shop::tiny().await;
+    let missing = shop.path("nothing.csv").to_string_lossy().into_owned();
+    assert_says(shop.load("raw.tiny_x", &[missing]).await, &["nothing.csv", "glob"]);
+    let glob = shop.path("*.tsv").to_string_lossy().into_owned();
+    assert_says(shop.load("raw.tiny_x", &[glob]).await, &["*.tsv", "no file matches"]);
+    assert_says(shop.load("raw.tiny_x", &[]).await, &["at least one"]);
+    let file = shop.write("a.csv", "id\n1\n");
+    assert_says(shop.load("core.orders", &[file.clone()]).await, &["core.orders", "raw.<source>_<thing>"]);
+    let folder = shop.folder.path().to_string_lossy().into_owned();
+    assert_says(shop.load("raw.tiny_x", &[folder]).await, &["folder"]);
+    let empty = shop.write("empty.csv", "");
+    assert_says(shop.load("raw.tiny_x", &[empty]).await, &["empty.csv", "empty"]);
+    let twice = shop.write("twice.csv", "id,id\n1,2\n");
+    assert_says(shop.load("raw.tiny_x", &[twice]).await, &["twice.csv", "\"id\" is there twice"]);
+    let reserved = shop.write("reserved.csv", "id,_row\n1,2\n");
+    assert_says(shop.load("raw.tiny_x", &[reserved]).await, &["reserved.csv", "_row"]);
+    let excel = shop.write("a.xlsx", "x");
+    assert_says(shop.load("raw.tiny_x", &[excel]).await, &["a.xlsx", "no format", ".csv"]);
+    let latin = shop.path("latin.csv");
+    std::fs::write(&latin, b"name\nJos\xe9\n").unwrap();
+    let latin = latin.to_string_lossy().into_owned();
+    assert_says(shop.load("raw.tiny_x", &[latin]).await, &["latin.csv, row 1", "UTF-8"]);
+    let json = shop.write("a.json", "{\"id\": 1}\n[1, 2]\n");
+    assert_says(shop.load("raw.tiny_x", &[json]).await, &["a.json, row 2", "one JSON object per line"]);
+    assert!(!shop.warehouse.store().snapshot().await.unwrap().tables.contains_key("raw.tiny_x"));
+}
+
+#[tokio::test]
+async fn delimiters_are_told_from_the_first_line() {
+    let shop = Shop::tiny().await;
+    let files = [
+        ("semicolon.csv", "path;total\n\"a;b\";1\n"),
+        ("tab.inter", "path\ttotal\na;b\t1\n"),
+        ("words.txt", "  path   total\n\n  a;b    1\n"),
+        ("mark.csv", "\u{feff}path,total\r\na;b,1\r\n"),
+    ];
+    for (i, (name, content)) in files.iter().enumerate() {
+        let file = shop.write(name, content);
+        let table = format!("raw.tiny_{i}");
+        shop.load(&table, &[file]).await.unwrap();
+        assert_eq!(shop.rows(&format!("SELECT path, total, _row FROM {table}")).await, [["a;b", "1", "1"]], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_without_header_has_the_names_given_or_numbers() {
+    let shop = Shop::tiny().await;
+    let file = shop.write("sample.txt", " 00004 0001 19970101  2   29.33\n 00021 0002 19970101  3   63.34\n");
+    let names = ["master_id", "id", "date", "cds", "value"].map(String::from).to_vec();
+    let mut options = LoadOptions { header: false, columns: Some(names), ..LoadOptions::default() };
+    shop.warehouse.load("raw.tiny_a", &[file.clone()], &options, &|_| {}).await.unwrap();
+    let rows = shop.rows("SELECT master_id, date, value, _row FROM raw.tiny_a").await;
+    assert_eq!(rows, [["00004", "19970101", "29.33", "1"], ["00021", "19970101", "63.34", "2"]]);
+    options.columns = None;
+    shop.warehouse.load("raw.tiny_b", &[file.clone()], &options, &|_| {}).await.unwrap();
+    assert_eq!(shop.rows("SELECT column_5 FROM raw.tiny_b WHERE _row = 2").await, [["63.34"]]);
+    options.columns = Some(vec!["only".into()]);
+    assert_says(shop.warehouse.load("raw.tiny_c", &[file], &options, &|_| {}).await, &["1 column names", "5"]);
+}
+
+#[tokio::test]
+async fn json_lines_keep_text_as_text_and_nested_values_as_json() {
+    let shop = Shop::tiny().await;
+    let file = shop.write(
+        "events.ndjson",
+        "{\"id\": \"42\", \"n\": 1, \"at\": \"2026-01-31T10:00:00Z\", \"tags\": [\"x\", {\"y\": 1}]}\n\
+         {\"n\": 2.5, \"late\": true, \"id\": null}\n",
+    );
+    shop.load("raw.tiny_events", &[file]).await.unwrap();
+    let rows = shop.rows("SELECT id, n, at, tags, late FROM raw.tiny_events ORDER BY _row").await;
+    assert_eq!(rows[0], ["42", "1.0", "2026-01-31T10:00:00Z", "[\"x\",{\"y\":1}]", ""]);
+    assert_eq!(rows[1], ["", "2.5", "", "", "true"]);
+}
+
+#[tokio::test]
+async fn parquet_columns_become_table_types() {
+    let shop = Shop::tiny().await;
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("small", Arc::new(Int32Array::from(vec![1, 2]))),
+        ("unsigned", Arc::new(UInt16Array::from(vec![1, 2]))),
+        ("real", Arc::new(Float64Array::from(vec![1.5, 2.0]))),
+        ("at", Arc::new(TimestampNanosecondArray::from(vec![1_000, 2_999]))),
+        ("view", Arc::new(StringViewArray::from(vec!["a", "b"]))),
+        ("dictionary", Arc::new(["x", "y"].into_iter().collect::<DictionaryArray<Int32Type>>())),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let path = shop.path("a.parquet");
+    let mut writer = ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    shop.load("raw.tiny_p", &[path.to_string_lossy().into_owned()]).await.unwrap();
+    let query = shop.session().await.sql("SELECT * FROM raw.tiny_p").await.unwrap();
+    let types: Vec<DataType> = query.schema().fields().iter().take(6).map(|f| f.data_type().clone()).collect();
+    let text = DataType::Utf8;
+    assert_eq!(types, [DataType::Int64, DataType::Int64, DataType::Float64, timestamp(), text.clone(), text]);
+    let rows = shop.rows("SELECT dictionary, cast(at AS BIGINT) FROM raw.tiny_p ORDER BY _row").await;
+    assert_eq!(rows, [["x", "1"], ["y", "2"]]);
+}
+
+#[tokio::test]
+async fn a_load_killed_before_its_snapshot_is_finished_by_the_next() {
+    let shop = Shop::tiny().await;
+    let file = shop.write("a.csv", "id\n1\n");
+    shop.load("raw.tiny_x", &[file]).await.unwrap();
+    let second = shop.write("b.csv", "id\n2\n");
+    // The commit of the table is there, the snapshot is not.
+    shop.load("raw.tiny_x", &[second.clone()]).await.unwrap();
+    std::fs::remove_file(shop.path("shop/_snapshots/00000000000000000002.json")).unwrap();
+    assert_eq!(shop.count("raw.tiny_x").await, 1);
+    let report = shop.load("raw.tiny_x", &[second]).await.unwrap();
+    assert_eq!((report.skipped.len(), report.snapshot.id), (1, 2));
+    assert_eq!(shop.count("raw.tiny_x").await, 2);
+}

@@ -1,0 +1,164 @@
+//! Defines writing a query's result to a local file. It is written beside its place and renamed, so that the file is
+//! there whole or not at all.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::{csv, json};
+use futures::StreamExt;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+use crate::conform::{normalise, table_type};
+use crate::error::{Error, Result};
+use crate::session::Query;
+
+/// The form of a result file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFormat {
+    /// With a header.
+    Csv,
+    /// One object per line.
+    JsonLines,
+    /// zstd, timestamps in microseconds UTC.
+    Parquet,
+}
+
+impl FileFormat {
+    /// Told by the ending `.csv`, `.json`, `.ndjson`, `.jsonl` or `.parquet`.
+    pub fn of(path: &Path) -> Result<FileFormat> {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("csv") => Ok(FileFormat::Csv),
+            Some("json" | "ndjson" | "jsonl") => Ok(FileFormat::JsonLines),
+            Some("parquet") => Ok(FileFormat::Parquet),
+            _ => Err(Error::Argument {
+                what: "file",
+                value: path.display().to_string(),
+                valid: "its ending says the format: .csv, .json, .ndjson, .jsonl or .parquet".into(),
+            }),
+        }
+    }
+}
+
+/// Runs `query` and writes its rows to `path`, over what was there. Returns the number of rows.
+///
+/// # Errors
+/// [`Error::Io`]: the folder does not exist, or is not writable.
+pub async fn write_file(query: Query, path: &Path, format: FileFormat) -> Result<u64> {
+    let io = |source| Error::Io { action: "write", path: path.to_path_buf(), source };
+    let schema = plain_schema(&query.schema());
+    let mut batches = query.stream().await?;
+    let partial = Partial::beside(path);
+    let file = BufWriter::new(File::create(&partial.0).map_err(io)?);
+    let mut writer = Writer::new(file, format, &schema)?;
+    let mut rows = 0;
+    while let Some(batch) = batches.next().await {
+        let batch = plain(&batch?, &schema)?;
+        rows += batch.num_rows() as u64;
+        writer.write(&batch)?;
+    }
+    writer.finish()?.into_inner().map_err(|e| io(e.into_error()))?.sync_all().map_err(io)?;
+    std::fs::rename(&partial.0, path).map_err(io)?;
+    Ok(rows)
+}
+
+/// A file that is removed unless it was renamed.
+struct Partial(PathBuf);
+
+impl Partial {
+    fn beside(path: &Path) -> Partial {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Partial(path.with_file_name(format!(".{name}.{}.part", std::process::id())))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Gone already when all went well.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+enum Writer {
+    Csv(Box<csv::Writer<BufWriter<File>>>),
+    JsonLines(Box<json::LineDelimitedWriter<BufWriter<File>>>),
+    Parquet(Box<ArrowWriter<BufWriter<File>>>),
+}
+
+impl Writer {
+    fn new(file: BufWriter<File>, format: FileFormat, schema: &SchemaRef) -> Result<Writer> {
+        Ok(match format {
+            FileFormat::Csv => {
+                let mut writer = csv::WriterBuilder::new().with_header(true).build(file);
+                // The header comes with the first batch; an empty result has one too.
+                writer.write(&RecordBatch::new_empty(Arc::clone(schema))).map_err(arrow)?;
+                Writer::Csv(Box::new(writer))
+            }
+            FileFormat::JsonLines => Writer::JsonLines(Box::new(json::LineDelimitedWriter::new(file))),
+            FileFormat::Parquet => {
+                let zstd = Compression::ZSTD(ZstdLevel::default());
+                let properties = WriterProperties::builder().set_compression(zstd).build();
+                let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties));
+                Writer::Parquet(Box::new(writer.map_err(parquet)?))
+            }
+        })
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        match self {
+            Writer::Csv(writer) => writer.write(batch).map_err(arrow),
+            Writer::JsonLines(writer) => writer.write(batch).map_err(arrow),
+            Writer::Parquet(writer) => writer.write(batch).map_err(parquet),
+        }
+    }
+
+    fn finish(self) -> Result<BufWriter<File>> {
+        let mut file = match self {
+            Writer::Csv(writer) => writer.into_inner(),
+            Writer::JsonLines(mut writer) => {
+                writer.finish().map_err(arrow)?;
+                writer.into_inner()
+            }
+            Writer::Parquet(writer) => writer.into_inner().map_err(parquet)?,
+        };
+        file.flush().map_err(|e| arrow(e.into()))?;
+        Ok(file)
+    }
+}
+
+/// Table types where there is one; nested columns stay.
+fn plain_schema(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| {
+        let data_type = table_type(field.data_type()).unwrap_or_else(|| field.data_type().clone());
+        Field::new(field.name(), data_type, true)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn plain(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns = batch.columns().iter().zip(schema.fields()).map(|(array, field)| {
+        if array.data_type() == field.data_type() {
+            return Ok(Arc::clone(array));
+        }
+        normalise(array).map_err(|misfit| Error::WrongValue {
+            place: "the result".into(),
+            column: field.name().clone(),
+            value: misfit.value,
+            problem: misfit.problem,
+        })
+    });
+    RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<Vec<_>>>()?).map_err(arrow)
+}
+
+fn arrow(error: arrow::error::ArrowError) -> Error {
+    Error::Query(error.into())
+}
+
+fn parquet(error: parquet::errors::ParquetError) -> Error {
+    Error::Query(error.into())
+}
