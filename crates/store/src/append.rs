@@ -38,6 +38,9 @@ const BUFFER_BYTES: usize = 256 << 20;
 /// Files on their way to the object store at once.
 const UPLOADS: usize = 8;
 
+/// Commits from one checkpoint of the log to the next: a table is opened by reading at most so many commits.
+const CHECKPOINT_INTERVAL: u32 = 10;
+
 /// What an append is, beside its rows.
 #[derive(Debug, Clone)]
 pub struct Append {
@@ -80,10 +83,11 @@ impl Store {
     {
         self.check_buckets(name, layout)?;
         let append = Append { schema: storable(name, &append.schema, layout)?, ..append };
-        if let Some(existing) = self.latest(name).await? {
-            merged_schema(&existing, layout, &append.schema)?;
-            if is_written(&existing, &append.transactions).await? {
-                return Ok(existing);
+        let existing = self.latest(name).await?;
+        if let Some(table) = &existing {
+            merged_schema(table, layout, &append.schema)?;
+            if is_written(table, &append.transactions).await? {
+                return Ok(table.clone());
             }
         }
         let mut files = NewFiles { store: self, table: name, layout, schema: append.schema.clone(), adds: Vec::new() };
@@ -92,7 +96,7 @@ impl Store {
             return Err(error);
         }
         // After a failed commit the files stay: the commit may have landed though its answer was lost.
-        let table = self.commit(name, layout, &append, &files.adds).await?;
+        let table = self.commit(name, layout, &append, &files.adds, existing).await?;
         if files.adds.first().is_some_and(|add| !has_file(self, &table, add)) {
             files.remove().await;
         }
@@ -110,17 +114,18 @@ impl Store {
         }
     }
 
-    /// Commits `adds`. Every attempt looks at the newest version anew, so a table that somebody else creates, widens
-    /// or writes the same transaction to is seen, and so is a commit of ours that landed though its answer was lost.
-    async fn commit(&self, name: &str, layout: &Layout, append: &Append, adds: &[Add]) -> Result<Table> {
+    /// Commits `adds` on top of `newest`, if it still is the newest version. If not, looks at the table anew before
+    /// every further try, so a table that somebody else made, widened or wrote the same transaction to is seen, and so
+    /// is a commit of ours that landed though its answer was lost.
+    async fn commit(
+        &self,
+        name: &str,
+        layout: &Layout,
+        append: &Append,
+        adds: &[Add],
+        mut newest: Option<Table>,
+    ) -> Result<Table> {
         for attempt in 0..ATTEMPTS {
-            let newest = self.latest(name).await?;
-            if let Some(table) = &newest {
-                let landed = adds.first().is_some_and(|add| has_file(self, table, add));
-                if landed || is_written(table, &append.transactions).await? {
-                    return Ok(table.clone());
-                }
-            }
             let mut actions = match &newest {
                 None => creation(name, layout, &append.schema)?,
                 Some(table) => widening(table, layout, &append.schema)?,
@@ -128,10 +133,18 @@ impl Store {
             actions.extend(adds.iter().cloned().map(Action::Add));
             match newest {
                 Some(table) if actions.is_empty() && append.transactions.is_empty() => return Ok(table),
-                newest => match self.try_commit(name, layout, append, newest.as_ref(), actions).await? {
-                    Some(table) => return Ok(table),
-                    None => pause(attempt).await,
-                },
+                _ => {}
+            }
+            if let Some(table) = self.try_commit(name, layout, append, newest.as_ref(), actions).await? {
+                return Ok(table);
+            }
+            pause(attempt).await;
+            newest = self.latest(name).await?;
+            if let Some(table) = &newest {
+                let landed = adds.first().is_some_and(|add| has_file(self, table, add));
+                if landed || is_written(table, &append.transactions).await? {
+                    return Ok(table.clone());
+                }
             }
         }
         Err(Error::Contended { what: format!("appending to {name}"), attempts: ATTEMPTS })
@@ -315,6 +328,7 @@ fn creation(name: &str, layout: &Layout, schema: &SchemaRef) -> Result<Vec<Actio
     let mut properties = layout.to_properties();
     properties.push((statistics, value));
     properties.push(("delta.enableExpiredLogCleanup", "false".to_owned()));
+    properties.push(("delta.checkpointInterval", CHECKPOINT_INTERVAL.to_string()));
     let partition_columns = layout.partition_columns();
     let metadata = new_metadata(&delta_schema(name, layout, schema)?, partition_columns, properties)
         .and_then(|metadata| metadata.with_name(name.to_owned()))

@@ -286,3 +286,29 @@ async fn names_of_tables_are_checked() {
     append_rows(&store, "core.orders", described("t"), &[]).await.unwrap();
     assert!(matches!(store.table("core.orders", 7).await, Err(Error::NoTable { newest: Some(0), .. })));
 }
+
+/// Tables write a checkpoint every 10 commits; what the log says of a file must come through it.
+async fn read_from_a_checkpoint() {
+    let (folder, store) = new_store().await;
+    let mut table = append_rows(&store, "core.orders", once("first"), &some_rows(3, "first")).await.unwrap();
+    for i in 1..12 {
+        let tag = format!("r{i}");
+        table = append_rows(&store, "core.orders", once(&tag), &some_rows(1, &tag)).await.unwrap();
+    }
+    assert!(folder.path().join("core/orders/_delta_log/_last_checkpoint").is_file());
+    let read = store.latest("core.orders").await.unwrap().unwrap();
+    assert_eq!((read.version, &read.files), (11, &table.files));
+    assert!(read.files.iter().all(|file| file.sorted && file.event_time.is_some()));
+    assert_eq!(read.transaction("first").await.unwrap(), Some(1));
+    assert_eq!(store.table("core.orders", 5).await.unwrap().rows(), 8);
+}
+
+#[tokio::test]
+async fn a_long_log_is_read_from_its_checkpoint() {
+    read_from_a_checkpoint().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_checkpoint_needs_no_second_thread() {
+    read_from_a_checkpoint().await;
+}
