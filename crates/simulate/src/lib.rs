@@ -1,6 +1,6 @@
 //! A shop with known truth: files as a company would export them, and what can be known from them.
 //!
-//! [`write`] simulates every customer of a [`Config`] and writes raw CSV and Parquet files, dirt included, plus two
+//! [`write()`] simulates every customer of a [`Config`] and writes raw CSV and Parquet files, dirt included, plus two
 //! truths: *latent* (each customer's rates, leaving day, taste, campaign effect) and *attainable* (churn probability,
 //! value and next product given only what the files show at a cut-off and the shop's true parameters). The attainable
 //! truth is the best score that any model can reach, and so the yardstick; the latent one is out of reach.
@@ -77,7 +77,7 @@ pub use crate::config::{Config, Kind};
 pub use crate::error::{Error, Result};
 pub use crate::read::{AttainableTruth, CustomerTruth, read_attainable};
 
-/// What [`write`] wrote.
+/// What [`write()`] wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// Rows per file, by its path in the folder; headers not counted.

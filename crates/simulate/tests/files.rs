@@ -196,6 +196,24 @@ fn the_truth_covers_the_customers_known_at_the_cut_off_with_twenty_products_each
 }
 
 #[test]
+fn the_attainable_truth_reads_back_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = write(&Config::new(300, 12, 7), &folder.path().join("shop"));
+    let read = simulate::read_attainable(&report.truth).unwrap();
+    assert_eq!((read.as_of, read.horizon_days), (micros("2023-10-03T00:00:00Z"), 90));
+    let attainable = parquet(&report.truth.join("attainable.parquet"));
+    assert_eq!(read.customers.len(), attainable.num_rows());
+    let (p_churn, values) = (numbers(&attainable, "p_churn"), numbers(&attainable, "expected_value"));
+    for ((customer, p_churn), value) in texts(&attainable, "customer_id").iter().zip(p_churn).zip(values) {
+        let truth = read.customers[customer];
+        assert_eq!((truth.p_churn, truth.expected_value), (p_churn, value));
+        assert_eq!(read.next_products[customer].len(), 20);
+    }
+    let missing = simulate::read_attainable(folder.path()).unwrap_err();
+    assert!(matches!(missing, Error::Read { .. }), "{missing}");
+}
+
+#[test]
 fn the_control_has_no_dirt_and_one_line_per_order() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("shop");
