@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{DateTime, SecondsFormat};
+use deltalake::DeltaTable;
 use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake::kernel::{Add, LogicalFileView};
 use deltalake::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake::table::state::DeltaTableState;
-use deltalake::DeltaTable;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use arrow::array::{BooleanArray, RecordBatchReader, Date32Array, Int32Array, TimestampNanosecondArray, UInt64Array};
+use arrow::array::{BooleanArray, Date32Array, Int32Array, RecordBatchReader, TimestampNanosecondArray, UInt64Array};
 use arrow::datatypes::TimeUnit;
 use object_store::memory::InMemory;
 use parquet::basic::{LogicalType, TimeUnit as ParquetTimeUnit, Type};
