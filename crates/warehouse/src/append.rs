@@ -8,12 +8,12 @@ use arrow::datatypes::{Field, SchemaRef};
 use futures::{StreamExt, TryStreamExt, stream};
 use store::{Append, Snapshot};
 
+use crate::Warehouse;
 use crate::catalog::Kind;
 use crate::conform::conform;
 use crate::ddl::Columns;
 use crate::error::{Error, Result};
 use crate::session::Batches;
-use crate::{Warehouse, store_error};
 
 impl Warehouse {
     /// Appends to several tables and commits one snapshot that has all of it. A table that has `transaction` already is
@@ -49,7 +49,7 @@ impl Warehouse {
         };
         let rows = batches.and_then(|batch| futures::future::ready(to_table(name, &batch, &columns)));
         let table = self.store().append(name, &self.layout(definition), append, rows).await;
-        Ok(table.map_err(store_error)?.version)
+        Ok(table?.version)
     }
 
     /// Commits a snapshot in which the tables have these versions.
@@ -76,5 +76,5 @@ fn to_table(name: &str, batch: &RecordBatch, columns: &SchemaRef) -> Result<Reco
         })
     };
     let arrays = columns.fields().iter().map(column).collect::<Result<Vec<_>>>()?;
-    RecordBatch::try_new(Arc::clone(columns), arrays).map_err(|e| Error::Query(e.into()))
+    RecordBatch::try_new(Arc::clone(columns), arrays).map_err(Error::from)
 }

@@ -17,7 +17,6 @@ use crate::conform::{canonical_ids, conform};
 use crate::ddl::Columns;
 use crate::error::{Error, Result};
 use crate::session::{Batches, SessionOptions};
-use crate::store_error;
 
 /// What a build did.
 #[derive(Debug, Clone)]
@@ -160,7 +159,7 @@ impl Warehouse {
         let append =
             Append { operation, schema: Arc::clone(&columns), transactions: vec![(transaction, version as i64)] };
         let layout = self.layout(step.target);
-        let table = self.store().append(&step.target_name, &layout, append, batches).await.map_err(store_error)?;
+        let table = self.store().append(&step.target_name, &layout, append, batches).await?;
         let built = Built {
             source: step.staging.source().unwrap_or_default().to_string(),
             table: step.target_name.clone(),
@@ -234,12 +233,10 @@ impl Step<'_> {
         let verdict = stream::once(async move {
             let broken = required.iter().zip(counts.iter()).map(|(name, count)| (name, count.load(Ordering::Relaxed)));
             let broken: Vec<_> = broken.filter(|(_, count)| *count > 0).collect();
-            match broken.first() {
-                None => None,
-                Some((name, count)) => Some(Err(self.fail(format!(
-                    "{count} rows have no {name}: leave them out, and count them in set_aside.sql; nothing was built of it"
-                )))),
-            }
+            broken.first().map(|(name, count)| {
+                let advice = "leave them out, and count them in set_aside.sql; nothing was built of it";
+                Err(self.fail(format!("{count} rows have no {name}: {advice}")))
+            })
         });
         converted.chain(verdict.filter_map(|error| async move { error }))
     }
@@ -263,7 +260,7 @@ impl Step<'_> {
         };
         let arrays = columns.fields().iter().map(|field| column((field.name(), field.data_type())));
         let arrays = arrays.collect::<Result<Vec<_>>>()?;
-        RecordBatch::try_new(Arc::clone(columns), arrays).map_err(|e| Error::Query(e.into()))
+        RecordBatch::try_new(Arc::clone(columns), arrays).map_err(Error::from)
     }
 }
 

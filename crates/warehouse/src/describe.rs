@@ -72,7 +72,7 @@ pub(crate) async fn described_one(session: &Session, definition: &Definition) ->
     Ok(Described {
         schema: definition.schema.clone(),
         name: definition.name.clone(),
-        kind: definition.kind.clone(),
+        kind: definition.kind,
         summary: header.summary.clone(),
         grain: header.grain.clone(),
         owner: header.owner.clone(),

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
 /// Result of this crate.
@@ -124,11 +125,11 @@ pub enum Error {
 
     /// The query engine's answer (syntax, unknown column, type, memory).
     #[error("{}", .0.strip_backtrace())]
-    Query(DataFusionError),
+    Query(Box<DataFusionError>),
 
     /// Tables, snapshots, object store.
     #[error(transparent)]
-    Store(#[from] store::Error),
+    Store(Box<store::Error>),
 }
 
 impl From<DataFusionError> for Error {
@@ -137,9 +138,28 @@ impl From<DataFusionError> for Error {
         match error {
             DataFusionError::External(inner) => match inner.downcast::<Error>() {
                 Ok(own) => *own,
-                Err(inner) => Error::Query(DataFusionError::External(inner)),
+                Err(inner) => Error::Query(Box::new(DataFusionError::External(inner))),
             },
-            other => Error::Query(other),
+            other => Error::Query(Box::new(other)),
+        }
+    }
+}
+
+impl From<ArrowError> for Error {
+    fn from(error: ArrowError) -> Error {
+        Error::from(DataFusionError::from(error))
+    }
+}
+
+impl From<store::Error> for Error {
+    /// Gives back our own error where the store was only passing it on.
+    fn from(error: store::Error) -> Error {
+        match error {
+            store::Error::Input { table, source } => match source.downcast::<Error>() {
+                Ok(own) => *own,
+                Err(source) => Error::Store(Box::new(store::Error::Input { table, source })),
+            },
+            other => Error::Store(Box::new(other)),
         }
     }
 }

@@ -29,7 +29,7 @@ mod write;
 use std::path::Path;
 use std::sync::Arc;
 
-use store::{BoxError, Store};
+use store::Store;
 
 pub use build::{BuildReport, Built, SetAside, Skipped};
 pub use catalog::{Catalog, Definition, Kind, SCHEMAS};
@@ -72,18 +72,7 @@ impl Warehouse {
     }
 }
 
-/// Gives back our own error where the store was only passing it on.
-fn store_error(error: store::Error) -> Error {
-    match error {
-        store::Error::Input { table, source } => match source.downcast::<Error>() {
-            Ok(own) => *own,
-            Err(source) => Error::Store(store::Error::Input { table, source: source as BoxError }),
-        },
-        other => Error::Store(other),
-    }
-}
-
 /// The result of a blocking task; its panic becomes an error.
 fn joined<T>(result: std::result::Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
-    result.unwrap_or_else(|e| Err(Error::Query(datafusion::error::DataFusionError::External(Box::new(e)))))
+    result.unwrap_or_else(|e| Err(datafusion::error::DataFusionError::External(Box::new(e)).into()))
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -17,7 +18,7 @@ use crate::ddl::timestamp;
 use crate::error::{Error, Result};
 use crate::infer::common_type;
 use crate::read::{self, Inspection, TextOptions};
-use crate::{Warehouse, joined, store_error};
+use crate::{Warehouse, joined};
 
 /// Columns that every raw table has beside those of its files.
 pub const SYSTEM_COLUMNS: [&str; 4] = ["_source", "_file", "_row", "_loaded_at"];
@@ -59,6 +60,7 @@ pub struct LoadReport {
 }
 
 /// A file about to be loaded.
+#[derive(Debug, Clone)]
 struct Incoming {
     path: PathBuf,
     /// What `_file` says.
@@ -89,6 +91,11 @@ impl Warehouse {
         let pinned = latest.as_ref().map_or_else(|| Arc::new(Schema::empty()), |table| Arc::clone(&table.schema));
         let inspected = inspect_all(paths, text.clone(), Arc::clone(&pinned)).await?;
 
+        let rows = AtomicU64::new(0);
+        let counted = |count| {
+            rows.store(count, Ordering::Relaxed);
+            progress(count);
+        };
         let (incoming, skipped) = new_files(table, latest.as_ref(), inspected).await?;
         let version = match (incoming.is_empty(), &latest) {
             // A load killed before its snapshot has left its commit: the snapshot is all that is missing.
@@ -100,22 +107,20 @@ impl Warehouse {
                 let operation = format!("load {table}: {} files", incoming.len());
                 let append = Append { operation, schema: Arc::clone(&schema), transactions };
                 let reader = Reader {
-                    files: incoming.iter().map(|file| (file.path.clone(), file.label.clone())).collect(),
+                    files: incoming.clone(),
                     text,
                     schema,
                     source: self.catalog().source_of(table.trim_start_matches("raw.")),
                     loaded_at: (!options.history).then(|| options.loaded_at.unwrap_or_else(Utc::now)),
                 };
-                let batches = reader.stream(progress);
-                self.store().append(table, &Layout::FileOrder, append, batches).await.map_err(store_error)?.version
+                let batches = reader.stream(&counted);
+                self.store().append(table, &Layout::FileOrder, append, batches).await?.version
             }
         };
         let tables = BTreeMap::from([(table.to_string(), version)]);
         let snapshot = self.store().commit_snapshot(&format!("load {table}"), tables).await?;
-        let before = latest.as_ref().map_or(0, Table::rows);
-        let rows = self.store().table(table, version).await?.rows() - before;
         let files = incoming.into_iter().map(|file| file.path).collect();
-        Ok(LoadReport { table: table.to_string(), files, rows, skipped, snapshot })
+        Ok(LoadReport { table: table.to_string(), files, rows: rows.into_inner(), skipped, snapshot })
     }
 }
 
@@ -275,7 +280,7 @@ fn system_type(name: &str) -> DataType {
 
 /// Reads files on a thread of its own, a few batches ahead of the writer.
 struct Reader {
-    files: Vec<(PathBuf, String)>,
+    files: Vec<Incoming>,
     text: TextOptions,
     schema: SchemaRef,
     source: String,
@@ -305,9 +310,9 @@ impl Reader {
     }
 
     fn read_all(&self, sender: &mpsc::Sender<Result<RecordBatch>>) -> Result<()> {
-        for (path, label) in &self.files {
+        for Incoming { path, label, inspection } in &self.files {
             let mut row = 0;
-            read::read(path, &self.text, &mut |batch| {
+            read::read(path, &self.text, &inspection.names(), &mut |batch| {
                 let count = batch.num_rows();
                 let finished = self.finish(path, label, row, &batch)?;
                 row += count;
@@ -344,7 +349,7 @@ impl Reader {
             })
         };
         let columns = self.schema.fields().iter().map(column).collect::<Result<Vec<_>>>()?;
-        RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|e| Error::Query(e.into()))
+        RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(Error::from)
     }
 }
 

@@ -33,7 +33,7 @@ impl Warehouse {
             let query = session.sql(&select(&described, &columns)).await?;
             let name = published_name(definition);
             let schema = query.schema();
-            publication.write(&name, &schema, query.stream().await?).await.map_err(crate::store_error)?;
+            publication.write(&name, &schema, query.stream().await?).await?;
             dictionary.insert(name, entry(&described, &columns));
         }
         Ok(publication.finish(session.snapshot().id, &Value::Object(dictionary)).await?)

@@ -24,6 +24,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use store::{CUSTOMER_ID, DataFile, EVENT_TIME, KNOWN_TIME, Layout, Table, TimeRange, bucket_of};
 
+/// One clock of a file.
+type RangeOf = fn(&DataFile) -> Option<TimeRange>;
+
 /// Files of one table version.
 #[derive(Debug)]
 pub(crate) struct TableScan {
@@ -62,8 +65,7 @@ impl TableScan {
     fn statistics_of(&self, files: &[DataFile]) -> Statistics {
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = Precision::Exact(files.iter().map(|file| file.rows as usize).sum());
-        let clocks: [(&str, fn(&DataFile) -> Option<TimeRange>); 2] =
-            [(EVENT_TIME, |file| file.event_time), (KNOWN_TIME, |file| file.known_time)];
+        let clocks: [(&str, RangeOf); 2] = [(EVENT_TIME, |file| file.event_time), (KNOWN_TIME, |file| file.known_time)];
         for (name, range) in clocks {
             let ranges: Option<Vec<TimeRange>> = files.iter().map(range).collect();
             let (Ok(index), Some(ranges)) = (self.schema.index_of(name), ranges) else { continue };
@@ -189,7 +191,7 @@ struct Clocks<'a>(&'a [DataFile]);
 
 impl Clocks<'_> {
     fn bound(&self, column: &Column, bound: fn(TimeRange) -> i64) -> Option<ArrayRef> {
-        let range: fn(&DataFile) -> Option<TimeRange> = match column.name.as_str() {
+        let range: RangeOf = match column.name.as_str() {
             EVENT_TIME => |file| file.event_time,
             KNOWN_TIME => |file| file.known_time,
             _ => return None,

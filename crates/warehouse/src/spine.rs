@@ -95,7 +95,7 @@ pub(crate) fn params(horizon_days: u32, clock: Option<Clock>) -> Result<RecordBa
         ("observed_until", Arc::new(TimestampMicrosecondArray::from(vec![until]).with_timezone("UTC"))),
     ];
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
-        .map_err(|e| Error::Query(e.into()))
+        .map_err(Error::from)
 }
 
 /// The distinct cut-offs of a spine, in order.
@@ -171,7 +171,8 @@ async fn given_rows(spine: &Spine) -> Result<Option<RecordBatch>> {
             let (place, path) = (path.display().to_string(), path.clone());
             let read = tokio::task::spawn_blocking(move || {
                 let (mut batches, text) = (Vec::new(), TextOptions { header: true, columns: None });
-                read::read(&path, &text, &mut |batch| {
+                let columns = read::inspect(&path, &text, &Schema::empty())?.names();
+                read::read(&path, &text, &columns, &mut |batch| {
                     batches.push(batch);
                     Ok(())
                 })?;
@@ -181,7 +182,7 @@ async fn given_rows(spine: &Spine) -> Result<Option<RecordBatch>> {
             let Some(first) = batches.first() else {
                 return Err(Error::CutOff(format!("{place} has no rows: it needs columns customer_id and as_of")));
             };
-            let whole = concat_batches(&first.schema(), &batches).map_err(|e| Error::Query(e.into()))?;
+            let whole = concat_batches(&first.schema(), &batches)?;
             (place, whole)
         }
         _ => return Ok(None),
@@ -206,7 +207,7 @@ fn to_spine(place: &str, batch: &RecordBatch) -> Result<RecordBatch> {
     };
     let customers = canonical_ids(column(CUSTOMER_ID, &DataType::Utf8)?.as_string());
     let columns = vec![Arc::new(customers) as ArrayRef, column(AS_OF, &timestamp())?];
-    RecordBatch::try_new(schema(), columns).map_err(|e| Error::Query(e.into()))
+    RecordBatch::try_new(schema(), columns).map_err(Error::from)
 }
 
 /// Every row names a customer and a cut-off, and none does so twice: one spine row is one row of every feature view.

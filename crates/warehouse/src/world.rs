@@ -151,7 +151,7 @@ impl SchemaProvider for NamesIn {
     async fn table(&self, name: &str) -> QueryResult<Option<Arc<dyn TableProvider>>, DataFusionError> {
         let provider = self.world.provider(&self.schema, name).await;
         provider.map_err(|e| match e {
-            Error::Query(error) => error,
+            Error::Query(error) => *error,
             error => DataFusionError::External(Box::new(error)),
         })
     }

@@ -96,7 +96,7 @@ impl Writer {
             FileFormat::Csv => {
                 let mut writer = csv::WriterBuilder::new().with_header(true).build(file);
                 // The header comes with the first batch; an empty result has one too.
-                writer.write(&RecordBatch::new_empty(Arc::clone(schema))).map_err(arrow)?;
+                writer.write(&RecordBatch::new_empty(Arc::clone(schema)))?;
                 Writer::Csv(Box::new(writer))
             }
             FileFormat::JsonLines => Writer::JsonLines(Box::new(json::LineDelimitedWriter::new(file))),
@@ -111,8 +111,8 @@ impl Writer {
 
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         match self {
-            Writer::Csv(writer) => writer.write(batch).map_err(arrow),
-            Writer::JsonLines(writer) => writer.write(batch).map_err(arrow),
+            Writer::Csv(writer) => Ok(writer.write(batch)?),
+            Writer::JsonLines(writer) => Ok(writer.write(batch)?),
             Writer::Parquet(writer) => writer.write(batch).map_err(parquet),
         }
     }
@@ -121,12 +121,12 @@ impl Writer {
         let mut file = match self {
             Writer::Csv(writer) => writer.into_inner(),
             Writer::JsonLines(mut writer) => {
-                writer.finish().map_err(arrow)?;
+                writer.finish()?;
                 writer.into_inner()
             }
             Writer::Parquet(writer) => writer.into_inner().map_err(parquet)?,
         };
-        file.flush().map_err(|e| arrow(e.into()))?;
+        file.flush().map_err(arrow::error::ArrowError::from)?;
         Ok(file)
     }
 }
@@ -152,13 +152,9 @@ fn plain(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
             problem: misfit.problem,
         })
     });
-    RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<Vec<_>>>()?).map_err(arrow)
-}
-
-fn arrow(error: arrow::error::ArrowError) -> Error {
-    Error::Query(error.into())
+    RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<Vec<_>>>()?).map_err(Error::from)
 }
 
 fn parquet(error: parquet::errors::ParquetError) -> Error {
-    Error::Query(error.into())
+    datafusion::error::DataFusionError::from(error).into()
 }

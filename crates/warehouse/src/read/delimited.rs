@@ -60,7 +60,7 @@ pub(super) fn read(path: &Path, options: &TextOptions, sink: &mut dyn FnMut(Reco
 
 fn batch(schema: &SchemaRef, builders: &mut [StringBuilder]) -> Result<RecordBatch> {
     let columns = builders.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef).collect();
-    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|e| Error::Query(e.into()))
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(Error::from)
 }
 
 /// The rows of a file, each with as many fields as there are names.

@@ -11,7 +11,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::{BATCH_ROWS, broken_row, open};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::infer::Guess;
 
 pub(super) fn columns(path: &Path) -> Result<Vec<(String, Option<DataType>)>> {
@@ -38,15 +38,15 @@ pub(super) fn columns(path: &Path) -> Result<Vec<(String, Option<DataType>)>> {
     Ok(columns.into_iter().map(|(name, guess)| (name, guess.data_type())).collect())
 }
 
-pub(super) fn read(path: &Path, sink: &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<()> {
-    let names: Vec<String> = columns(path)?.into_iter().map(|(name, _)| name).collect();
+/// `names` are those that [`columns`] found.
+pub(super) fn read(path: &Path, names: &[String], sink: &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<()> {
     let schema = Schema::new(names.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect::<Vec<_>>());
     let schema = Arc::new(schema);
     let mut builders: Vec<StringBuilder> = names.iter().map(|_| StringBuilder::new()).collect();
     let mut pending = 0;
     let mut finish = |builders: &mut Vec<StringBuilder>| {
         let columns = builders.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef).collect();
-        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|e| Error::Query(e.into()))?;
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
         sink(batch)
     };
     each_row(path, &mut |mut row| {

@@ -43,12 +43,18 @@ pub(crate) struct TextOptions {
 }
 
 /// What a file holds.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Inspection {
     /// Of the whole content, in hex.
     pub(crate) sha256: String,
     /// In the file's order; no type where all values are NULL.
     pub(crate) columns: Vec<(String, Option<DataType>)>,
+}
+
+impl Inspection {
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.columns.iter().map(|(name, _)| name.clone()).collect()
+    }
 }
 
 /// Reads a file once for its content hash and columns. Columns of `pinned` are not guessed again.
@@ -69,11 +75,17 @@ pub(crate) fn inspect(path: &Path, options: &TextOptions, pinned: &Schema) -> Re
     Ok(Inspection { sha256: hash(path)?, columns })
 }
 
-/// Passes a file's rows to `sink` in their order: text columns for text formats, table types for Parquet.
-pub(crate) fn read(path: &Path, options: &TextOptions, sink: &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+/// Passes the rows of a file with these columns to `sink` in their order: text columns for text formats, table types
+/// for Parquet.
+pub(crate) fn read(
+    path: &Path,
+    options: &TextOptions,
+    columns: &[String],
+    sink: &mut dyn FnMut(RecordBatch) -> Result<()>,
+) -> Result<()> {
     match format(path)? {
         Format::Delimited => delimited::read(path, options, sink),
-        Format::JsonLines => json_lines::read(path, sink),
+        Format::JsonLines => json_lines::read(path, columns, sink),
         Format::Parquet => parquet::read(path, sink),
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn read(path: &Path, sink: &mut dyn FnMut(RecordBatch) -> Result<()>)
         }
         row += batch.num_rows() as u64;
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns);
-        sink(batch.map_err(|e| Error::Query(e.into()))?)?;
+        sink(batch?)?;
     }
     Ok(())
 }

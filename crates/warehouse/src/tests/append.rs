@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use futures::StreamExt;
 use store::Publisher;
 
 use super::{Shop, assert_says, texts};
@@ -25,6 +26,13 @@ async fn an_append_is_one_snapshot_and_counts_once() {
     assert_eq!((snapshot.id, snapshot.tables.len()), (1, 2));
     assert_eq!(shop.warehouse.append(both(), "run:1", "score").await.unwrap().id, 1);
     assert_eq!((shop.count("scores.churn").await, shop.count("models.metrics").await), (1, 1));
+
+    // Killed after the first of two tables: no reader sees it, and the same call again adds the second only.
+    let rows = futures::stream::iter([Ok(scores("b", 2))]).boxed();
+    shop.warehouse.append_stream("scores.churn", rows, "run:9", "score").await.unwrap();
+    assert_eq!(shop.count("scores.churn").await, 1);
+    shop.warehouse.append(both(), "run:9", "score").await.unwrap();
+    assert_eq!((shop.count("scores.churn").await, shop.count("models.metrics").await), (2, 2));
 
     let unknown = shop.warehouse.append(vec![("scores.nothing", vec![])], "run:2", "score").await;
     assert_says(unknown, &["scores.nothing", "CREATE TABLE"]);

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::slice;
 
 use super::{Shop, TINY_ORDERS, assert_says};
 use crate::{LoadOptions, SetAside};
@@ -110,7 +111,7 @@ async fn staging_mistakes_name_file_column_and_what_there_is() {
     for (sql, parts) in cases {
         let shop = Shop::new(&[("staging/tiny/orders.sql", sql)]).await;
         let file = shop.write("x.csv", "id,at,amount,note\n1,2026-01-01,1,hello\n2,2026-01-02,2,\n");
-        shop.load("raw.tiny_x", &[file.clone()]).await.unwrap();
+        shop.load("raw.tiny_x", slice::from_ref(&file)).await.unwrap();
         let before = shop.warehouse.store().snapshot().await.unwrap();
         let result = shop.warehouse.build().await;
         assert_says(result, &[&["sql/staging/tiny/orders.sql"], parts].concat());

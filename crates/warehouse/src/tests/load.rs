@@ -1,3 +1,4 @@
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,7 +34,7 @@ async fn the_same_content_is_loaded_once_under_any_name() {
     let shop = Shop::tiny().await;
     let first = shop.write("orders.csv", TINY_ORDERS);
     let same = shop.write("other/name.csv", TINY_ORDERS);
-    shop.load("raw.tiny_orders", &[first.clone()]).await.unwrap();
+    shop.load("raw.tiny_orders", slice::from_ref(&first)).await.unwrap();
     let again = shop.load("raw.tiny_orders", &[first, same]).await.unwrap();
     assert_eq!((again.rows, again.files.len(), again.skipped.len(), again.snapshot.id), (0, 0, 2, 1));
     assert_eq!(shop.count("raw.tiny_orders").await, 4);
@@ -88,7 +89,7 @@ async fn what_can_not_be_read_is_said() {
     assert_says(shop.load("raw.tiny_x", &[glob]).await, &["*.tsv", "no file matches"]);
     assert_says(shop.load("raw.tiny_x", &[]).await, &["at least one"]);
     let file = shop.write("a.csv", "id\n1\n");
-    assert_says(shop.load("core.orders", &[file.clone()]).await, &["core.orders", "raw.<source>_<thing>"]);
+    assert_says(shop.load("core.orders", slice::from_ref(&file)).await, &["core.orders", "raw.<source>_<thing>"]);
     let folder = shop.folder.path().to_string_lossy().into_owned();
     assert_says(shop.load("raw.tiny_x", &[folder]).await, &["folder"]);
     let empty = shop.write("empty.csv", "");
@@ -131,11 +132,11 @@ async fn a_file_without_header_has_the_names_given_or_numbers() {
     let file = shop.write("sample.txt", " 00004 0001 19970101  2   29.33\n 00021 0002 19970101  3   63.34\n");
     let names = ["master_id", "id", "date", "cds", "value"].map(String::from).to_vec();
     let mut options = LoadOptions { header: false, columns: Some(names), ..LoadOptions::default() };
-    shop.warehouse.load("raw.tiny_a", &[file.clone()], &options, &|_| {}).await.unwrap();
+    shop.warehouse.load("raw.tiny_a", slice::from_ref(&file), &options, &|_| {}).await.unwrap();
     let rows = shop.rows("SELECT master_id, date, value, _row FROM raw.tiny_a").await;
     assert_eq!(rows, [["00004", "19970101", "29.33", "1"], ["00021", "19970101", "63.34", "2"]]);
     options.columns = None;
-    shop.warehouse.load("raw.tiny_b", &[file.clone()], &options, &|_| {}).await.unwrap();
+    shop.warehouse.load("raw.tiny_b", slice::from_ref(&file), &options, &|_| {}).await.unwrap();
     assert_eq!(shop.rows("SELECT column_5 FROM raw.tiny_b WHERE _row = 2").await, [["63.34"]]);
     options.columns = Some(vec!["only".into()]);
     assert_says(shop.warehouse.load("raw.tiny_c", &[file], &options, &|_| {}).await, &["1 column names", "5"]);
@@ -187,7 +188,7 @@ async fn a_load_killed_before_its_snapshot_is_finished_by_the_next() {
     shop.load("raw.tiny_x", &[file]).await.unwrap();
     let second = shop.write("b.csv", "id\n2\n");
     // The commit of the table is there, the snapshot is not.
-    shop.load("raw.tiny_x", &[second.clone()]).await.unwrap();
+    shop.load("raw.tiny_x", slice::from_ref(&second)).await.unwrap();
     std::fs::remove_file(shop.path("shop/_snapshots/00000000000000000002.json")).unwrap();
     assert_eq!(shop.count("raw.tiny_x").await, 1);
     let report = shop.load("raw.tiny_x", &[second]).await.unwrap();

@@ -5,6 +5,7 @@ mod build;
 mod catalog;
 mod load;
 mod point_in_time;
+mod real;
 mod session;
 
 use std::path::{Path, PathBuf};
