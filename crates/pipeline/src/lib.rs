@@ -1,1 +1,105 @@
+//! The product as a library: each stage from raw files to published scores is one function, and the binary only parses
+//! arguments, calls one of them, and prints.
+//!
+//! ```
+//! # async fn shop(folder: &std::path::Path) -> pipeline::Result<()> {
+//! use pipeline::{LoadOptions, ScoreOptions, Silent, SqlOptions, Task, TrainOptions};
+//!
+//! let url = folder.join("shop").display().to_string();
+//! pipeline::init(&url, pipeline::DEFAULT_BUCKETS, []).await?;
+//! let shop = pipeline::open(&url, None, []).await?;
+//!
+//! let files = [folder.join("CDNOW_master.txt").display().to_string()];
+//! let history = LoadOptions { history: true, columns: None };
+//! pipeline::load(&shop, "raw.cdnow_transactions", &files, &history, &Silent).await?;
+//! pipeline::build(&shop, &Silent).await?;
+//!
+//! let query = "SELECT customer_id, days_since_order FROM features.recency";
+//! let batches = pipeline::sql(&shop, query, &SqlOptions::default()).await?.collect().await?;
+//!
+//! # #[cfg(feature = "train")]
+//! # {
+//! let churn = Task::read("churn", folder)?;
+//! let work = TrainOptions { work: folder.join("training"), ..TrainOptions::default() };
+//! pipeline::train(&shop, &churn, &work, &Silent).await?;
+//! pipeline::score(&shop, &[churn], &ScoreOptions::default(), &Silent).await?;
+//! # }
+//! # assert!(!batches.is_empty());
+//! # Ok(())
+//! # }
+//! # // Two years of a few customers, some of whom leave, in the form of the real file.
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let mut text = String::from("customer_id date number_of_cds dollar_value\n");
+//! # for customer in 1..=40 {
+//! #     for month in 0..if customer % 2 == 0 { 24 } else { 9 } {
+//! #         text += &format!("{customer} {}{:02}{:02} 1 {}.5\n", 1997 + month / 12, month % 12 + 1, customer % 28 + 1, customer);
+//! #     }
+//! # }
+//! # std::fs::write(folder.path().join("CDNOW_master.txt"), text).unwrap();
+//! # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+//! # runtime.block_on(shop(folder.path())).unwrap();
+//! ```
 
+#[cfg(feature = "train")]
+mod baselines;
+mod checks;
+mod columns;
+#[cfg(feature = "train")]
+mod cutoffs;
+#[cfg(feature = "train")]
+mod dataset;
+mod error;
+#[cfg(feature = "train")]
+mod evaluation;
+#[cfg(feature = "train")]
+mod judging;
+#[cfg(feature = "train")]
+mod leave_one_out;
+#[cfg(feature = "train")]
+mod metrics_table;
+mod nightly;
+mod progress;
+pub mod project;
+mod publishing;
+#[cfg(feature = "train")]
+mod runs;
+#[cfg(feature = "train")]
+mod scoring;
+mod simulation;
+mod tables;
+mod task;
+mod time;
+#[cfg(feature = "train")]
+mod training;
+#[cfg(feature = "train")]
+mod truth;
+
+pub use checks::{Check, check, must_hold};
+pub use error::{Error, Result};
+#[cfg(feature = "train")]
+pub use evaluation::{Evaluation, Interval, Row};
+#[cfg(feature = "train")]
+pub use judging::{EvaluateOptions, evaluate};
+#[cfg(feature = "train")]
+pub use leave_one_out::{LeaveOneOutOptions, leave_one_out};
+pub use nightly::{RunOptions, RunReport, Step, run};
+pub use progress::{Progress, Silent};
+pub use project::Project;
+pub use publishing::{PublishOptions, PublishReport, publish};
+#[cfg(feature = "train")]
+pub use runs::{Plan, Run};
+#[cfg(feature = "train")]
+pub use scoring::{DEFAULT_TOP, ScoreOptions, ScoreReport, score};
+pub use simulation::{SimulateOptions, simulate};
+pub use tables::{
+    BuildReport, LoadOptions, LoadReport, SqlOptions, build, describe, features, features_to_file, init, load, open,
+    sql, sql_to_file,
+};
+pub use task::{Head, Task};
+pub use time::parse_time;
+#[cfg(feature = "train")]
+pub use training::{TrainOptions, train};
+pub use warehouse::{DEFAULT_HORIZON_DAYS, Described, Every, Spine, Warehouse};
+
+/// Into how many buckets customers are spread, unless `init` says otherwise.
+pub const DEFAULT_BUCKETS: u32 = 16;

@@ -1,0 +1,39 @@
+use crate::context::{Context, Place};
+use crate::print::{self, Format};
+use anyhow::Result;
+use clap::Args;
+use pipeline::LeaveOneOutOptions;
+use std::path::PathBuf;
+
+/// Train and judge next-item prediction on a public interaction file: last item test, the one before it validation,
+/// ranked against the whole catalogue with items already seen removed.
+#[derive(Args)]
+#[command(after_help = "Example:\n  perennial leave-one-out ml-1m.txt --epochs 5")]
+pub struct Arguments {
+    /// One interaction a line, `user item`, in time order for each user.
+    file: PathBuf,
+    /// The model; a task file or a shipped task.
+    #[arg(long, default_value = "next_item")]
+    task: String,
+    /// Overrides the task file's epochs.
+    #[arg(long)]
+    epochs: Option<u32>,
+    /// Overrides the task file's seed.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where the run is left: weights, vocabulary, config, history.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
+    let Arguments { file, task, epochs, seed, out, place, format } = arguments;
+    let task = context.task(&place, &task)?;
+    let options = LeaveOneOutOptions { epochs, seed, work: super::work(out)?, interrupted: context.interrupted() };
+    let evaluation = pipeline::leave_one_out(&file, &task, &options, &context.progress()).await?;
+    print::report(format, &evaluation, || super::evaluate::text(&evaluation))
+}

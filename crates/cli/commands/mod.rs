@@ -1,0 +1,78 @@
+//! One file a verb: its arguments, the one function of `pipeline` it calls, and what it prints.
+
+use crate::context::Context;
+use anyhow::{Result, bail};
+use clap::Subcommand;
+use pipeline::BuildReport;
+use std::path::PathBuf;
+
+/// Declares each verb's module, its variant and its dispatch, so that the list exists once.
+macro_rules! verbs {
+    ($($(#[$attribute:meta])* $module:ident $name:ident),* $(,)?) => {
+        $($(#[$attribute])* mod $module;)*
+
+        #[derive(Subcommand)]
+        pub enum Command {
+            $($(#[$attribute])* $name($module::Arguments),)*
+        }
+
+        impl Command {
+            pub async fn run(self, context: &Context) -> Result<()> {
+                match self {
+                    $($(#[$attribute])* Command::$name(arguments) => $module::run(arguments, context).await,)*
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    init Init,
+    load Load,
+    build Build,
+    check Check,
+    sql Sql,
+    describe Describe,
+    features Features,
+    #[cfg(feature = "train")]
+    train Train,
+    #[cfg(feature = "train")]
+    evaluate Evaluate,
+    #[cfg(feature = "train")]
+    score Score,
+    publish Publish,
+    run Run,
+    simulate Simulate,
+    #[cfg(feature = "train")]
+    leave_one_out LeaveOneOut,
+}
+
+/// Where training runs lie until they are finished: the given folder, or one in the user's cache.
+fn work(given: Option<PathBuf>) -> Result<PathBuf> {
+    if let Some(folder) = given {
+        return Ok(folder);
+    }
+    let cache = match (std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")) {
+        (Some(cache), _) => PathBuf::from(cache),
+        (None, Some(home)) => PathBuf::from(home).join(".cache"),
+        (None, None) => bail!("neither XDG_CACHE_HOME nor HOME is set; say where training may work with --work DIR"),
+    };
+    Ok(cache.join("perennial/training"))
+}
+
+/// What a build did, a line a table, and what it left out.
+fn build_text(report: &BuildReport) -> String {
+    let staged: Vec<Vec<String>> =
+        report.staged.iter().map(|s| vec![format!("{}/{}", s.source, s.table), s.rows.to_string()]).collect();
+    let mut text = crate::print::columns(&["staging", "rows added"], &staged);
+    if !report.set_aside.is_empty() {
+        let rows: Vec<Vec<String>> = report
+            .set_aside
+            .iter()
+            .map(|s| vec![format!("{}/{}", s.source, s.table), s.rows.to_string(), s.reason.clone()])
+            .collect();
+        text.push('\n');
+        text.push_str(&crate::print::columns(&["set aside from", "rows", "why"], &rows));
+    }
+    text + &format!("snapshot {}\n", report.snapshot)
+}

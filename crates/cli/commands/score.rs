@@ -1,0 +1,39 @@
+use crate::context::{Context, Place};
+use crate::print::{self, Format};
+use anyhow::Result;
+use clap::Args;
+use pipeline::ScoreOptions;
+
+/// Score every customer with a task's newest run and append the scores as tables.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  perennial score churn next_purchase clv\n  perennial score churn --as-of 2024-10-01")]
+pub struct Arguments {
+    /// Shipped tasks or task files; churn, next_purchase and clv without it.
+    #[arg(default_values_t = ["churn", "next_purchase", "clv"].map(String::from))]
+    tasks: Vec<String>,
+    /// Only what happened and was known before this date or time counts (UTC); by default everything loaded.
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<String>,
+    /// The run to score with; the newest of each task without it.
+    #[arg(long)]
+    run: Option<String>,
+    /// How many products are written for each customer's next purchase.
+    #[arg(long, default_value_t = pipeline::DEFAULT_TOP)]
+    top: usize,
+    #[command(flatten)]
+    place: Place,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
+    let Arguments { tasks, as_of, run, top, place, format } = arguments;
+    let tasks = tasks.iter().map(|task| context.task(&place, task)).collect::<Result<Vec<_>>>()?;
+    let warehouse = context.open(&place).await?;
+    let options = ScoreOptions { as_of: as_of.as_deref().map(pipeline::parse_time).transpose()?, run, top };
+    let report = pipeline::score(&warehouse, &tasks, &options, &context.progress()).await?;
+    print::report(format, &report, || {
+        let lines = report.tables.iter().map(|t| format!("{}: {} rows by run {}\n", t.table, t.rows, t.run_id));
+        format!("{}as of {}, snapshot {}\n", lines.collect::<String>(), report.as_of, report.snapshot)
+    })
+}

@@ -1,0 +1,145 @@
+//! What every verb shares: where the warehouse is, the environment, progress bars, Ctrl-C.
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use pipeline::{Project, Task, Warehouse};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Where the warehouse is.
+#[derive(Args, Clone)]
+pub struct Place {
+    /// Root of the warehouse: a folder or a URL (s3://, gs://, az://). Default: what perennial.toml says.
+    #[arg(long, short, env = "PERENNIAL_WAREHOUSE", value_name = "URL")]
+    warehouse: Option<String>,
+    /// Folder with perennial.toml, and with sql/ and models/ that add to or override the shipped ones.
+    #[arg(long, short, default_value = ".", value_name = "DIR")]
+    project: PathBuf,
+}
+
+pub struct Context {
+    quiet: bool,
+    interrupted: Arc<AtomicBool>,
+    /// Somebody watches `interrupted`, so the first Ctrl-C only asks.
+    is_watched: AtomicBool,
+}
+
+impl Context {
+    pub fn new(quiet: bool) -> Context {
+        Context { quiet, interrupted: Arc::default(), is_watched: AtomicBool::new(false) }
+    }
+
+    /// Set by Ctrl-C: work that watches it stops at its next safe point.
+    pub fn interrupted(&self) -> Arc<AtomicBool> {
+        self.is_watched.store(true, Ordering::Relaxed);
+        self.interrupted.clone()
+    }
+
+    /// Ready when work must be dropped: at the first Ctrl-C, or at the second where the work watches for the first.
+    pub async fn abandoned(&self) {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if self.interrupted.swap(true, Ordering::Relaxed) || !self.is_watched.load(Ordering::Relaxed) {
+                return;
+            }
+            crate::print::status("stopping at the next safe point; Ctrl-C again stops at once");
+        }
+        std::future::pending().await
+    }
+
+    /// The project in the folder, where it has a perennial.toml.
+    pub fn project(&self, place: &Place) -> Result<Option<Project>> {
+        match place.project.join(pipeline::project::FILE).is_file() {
+            true => Ok(Some(Project::read(&place.project)?)),
+            false => Ok(None),
+        }
+    }
+
+    pub async fn open(&self, place: &Place) -> Result<Warehouse> {
+        let project = self.project(place)?;
+        let url = place.warehouse.clone().or(project.as_ref().map(Project::warehouse_url)).with_context(|| {
+            format!(
+                "no warehouse given: add --warehouse URL, set PERENNIAL_WAREHOUSE, or stand in a folder with {}",
+                pipeline::project::FILE
+            )
+        })?;
+        let sql = Some(place.project.join("sql")).filter(|path| path.is_dir());
+        Ok(pipeline::open(&url, sql.as_deref(), environment()).await?)
+    }
+
+    /// A task by its file or name.
+    pub fn task(&self, place: &Place, name: &str) -> Result<Task> {
+        let folder = if Path::new(name).is_file() { Path::new("") } else { &place.project };
+        Ok(Task::read(name, folder)?)
+    }
+
+    pub fn progress(&self) -> Bars {
+        Bars { quiet: self.quiet, bar: Mutex::new(None) }
+    }
+}
+
+/// Settings of object stores (AWS_…, AZURE_…, GOOGLE_…): the library itself never reads the environment.
+pub fn environment() -> Vec<(String, String)> {
+    const PREFIXES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
+    std::env::vars().filter(|(name, _)| PREFIXES.iter().any(|p| name.starts_with(p))).collect()
+}
+
+/// One progress bar at a time on standard error; hidden where that is no terminal, where only finished stages show.
+pub struct Bars {
+    quiet: bool,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Bars {
+    fn with(&self, act: impl FnOnce(&ProgressBar)) {
+        if let Ok(bar) = self.bar.lock()
+            && let Some(bar) = bar.as_ref()
+        {
+            act(bar);
+        }
+    }
+}
+
+impl pipeline::Progress for Bars {
+    fn start(&self, stage: &str, total: Option<u64>) {
+        if self.quiet {
+            return;
+        }
+        let (bar, template) = match total {
+            Some(total) => (ProgressBar::new(total), "{prefix:<24} {bar:30} {pos}/{len} {per_sec} {eta} {msg}"),
+            None => (ProgressBar::no_length(), "{prefix:<24} {spinner} {human_pos} {msg}"),
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = bar.with_style(style).with_prefix(stage.to_string());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        if let Ok(mut current) = self.bar.lock() {
+            *current = Some(bar);
+        }
+    }
+
+    fn total(&self, total: u64) {
+        self.with(|bar| bar.set_length(total));
+    }
+
+    fn at(&self, done: u64) {
+        self.with(|bar| bar.set_position(done));
+    }
+
+    fn note(&self, text: &str) {
+        self.with(|bar| bar.set_message(text.to_string()));
+    }
+
+    fn finish(&self, summary: &str) {
+        if self.quiet {
+            return;
+        }
+        let bar = self.bar.lock().ok().and_then(|mut bar| bar.take());
+        let (stage, seconds) = bar.map_or((String::new(), 0.0), |bar| {
+            bar.finish_and_clear();
+            (bar.prefix(), bar.elapsed().as_secs_f64())
+        });
+        crate::print::status(&format!("{stage:<24} {summary} ({seconds:.1} s)"));
+    }
+}

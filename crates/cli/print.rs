@@ -1,0 +1,78 @@
+//! The only place that prints.
+
+use anyhow::Result;
+use arrow::array::RecordBatch;
+use arrow::util::pretty::pretty_format_batches;
+use clap::ValueEnum;
+use serde_json::Value;
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Table,
+    Json,
+}
+
+/// Writes to standard output. A reader that has gone away (`| head`) is no error.
+pub fn out(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+pub fn line(text: &str) -> Result<()> {
+    out(&format!("{text}\n"))
+}
+
+/// What is going on, beside the results: standard error.
+pub fn status(text: &str) {
+    // A closed standard error leaves nobody to tell.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+pub fn error(error: &anyhow::Error) -> ExitCode {
+    status(&format!("error: {error:#}"));
+    ExitCode::FAILURE
+}
+
+pub fn batches(batches: &[RecordBatch]) -> Result<()> {
+    line(&pretty_format_batches(batches)?.to_string())
+}
+
+/// A report as JSON, or as text made by `text`.
+pub fn report(format: Format, value: &impl serde::Serialize, text: impl FnOnce() -> String) -> Result<()> {
+    match format {
+        Format::Json => line(&serde_json::to_string_pretty(&serde_json::to_value(value)?)?),
+        Format::Table => out(&text()),
+    }
+}
+
+/// Rows under a header, columns as wide as their widest cell; numbers right, words left.
+pub fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |i: usize| {
+        let cells = rows.iter().map(|row| row[i].chars().count());
+        cells.chain([header[i].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let is_number = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
+    let mut text = String::new();
+    let header: Vec<String> = header.iter().map(|h| h.to_string()).collect();
+    for row in std::iter::once(&header).chain(rows) {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| match is_number(cell) {
+            true => format!("{cell:>width$}"),
+            false => format!("{cell:<width$}"),
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// JSON's null for what is not there.
+pub fn optional(value: Option<f64>) -> Value {
+    value.map_or(Value::Null, Value::from)
+}

@@ -1,0 +1,86 @@
+//! The cut-offs of a task: where training, validation and test look from.
+//!
+//! ```text
+//! ──┬────────┬────────┬──────────────┬──────────────┬──────────────┐
+//!  train … train    train          valid          test     observed_until
+//!                     └── horizon ───┘── horizon ───┘── horizon ───┘
+//! ```
+//!
+//! No training label reaches past the validation cut-off and no validation label past the test cut-off, so the test
+//! horizon is seen by nothing but the evaluation.
+
+use crate::error::{Error, Result};
+use crate::task::Task;
+use crate::time::{MICROS_PER_DAY, date};
+use warehouse::Clock;
+
+/// Cut-offs in microseconds since 1970 UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cutoffs {
+    /// Ascending.
+    pub(crate) train: Vec<i64>,
+    pub(crate) valid: i64,
+    pub(crate) test: i64,
+}
+
+impl Cutoffs {
+    /// The cut-offs of a task on data that reach from `clock.first_event` to `clock.observed_until`. Training
+    /// cut-offs that would lie before all data are left out; fails when none is left.
+    pub(crate) fn plan(task: &Task, clock: &Clock) -> Result<Cutoffs> {
+        let horizon = i64::from(task.horizon_days) * MICROS_PER_DAY;
+        let every = i64::from(task.every_days) * MICROS_PER_DAY;
+        let (first, until) = (clock.first_event.timestamp_micros(), clock.observed_until.timestamp_micros());
+        let test = until - horizon;
+        let valid = test - horizon;
+        let newest = valid - horizon;
+        let mut train: Vec<i64> =
+            (0..i64::from(task.cutoffs)).map(|k| newest - k * every).filter(|&at| at > first).collect();
+        train.reverse();
+        if train.is_empty() {
+            let have_days = (until - first) / MICROS_PER_DAY;
+            return Err(Error::ShortHistory {
+                task: task.name.clone(),
+                horizon_days: task.horizon_days,
+                needed_days: 3 * i64::from(task.horizon_days) + 1,
+                have_days,
+                until: date(until),
+                most_days: (have_days - 1).max(0) / 3,
+            });
+        }
+        Ok(Cutoffs { train, valid, test })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::utc;
+
+    fn task(horizon_days: u32, cutoffs: u32) -> Task {
+        let text = format!(
+            "task = 't'\nlabel = 'labels.churn'\nhead = 'churn'\nhorizon_days = {horizon_days}\ncutoffs = {cutoffs}"
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    fn clock(first_day: i64, last_day: i64) -> Clock {
+        let day = |d| utc(d * MICROS_PER_DAY);
+        let until = day(last_day);
+        Clock { first_event: day(first_day), last_event: until, default_as_of: until, observed_until: until }
+    }
+
+    #[test]
+    fn no_label_reaches_past_the_next_split() {
+        let cutoffs = Cutoffs::plan(&task(90, 3), &clock(0, 730)).unwrap();
+        let days = |micros: i64| micros / MICROS_PER_DAY;
+        assert_eq!(cutoffs.train.iter().map(|&t| days(t)).collect::<Vec<_>>(), [400, 430, 460]);
+        assert_eq!((days(cutoffs.valid), days(cutoffs.test)), (550, 640));
+    }
+
+    #[test]
+    fn cut_offs_before_all_data_are_left_out_and_none_left_is_an_error() {
+        assert_eq!(Cutoffs::plan(&task(90, 9), &clock(0, 300)).unwrap().train.len(), 1);
+        let message = Cutoffs::plan(&task(273, 1), &clock(0, 546)).unwrap_err().to_string();
+        assert!(message.contains("820 days") && message.contains("at most 181 days"), "{message}");
+    }
+}

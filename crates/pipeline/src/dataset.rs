@@ -1,0 +1,137 @@
+//! What a task's model reads: every customer's sequence, and examples with their outcome at given cut-offs.
+
+use crate::columns::Rows;
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::task::{Head, Task};
+use crate::time::utc;
+use futures::StreamExt;
+use rayon::prelude::*;
+use sequences::{Example, Field, LabelledExample, Sequences, SequencesBuilder, Target};
+use warehouse::{Session, SessionOptions, Spine, Warehouse};
+
+/// The events in the order that sequences are packed in; the last keys only make equal times repeatable.
+const TIMELINE: &str = "SELECT customer_id, event_time, known_time, kind, product_id, category, channel, amount \
+    FROM core.timeline WHERE customer_id IS NOT NULL \
+    ORDER BY customer_id, event_time, known_time, kind, product_id, amount, channel";
+
+/// Every customer's sequence as of a snapshot.
+pub(crate) async fn sequences(warehouse: &Warehouse, snapshot: u64, progress: &dyn Progress) -> Result<Sequences> {
+    progress.start("sequences", None);
+    let session = session(warehouse, snapshot, Spine::Default, None).await?;
+    let mut stream = session.sql(TIMELINE).await?.stream().await?;
+    let mut builder = SequencesBuilder::new();
+    let mut rows = 0;
+    while let Some(batch) = stream.next().await {
+        let batch = batch?;
+        rows += batch.num_rows() as u64;
+        builder.push(&batch)?;
+        progress.at(rows);
+    }
+    let sequences = builder.finish();
+    progress.finish(&format!("{rows} events of {} customers", sequences.customers().len()));
+    Ok(sequences)
+}
+
+/// A session that reads the same numbers whenever it is run again.
+pub(crate) async fn session(
+    warehouse: &Warehouse,
+    snapshot: u64,
+    spine: Spine,
+    horizon_days: Option<u32>,
+) -> Result<Session> {
+    let defaults = SessionOptions::default();
+    let horizon_days = horizon_days.unwrap_or(defaults.horizon_days);
+    // One thread: sums of labels come out the same bit for bit, and with them the trained weights.
+    let threads = Some(1);
+    let options = SessionOptions { snapshot: Some(snapshot), spine, horizon_days, threads, ..defaults };
+    Ok(warehouse.session(options).await?)
+}
+
+/// All rows of a query.
+pub(crate) async fn rows(session: &Session, what: &str, query: &str) -> Result<Rows> {
+    let batches = session.sql(query).await?.collect().await?;
+    Ok(Rows { what: what.into(), batches })
+}
+
+/// The task's labels at some cut-offs: one row per customer and cut-off whose label is known, in that order.
+pub(crate) async fn labels(warehouse: &Warehouse, snapshot: u64, task: &Task, cutoffs: &[i64]) -> Result<Labels> {
+    let session = session(warehouse, snapshot, cut_offs(cutoffs), Some(task.horizon_days)).await?;
+    let query = format!("SELECT * FROM {} ORDER BY as_of, customer_id", task.label);
+    Labels::read(&rows(&session, &task.label, &query).await?, task.head)
+}
+
+pub(crate) fn cut_offs(micros: &[i64]) -> Spine {
+    Spine::CutOffs(micros.iter().map(|&at| utc(at)).collect())
+}
+
+/// Outcomes by (customer, cut-off).
+pub(crate) struct Labels {
+    pub(crate) keys: Vec<(String, i64)>,
+    pub(crate) outcomes: Vec<Outcome>,
+}
+
+/// What the label view says of one customer and cut-off.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outcome {
+    Churned(bool),
+    /// Product and days of the next purchase; None: none within the horizon.
+    Next {
+        product: Option<String>,
+        days: Option<f64>,
+    },
+    Value(f64),
+}
+
+impl Labels {
+    fn read(rows: &Rows, head: Head) -> Result<Labels> {
+        let outcomes: Vec<Option<Outcome>> = match head {
+            Head::Churn => rows.flags("churned")?.into_iter().map(|v| v.map(Outcome::Churned)).collect(),
+            Head::Clv => rows.numbers("value")?.into_iter().map(|v| v.map(Outcome::Value)).collect(),
+            Head::NextPurchase | Head::NextItem => {
+                let complete = rows.flags("is_complete")?;
+                let next = rows.texts("product_id")?.into_iter().zip(rows.numbers("days_to_next")?);
+                next.zip(complete)
+                    .map(|((product, days), complete)| {
+                        (complete == Some(true)).then_some(Outcome::Next { product, days })
+                    })
+                    .collect()
+            }
+        };
+        let known = rows.keys()?.into_iter().zip(outcomes).filter_map(|(key, outcome)| Some((key, outcome?)));
+        let (keys, outcomes) = known.unzip();
+        Ok(Labels { keys, outcomes })
+    }
+
+    /// Each label with the customer's history before its cut-off, at most `max_length` events long.
+    pub(crate) fn examples(&self, sequences: &Sequences, max_length: usize) -> Result<Vec<LabelledExample>> {
+        let of = |(key, outcome): (&(String, i64), &Outcome)| {
+            let example = example(sequences, key, max_length)?;
+            Ok(LabelledExample { example, target: outcome.target(sequences) })
+        };
+        self.keys.par_iter().zip(&self.outcomes).map(of).collect()
+    }
+}
+
+impl Outcome {
+    fn target(&self, sequences: &Sequences) -> Target {
+        match self {
+            Outcome::Churned(churned) => Target::Churn(*churned),
+            Outcome::Value(value) => Target::Value(*value as f32),
+            Outcome::Next { product, days } => Target::NextPurchase {
+                product: product.as_deref().map(|p| sequences.code_of(Field::Product, p)),
+                days: days.map(|d| d as f32),
+            },
+        }
+    }
+}
+
+/// Histories of customers before their cut-offs.
+pub(crate) fn examples(sequences: &Sequences, keys: &[(String, i64)], max_length: usize) -> Result<Vec<Example>> {
+    keys.par_iter().map(|key| example(sequences, key, max_length)).collect()
+}
+
+fn example(sequences: &Sequences, (customer, as_of): &(String, i64), max_length: usize) -> Result<Example> {
+    let number = sequences.customer(customer).ok_or_else(|| Error::NoEvents { customer: customer.clone() })?;
+    Ok(Example::at(sequences, number, *as_of, max_length))
+}

@@ -1,0 +1,184 @@
+//! A model beside others on the same customers: each metric with its bootstrap interval, and of each difference
+//! whether it is more than chance.
+
+use crate::error::{Error, Result};
+use analytics::bootstrap::Bootstrap;
+use analytics::metrics::{METRICS, Prepare, Prepared};
+use serde::Serialize;
+
+/// One evaluation of one run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evaluation {
+    pub task: String,
+    pub run_id: String,
+    /// How it was judged, so that the numbers can be compared with others'.
+    pub protocol: String,
+    /// The test cut-off.
+    pub as_of: String,
+    /// Customers judged.
+    pub examples: usize,
+    pub rows: Vec<Row>,
+}
+
+/// One metric of one model.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    pub metric: String,
+    pub model: String,
+    pub higher_is_better: bool,
+    pub value: Interval,
+    /// Our model's value minus this one's, on the same resamples.
+    pub difference: Option<Interval>,
+    /// What the difference says; empty for our own rows.
+    pub verdict: String,
+}
+
+/// An estimate with its 95 % percentile bootstrap interval.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Interval {
+    pub estimate: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+impl From<analytics::bootstrap::Interval> for Interval {
+    fn from(interval: analytics::bootstrap::Interval) -> Interval {
+        let analytics::bootstrap::Interval { estimate, low, high } = interval;
+        Interval { estimate, low, high }
+    }
+}
+
+/// What a model is compared as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Something to beat.
+    Baseline,
+    /// The best that any model could reach; to beat it beyond chance is a leak.
+    Attainable,
+}
+
+/// A model's metrics on the judged customers.
+pub(crate) struct Judged {
+    pub(crate) model: String,
+    pub(crate) metrics: Vec<Metric>,
+}
+
+pub(crate) struct Metric {
+    pub(crate) name: String,
+    pub(crate) higher_is_better: bool,
+    pub(crate) statistic: Prepared,
+}
+
+/// What a model says of each judged customer, with what then happened.
+pub(crate) enum Answers<'a> {
+    /// Did it happen, and how probable it was called.
+    Labels(&'a [bool], &'a [f64]),
+    /// Actual and predicted value.
+    Values(&'a [f64], &'a [f64]),
+    /// Rank of what was bought, from 1.
+    Ranks(&'a [u32]),
+    /// Actual and predicted days.
+    Days(&'a [f64], &'a [f64]),
+}
+
+/// Length of the list of products that is judged.
+const SHOWN: u32 = 10;
+/// A probability of exactly 0 or 1 that fails once has an infinite log loss; nobody is that sure.
+const SUREST: f64 = 1e-6;
+
+impl Judged {
+    pub(crate) fn new(model: &str, answers: &[Answers]) -> Result<Judged> {
+        let metrics = answers.iter().map(metrics).collect::<Result<Vec<_>>>()?;
+        Ok(Judged { model: model.into(), metrics: metrics.into_iter().flatten().collect() })
+    }
+}
+
+fn metrics(answers: &Answers) -> Result<Vec<Metric>> {
+    let (names, suffix): (&[&str], &str) = match answers {
+        Answers::Labels(..) => (&["auc", "average_precision", "log_loss", "brier"], ""),
+        Answers::Values(..) => (&["spearman", "normalised_gini", "mae", "rmse", "total_error"], ""),
+        Answers::Ranks(_) => (&["hit_rate", "ndcg"], "@10"),
+        Answers::Days(..) => (&["mae"], " of days"),
+    };
+    let prepare = |name: &&str| {
+        let metric = METRICS.iter().find(|m| m.name == *name).ok_or(Error::NoMetric { name: name.to_string() })?;
+        let statistic = match (metric.prepare, answers) {
+            (Prepare::Labels(prepare), Answers::Labels(labels, scores)) => {
+                let scores: Vec<f64> = scores.iter().map(|p| p.clamp(SUREST, 1.0 - SUREST)).collect();
+                prepare(labels, &scores)
+            }
+            (Prepare::Values(prepare), Answers::Values(actual, predicted) | Answers::Days(actual, predicted)) => {
+                prepare(actual, predicted)
+            }
+            (Prepare::Ranks(prepare), Answers::Ranks(ranks)) => prepare(ranks, SHOWN),
+            _ => return Err(Error::NoMetric { name: name.to_string() }),
+        };
+        Ok(Metric { name: format!("{name}{suffix}"), higher_is_better: metric.higher_is_better, statistic: statistic? })
+    };
+    names.iter().map(prepare).collect()
+}
+
+/// Every metric of `ours` beside those of the others that have it.
+pub(crate) fn compare(ours: &Judged, others: &[(Role, Judged)]) -> Result<Vec<Row>> {
+    let bootstrap = Bootstrap::default();
+    let mut rows = Vec::new();
+    for metric in &ours.metrics {
+        rows.push(Row {
+            metric: metric.name.clone(),
+            model: ours.model.clone(),
+            higher_is_better: metric.higher_is_better,
+            value: bootstrap.interval(&metric.statistic)?.into(),
+            difference: None,
+            verdict: String::new(),
+        });
+        for (role, other) in others {
+            let Some(theirs) = other.metrics.iter().find(|m| m.name == metric.name) else { continue };
+            let difference = bootstrap.difference(&metric.statistic, &theirs.statistic)?.into();
+            rows.push(Row {
+                metric: metric.name.clone(),
+                model: other.model.clone(),
+                higher_is_better: metric.higher_is_better,
+                value: bootstrap.interval(&theirs.statistic)?.into(),
+                difference: Some(difference),
+                verdict: verdict(*role, metric.higher_is_better, difference).into(),
+            });
+        }
+    }
+    Ok(rows)
+}
+
+fn verdict(role: Role, higher_is_better: bool, difference: Interval) -> &'static str {
+    let (is_better, is_worse) = match higher_is_better {
+        true => (difference.low > 0.0, difference.high < 0.0),
+        false => (difference.high < 0.0, difference.low > 0.0),
+    };
+    match (role, is_better, is_worse) {
+        (Role::Baseline, true, _) => "ours is better",
+        (Role::Baseline, _, true) => "ours is worse",
+        (Role::Attainable, true, _) => "ours is above what is attainable: look for a leak",
+        (Role::Attainable, _, true) => "room left",
+        (Role::Baseline, ..) => "not significant",
+        (Role::Attainable, ..) => "reached",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(model: &str, errors: Vec<f64>) -> Judged {
+        Judged::new(model, &[Answers::Days(&vec![0.0; errors.len()], &errors)]).unwrap()
+    }
+
+    #[test]
+    fn a_win_within_chance_is_called_not_significant() {
+        let alternating = |a: f64, b: f64| (0..200).map(|i| if i % 2 == 0 { a } else { b }).collect::<Vec<_>>();
+        let ours = judged("ours", alternating(1.0, 2.0));
+        let verdict =
+            |other: Vec<f64>| compare(&ours, &[(Role::Baseline, judged("b", other))]).unwrap()[1].verdict.clone();
+        assert_eq!(verdict(alternating(2.0, 3.0)), "ours is better");
+        assert_eq!(verdict(alternating(0.5, 1.5)), "ours is worse");
+        // Better on one half, worse on the other, by nearly the same.
+        assert_eq!(verdict(alternating(2.0, 1.01)), "not significant");
+    }
+}

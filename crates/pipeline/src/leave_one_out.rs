@@ -1,0 +1,135 @@
+//! The public next-item benchmark: each user's last item is the test, the one before it the validation; ranked against
+//! the whole catalogue, with the items a user has seen removed.
+
+use crate::error::{Error, Result};
+use crate::evaluation::{Answers, Evaluation, Judged, Role, compare};
+use crate::metrics_table::OURS;
+use crate::progress::Progress;
+use crate::task::{Head, Task};
+use crate::training::{config, watch};
+use analytics::metrics::NOT_RANKED;
+use sequences::{Example, Field, LabelledExample, Sequences, Target, Vocabulary};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Users with fewer items have nothing left to learn from.
+const FEWEST_ITEMS: usize = 3;
+
+/// How the benchmark is run, beside what the task says.
+#[derive(Clone, Debug, Default)]
+pub struct LeaveOneOutOptions {
+    /// Overrides the task's epochs.
+    pub epochs: Option<u32>,
+    /// Overrides the task's seed.
+    pub seed: Option<u64>,
+    /// Folder for runs; this one gets a folder of its own in it.
+    pub work: PathBuf,
+    /// Once set, training stops at its next checkpoint.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// Trains on a file of `user item` lines, in time order for each user, and judges the best epoch on the last items.
+pub async fn leave_one_out(
+    file: &Path,
+    task: &Task,
+    options: &LeaveOneOutOptions,
+    progress: &dyn Progress,
+) -> Result<Evaluation> {
+    if task.head != Head::NextItem {
+        let problem = format!("leave-one-out ranks the next item; its head is {}", task.head.name());
+        return Err(Error::Task { task: task.name.clone(), problem });
+    }
+    let text = std::fs::read_to_string(file).map_err(Error::file(file))?;
+    let sequences = Sequences::from_interactions(&text, &file.display().to_string())?;
+    let mut task = task.clone();
+    let overrides = [("epochs", options.epochs.map(i64::from)), ("seed", options.seed.map(|seed| seed as i64))];
+    for (key, value) in overrides {
+        if let Some(value) = value {
+            task.training.insert(key.into(), value.into());
+        }
+    }
+    let config = config(&task)?;
+    let vocabulary = Vocabulary::fit(&sequences, i64::MAX, 1);
+    let split = |from_end| examples(&sequences, from_end, config.length());
+    let (train, valid, test) = (split(3), split(2), split(1));
+    let run_id = uuid::Uuid::now_v7().to_string();
+    let folder = options.work.join(&run_id);
+    progress.start("train next item", None);
+    let dataset = trainer::Dataset {
+        sequences: &sequences,
+        vocabulary: &vocabulary,
+        horizon_days: task.horizon_days as f32,
+        train: &train,
+        valid: &valid,
+    };
+    let trained = tokio::task::block_in_place(|| {
+        let mut report = |at: trainer::Progress| watch(progress, &at);
+        let options = trainer::TrainOptions { resume: false, progress: &mut report, interrupted: &options.interrupted };
+        trainer::train(&config, dataset, &folder, options)
+    });
+    let trained = trained.map_err(|error| match error {
+        trainer::Error::Interrupted { .. } => Error::Interrupted,
+        error => error.into(),
+    })?;
+    progress.finish(&format!(
+        "best epoch {} of {}, run in {}",
+        trained.best_epoch,
+        trained.history.len(),
+        folder.display()
+    ));
+    let ranks = tokio::task::block_in_place(|| {
+        let model = trainer::Model::load(&folder, trainer::DeviceChoice::Auto)?;
+        model.rank_targets(&sequences, &test, true)
+    })?;
+    let ranks: Vec<u32> = ranks.into_iter().map(|rank| rank.unwrap_or(NOT_RANKED)).collect();
+    let popular = popularity(&sequences, &test);
+    let ours = Judged::new(OURS, &[Answers::Ranks(&ranks)])?;
+    let others = [(Role::Baseline, Judged::new("popularity", &[Answers::Ranks(&popular)])?)];
+    Ok(Evaluation {
+        task: task.name,
+        run_id,
+        protocol: "leave-one-out, ranked against the whole catalogue, seen items removed".into(),
+        as_of: "each user's last item".into(),
+        examples: test.len(),
+        rows: compare(&ours, &others)?,
+    })
+}
+
+/// Each user's item `from_end` places from the end (1: the last) as the target of what came before it.
+fn examples(sequences: &Sequences, from_end: usize, length: usize) -> Vec<LabelledExample> {
+    let of = |customer: usize| {
+        let range = sequences.range(customer);
+        if range.len() < FEWEST_ITEMS.max(from_end + 1) {
+            return None;
+        }
+        let event = range.end - from_end;
+        let product = Some(sequences.code(event, Field::Product));
+        let target = Target::NextPurchase { product, days: Some(0.0) };
+        // Times are positions, so the cut-off at the target's time sees what came before it.
+        let example = Example::at(sequences, customer, sequences.event_time(event), length);
+        Some(LabelledExample { example, target })
+    };
+    (0..sequences.customers().len()).filter_map(of).collect()
+}
+
+/// Ranks by how often an item occurs outside the test, seen items removed; a tie counts against.
+fn popularity(sequences: &Sequences, test: &[LabelledExample]) -> Vec<u32> {
+    let mut counts: HashMap<u32, u32> = HashMap::new();
+    for labelled in test {
+        for event in sequences.visible(labelled.example.customer(), labelled.example.as_of()) {
+            *counts.entry(sequences.code(event, Field::Product)).or_default() += 1;
+        }
+    }
+    let rank = |labelled: &LabelledExample| {
+        let Target::NextPurchase { product: Some(target), .. } = labelled.target else { return NOT_RANKED };
+        let visible = sequences.visible(labelled.example.customer(), labelled.example.as_of());
+        let seen: HashSet<u32> = visible.map(|event| sequences.code(event, Field::Product)).collect();
+        let Some(own) = counts.get(&target) else { return NOT_RANKED };
+        let before = counts.iter().filter(|(code, count)| *count >= own && **code != target && !seen.contains(code));
+        before.count() as u32 + 1
+    };
+    use rayon::prelude::*;
+    test.par_iter().map(rank).collect()
+}

@@ -1,0 +1,150 @@
+//! The nightly run: load what is new, build, check, train where due, score, publish, as the project says.
+//!
+//! Every step is itself incremental and safe to repeat, so going on after a failure is just running again.
+
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::publishing::{PublishOptions, publish};
+use crate::time::date;
+use crate::{LoadOptions, build, check, load, must_hold};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+use warehouse::Warehouse;
+
+/// What the nightly run needs beside the project.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Folder in which a training run lies until it is finished.
+    pub work: PathBuf,
+    /// Once set, training stops at its next checkpoint and the run ends.
+    pub interrupted: Arc<AtomicBool>,
+    /// Settings of the object store that is published to.
+    pub environment: Vec<(String, String)>,
+}
+
+/// What was done, step by step.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RunReport {
+    pub steps: Vec<Step>,
+}
+
+/// One thing done or found to need no doing.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// load, build, check, train, score or publish.
+    pub step: String,
+    pub what: String,
+    pub outcome: String,
+    pub seconds: f64,
+}
+
+impl RunReport {
+    fn add(&mut self, step: &str, what: impl Into<String>, outcome: impl Into<String>, started: Instant) {
+        let seconds = started.elapsed().as_secs_f64();
+        self.steps.push(Step { step: step.into(), what: what.into(), outcome: outcome.into(), seconds });
+    }
+}
+
+/// Does everything `perennial.toml` asks for.
+pub async fn run(
+    warehouse: &Warehouse,
+    project: &Project,
+    options: &RunOptions,
+    progress: &dyn Progress,
+) -> Result<RunReport> {
+    let mut report = RunReport::default();
+    for source in &project.config.sources {
+        let started = Instant::now();
+        let load_options = LoadOptions { history: source.history, columns: None };
+        let loaded = load(warehouse, &source.table, &project.files(source), &load_options, progress).await?;
+        let outcome = format!("{} rows from {} new files", loaded.rows, loaded.files);
+        report.add("load", &source.table, outcome, started);
+    }
+    let started = Instant::now();
+    let built = build(warehouse, progress).await?;
+    let rows: u64 = built.staged.iter().map(|staged| staged.rows).sum();
+    report.add("build", format!("{} staging files", built.staged.len()), format!("{rows} rows added"), started);
+    if !project.config.checks.is_empty() {
+        let started = Instant::now();
+        let checks = check(warehouse, &project.config.checks, progress).await?;
+        must_hold(&checks)?;
+        report.add("check", project.config.checks.join(", "), format!("{} checks hold", checks.len()), started);
+    }
+    models(warehouse, project, options, progress, &mut report).await?;
+    if let Some(url) = project.publish_url() {
+        let started = Instant::now();
+        let publish_options = PublishOptions { personal_data: false, environment: options.environment.clone() };
+        let published = publish(warehouse, &url, &publish_options, progress).await?;
+        let outcome = format!("version {} with {} tables", published.version, published.tables.len());
+        report.add("publish", url, outcome, started);
+    }
+    Ok(report)
+}
+
+#[cfg(feature = "train")]
+async fn models(
+    warehouse: &Warehouse,
+    project: &Project,
+    options: &RunOptions,
+    progress: &dyn Progress,
+    report: &mut RunReport,
+) -> Result<()> {
+    use crate::runs::Run;
+    use crate::scoring::{ScoreOptions, score};
+    use crate::training::{TrainOptions, train};
+
+    let mut tasks = Vec::new();
+    for rule in &project.config.tasks {
+        let started = Instant::now();
+        let task = project.task(rule)?;
+        let clock = warehouse.clock(&warehouse.store().snapshot().await?).await?.ok_or(Error::NoFacts)?;
+        let due_at = match Run::find(warehouse, &task.name, None).await {
+            Ok(run) => run.due_at(rule.retrain_days),
+            Err(Error::NoRun { .. }) => i64::MIN,
+            Err(error) => return Err(error),
+        };
+        if clock.observed_until.timestamp_micros() < due_at {
+            report.add("train", &task.name, format!("not due before data of {}", date(due_at)), started);
+        } else {
+            let train_options = TrainOptions {
+                resume: true,
+                work: options.work.clone(),
+                interrupted: options.interrupted.clone(),
+                ..TrainOptions::default()
+            };
+            let run = train(warehouse, &task, &train_options, progress).await?;
+            report.add("train", &task.name, format!("run {}, best epoch {}", run.run_id, run.best_epoch), started);
+        }
+        tasks.push(task);
+    }
+    if !tasks.is_empty() {
+        let started = Instant::now();
+        let scored = score(warehouse, &tasks, &ScoreOptions::default(), progress).await?;
+        let rows: u64 = scored.tables.iter().map(|table| table.rows).sum();
+        report.add(
+            "score",
+            format!("{} tables", scored.tables.len()),
+            format!("{rows} rows as of {}", scored.as_of),
+            started,
+        );
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "train"))]
+async fn models(
+    _warehouse: &Warehouse,
+    project: &Project,
+    _options: &RunOptions,
+    _progress: &dyn Progress,
+    _report: &mut RunReport,
+) -> Result<()> {
+    match project.config.tasks.first() {
+        Some(rule) => Err(Error::NoTrainer { task: rule.task.clone() }),
+        None => Ok(()),
+    }
+}

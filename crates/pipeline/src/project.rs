@@ -1,0 +1,104 @@
+//! A project: `perennial.toml` and the `sql/` and `models/` beside it, which add to or override the shipped ones.
+
+use crate::error::{Error, Result};
+use crate::task::Task;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Name of the file that makes a folder a project.
+pub const FILE: &str = "perennial.toml";
+
+/// `perennial.toml`. Relative paths start at its folder.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Root of the warehouse: a folder or a URL.
+    pub warehouse: String,
+    /// Where marts and scores are published: a folder or a URL. None: nothing is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<String>,
+    /// Tables whose header checks must hold before anything is trained.
+    #[serde(default)]
+    pub checks: Vec<String>,
+    /// What is loaded, in this order.
+    #[serde(default)]
+    pub sources: Vec<Source>,
+    /// What is trained and scored, in this order.
+    #[serde(default)]
+    pub tasks: Vec<TaskRule>,
+}
+
+/// Files that belong in one raw table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The table, `raw.<source>_<thing>`.
+    pub table: String,
+    /// Files or globs. What was loaded before is skipped.
+    pub files: Vec<String>,
+    /// The rows were known when they happened, not when they are loaded.
+    #[serde(default)]
+    pub history: bool,
+}
+
+/// A task and when it is trained anew.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskRule {
+    /// A shipped task's name, or a file.
+    pub task: String,
+    /// Train anew once the data reach this many days beyond those of the last run.
+    #[serde(default = "default_retrain_days")]
+    pub retrain_days: u32,
+}
+
+/// A month: what a customer does next changes slowly.
+pub const DEFAULT_RETRAIN_DAYS: u32 = 30;
+
+fn default_retrain_days() -> u32 {
+    DEFAULT_RETRAIN_DAYS
+}
+
+/// A project folder with its configuration, its paths made absolute.
+#[derive(Clone, Debug)]
+pub struct Project {
+    pub folder: PathBuf,
+    pub config: Config,
+}
+
+impl Project {
+    /// Reads `<folder>/perennial.toml`.
+    pub fn read(folder: &Path) -> Result<Project> {
+        let path = folder.join(FILE);
+        let text = std::fs::read_to_string(&path).map_err(Error::file(&path))?;
+        let config = toml::from_str(&text).map_err(|source| Error::Toml { path, source: Box::new(source) })?;
+        let folder = std::path::absolute(folder).map_err(Error::file(folder))?;
+        Ok(Project { folder, config })
+    }
+
+    /// The project's own `sql/`, where it has one.
+    pub fn sql(&self) -> Option<PathBuf> {
+        Some(self.folder.join("sql")).filter(|path| path.is_dir())
+    }
+
+    pub fn warehouse_url(&self) -> String {
+        self.resolve(&self.config.warehouse)
+    }
+
+    pub fn publish_url(&self) -> Option<String> {
+        self.config.publish.as_deref().map(|place| self.resolve(place))
+    }
+
+    /// Globs of a source, from the project's folder.
+    pub fn files(&self, source: &Source) -> Vec<String> {
+        source.files.iter().map(|pattern| self.resolve(pattern)).collect()
+    }
+
+    pub fn task(&self, rule: &TaskRule) -> Result<Task> {
+        Task::read(&rule.task, &self.folder)
+    }
+
+    fn resolve(&self, place: &str) -> String {
+        if place.contains("://") { place.into() } else { self.folder.join(place).to_string_lossy().into_owned() }
+    }
+}

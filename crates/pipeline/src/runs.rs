@@ -1,0 +1,180 @@
+//! Runs: what one training of a task was, where its folder lies, and how the newest one is found again.
+
+use crate::columns::Rows;
+use crate::cutoffs::Cutoffs;
+use crate::dataset;
+use crate::error::{Error, Result};
+use crate::task::Task;
+use crate::time::{MICROS_PER_DAY, now};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use warehouse::{Spine, Warehouse};
+
+/// The file that makes a run folder whole; it is put last.
+pub(crate) const RECORD: &str = "run.json";
+/// In the working folder: which run it will be.
+const PLAN: &str = "plan.json";
+
+/// What a run starts from; enough to go on with it after a kill, and to repeat it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    pub run_id: String,
+    /// The warehouse's URL.
+    pub warehouse: String,
+    pub task: Task,
+    pub snapshot: u64,
+    pub seed: u64,
+    pub started_at: i64,
+    pub train: Vec<i64>,
+    pub valid: i64,
+    pub test: i64,
+}
+
+/// A finished run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    pub run_id: String,
+    pub task: String,
+    pub best_epoch: usize,
+    /// Epochs trained; fewer than configured after early stopping.
+    pub epochs: usize,
+    pub finished_at: i64,
+    pub plan: Plan,
+}
+
+impl Plan {
+    pub(crate) fn new(warehouse: &Warehouse, task: &Task, snapshot: u64, seed: u64, cutoffs: Cutoffs) -> Plan {
+        let Cutoffs { train, valid, test } = cutoffs;
+        Plan {
+            run_id: uuid::Uuid::now_v7().to_string(),
+            warehouse: warehouse.store().url().to_string(),
+            task: task.clone(),
+            snapshot,
+            seed,
+            started_at: now(),
+            train,
+            valid,
+            test,
+        }
+    }
+
+    /// Where this run is trained.
+    pub(crate) fn folder(&self, work: &Path) -> PathBuf {
+        work.join(&self.run_id)
+    }
+
+    pub(crate) fn save(&self, work: &Path) -> Result<()> {
+        let folder = self.folder(work);
+        std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
+        write_json(&folder.join(PLAN), self)
+    }
+
+    /// The newest unfinished run of this task, as it is configured now, on this warehouse.
+    pub(crate) fn unfinished(warehouse: &Warehouse, task: &Task, work: &Path) -> Option<Plan> {
+        let entries = std::fs::read_dir(work).ok()?;
+        let plans = entries.filter_map(|entry| read_json::<Plan>(&entry.ok()?.path().join(PLAN)));
+        let ours = plans.filter(|plan| plan.task == *task && plan.warehouse == warehouse.store().url().as_str());
+        // Run ids begin with their time.
+        ours.max_by(|a, b| a.run_id.cmp(&b.run_id))
+    }
+}
+
+impl Run {
+    pub(crate) fn save(&self, folder: &Path) -> Result<()> {
+        write_json(&folder.join(RECORD), self)
+    }
+
+    /// Once data are observed until then, the task is trained anew.
+    pub(crate) fn due_at(&self, retrain_days: u32) -> i64 {
+        let observed_until = self.plan.test + i64::from(self.plan.task.horizon_days) * MICROS_PER_DAY;
+        observed_until + i64::from(retrain_days) * MICROS_PER_DAY
+    }
+
+    /// Where the run lies in its warehouse.
+    pub(crate) fn place(run_id: &str) -> String {
+        format!("runs/{run_id}")
+    }
+
+    /// The given run, or the task's newest one.
+    pub(crate) async fn find(warehouse: &Warehouse, task: &str, run: Option<&str>) -> Result<Run> {
+        let run_id = match run {
+            Some(run) => run.to_string(),
+            None => {
+                let newest = Run::newest(warehouse, task).await?;
+                newest.ok_or_else(|| Error::NoRun { task: task.into() })?
+            }
+        };
+        let bytes = warehouse.store().get_file(&format!("{}/{RECORD}", Run::place(&run_id))).await;
+        let bytes = bytes.map_err(|error| match error {
+            store::Error::Missing { .. } => Error::UnknownRun { run: run_id.clone() },
+            error => error.into(),
+        })?;
+        let run: Run = serde_json::from_slice(&bytes).map_err(|e| Error::Task {
+            task: task.into(),
+            problem: format!("run {run_id} has a damaged {RECORD}: {e}"),
+        })?;
+        match run.task == task {
+            true => Ok(run),
+            false => {
+                Err(Error::Task { task: task.into(), problem: format!("run {run_id} is one of task {}", run.task) })
+            }
+        }
+    }
+
+    /// Its model, read into memory.
+    pub(crate) async fn model(&self, warehouse: &Warehouse) -> Result<trainer::Model> {
+        let local = tempfile::tempdir().map_err(Error::file("a temporary folder"))?;
+        warehouse.store().download_folder(&Run::place(&self.run_id), local.path(), RECORD).await?;
+        Ok(trainer::Model::load(local.path(), trainer::DeviceChoice::Auto)?)
+    }
+
+    async fn newest(warehouse: &Warehouse, task: &str) -> Result<Option<String>> {
+        let snapshot = warehouse.store().snapshot().await?.id;
+        let session = dataset::session(warehouse, snapshot, Spine::Default, None).await?;
+        let query = "SELECT run_id, task FROM models.runs ORDER BY finished_at DESC, run_id DESC";
+        let rows: Rows = dataset::rows(&session, "models.runs", query).await?;
+        let runs = rows.texts("run_id")?.into_iter().zip(rows.texts("task")?);
+        Ok(runs.into_iter().find(|(_, of)| of.as_deref() == Some(task)).and_then(|(run_id, _)| run_id))
+    }
+
+    /// The run as a row of `models.runs`.
+    pub(crate) fn row(&self) -> Result<RecordBatch> {
+        let Run { run_id, task, best_epoch, epochs: _, finished_at, plan } = self;
+        let text = |value: &str| -> ArrayRef { Arc::new(StringArray::from(vec![value])) };
+        let time = |value: Option<i64>| -> ArrayRef {
+            Arc::new(TimestampMicrosecondArray::from(vec![value]).with_timezone("UTC"))
+        };
+        let number = |value: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![value as i64])) };
+        let config = toml::to_string(&plan.task).unwrap_or_default();
+        Ok(RecordBatch::try_from_iter([
+            ("run_id", text(run_id)),
+            ("task", text(task)),
+            ("label", text(&plan.task.label)),
+            ("snapshot", number(plan.snapshot)),
+            ("seed", number(plan.seed)),
+            ("started_at", time(Some(plan.started_at))),
+            ("finished_at", time(Some(*finished_at))),
+            ("train_as_of_from", time(plan.train.first().copied())),
+            ("train_as_of_to", time(plan.train.last().copied())),
+            ("valid_as_of", time(Some(plan.valid))),
+            ("test_as_of", time(Some(plan.test))),
+            ("best_epoch", number(*best_epoch as u64)),
+            ("config", text(&config)),
+        ])?)
+    }
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let partial = path.with_extension("json.partial");
+    let text = serde_json::to_vec_pretty(value).map_err(|e| Error::file(path)(e.into()))?;
+    std::fs::write(&partial, text).map_err(Error::file(&partial))?;
+    std::fs::rename(&partial, path).map_err(Error::file(path))
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}

@@ -1,0 +1,194 @@
+//! From files to tables to rows: init, open, load, build, describe, sql, features.
+
+use crate::error::Result;
+use crate::progress::Progress;
+use serde::Serialize;
+use std::path::Path;
+use store::Store;
+use warehouse::{Described, FileFormat, Query, SessionOptions, Spine, Warehouse, write_file};
+
+/// All features of a spine row.
+const FEATURES: &str = "SELECT * FROM features.customer ORDER BY customer_id, as_of";
+/// The same with what then happened: a training set.
+const FEATURES_AND_LABELS: &str = "SELECT f.*, c.churned, n.next_at, n.days_to_next, n.product_id AS next_product_id, \
+    n.category AS next_category, v.value, v.order_count \
+    FROM features.customer f \
+    JOIN labels.churn c USING (customer_id, as_of) \
+    JOIN labels.next_purchase n USING (customer_id, as_of) \
+    JOIN labels.value v USING (customer_id, as_of) \
+    ORDER BY f.customer_id, f.as_of";
+
+/// Makes a new warehouse. `environment` holds the object store's settings (AWS_…, AZURE_…, GOOGLE_…).
+pub async fn init(
+    url: &str,
+    buckets: u32,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Warehouse> {
+    Ok(Warehouse::open(Store::init(url, environment, buckets).await?, None)?)
+}
+
+/// Opens a warehouse. Files in `sql` add to or override the shipped tables and views.
+pub async fn open(
+    url: &str,
+    sql: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Warehouse> {
+    Ok(Warehouse::open(Store::open(url, environment).await?, sql)?)
+}
+
+/// How files are loaded.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// Each row counts as known when it happened, not from now on.
+    pub history: bool,
+    /// The files have no header; these are their columns.
+    pub columns: Option<Vec<String>>,
+}
+
+/// What a load did.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoadReport {
+    pub table: String,
+    pub files: usize,
+    pub rows: u64,
+    /// Files whose content was loaded before.
+    pub skipped: Vec<String>,
+    pub snapshot: u64,
+}
+
+/// Loads files or globs into a raw table, all or nothing.
+pub async fn load(
+    warehouse: &Warehouse,
+    table: &str,
+    files: &[String],
+    options: &LoadOptions,
+    progress: &dyn Progress,
+) -> Result<LoadReport> {
+    let LoadOptions { history, columns } = options.clone();
+    let options = warehouse::LoadOptions { history, loaded_at: None, header: columns.is_none(), columns };
+    progress.start(&format!("load {table}"), None);
+    let loaded = warehouse.load(table, files, &options, &|rows| progress.at(rows)).await?;
+    let report = LoadReport {
+        table: loaded.table,
+        files: loaded.files.len(),
+        rows: loaded.rows,
+        skipped: loaded.skipped.iter().map(|path| path.display().to_string()).collect(),
+        snapshot: loaded.snapshot.id,
+    };
+    progress.finish(&format!("{} rows from {} files", report.rows, report.files));
+    Ok(report)
+}
+
+/// What a build did.
+#[derive(Clone, Debug, Serialize)]
+pub struct BuildReport {
+    pub staged: Vec<Staged>,
+    /// Staging files that did not run, and why.
+    pub skipped: Vec<Skipped>,
+    /// Raw rows left out, and why.
+    pub set_aside: Vec<SetAside>,
+    pub snapshot: u64,
+}
+
+/// Rows that one staging file added.
+#[derive(Clone, Debug, Serialize)]
+pub struct Staged {
+    pub source: String,
+    pub table: String,
+    pub rows: u64,
+}
+
+/// A staging file that did not run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Skipped {
+    pub file: String,
+    pub reason: String,
+}
+
+/// Raw rows that staging left out.
+#[derive(Clone, Debug, Serialize)]
+pub struct SetAside {
+    pub source: String,
+    pub table: String,
+    pub reason: String,
+    pub rows: i64,
+}
+
+/// Turns what was loaded since the last build into core tables.
+pub async fn build(warehouse: &Warehouse, progress: &dyn Progress) -> Result<BuildReport> {
+    progress.start("build", None);
+    let built = warehouse.build().await?;
+    let staged: Vec<Staged> =
+        built.built.into_iter().map(|b| Staged { source: b.source, table: b.table, rows: b.rows }).collect();
+    let rows: u64 = staged.iter().map(|s| s.rows).sum();
+    progress.finish(&format!("{rows} rows through {} staging files", staged.len()));
+    let skipped = built.skipped.into_iter().map(|s| Skipped { file: s.path, reason: s.reason });
+    let set_aside = built.set_aside.into_iter();
+    Ok(BuildReport {
+        staged,
+        skipped: skipped.collect(),
+        set_aside: set_aside
+            .map(|s| SetAside { source: s.source, table: s.core_table, reason: s.reason, rows: s.rows })
+            .collect(),
+        snapshot: built.snapshot.id,
+    })
+}
+
+/// Every table and view with its documentation.
+pub async fn describe(warehouse: &Warehouse) -> Result<Vec<Described>> {
+    Ok(warehouse.describe().await?)
+}
+
+/// What a query sees.
+#[derive(Clone, Debug, Default)]
+pub struct SqlOptions {
+    /// An older snapshot.
+    pub snapshot: Option<u64>,
+    /// Customers and cut-offs that feature and label views speak of.
+    pub spine: Spine,
+    /// Days that labels look ahead.
+    pub horizon_days: Option<u32>,
+}
+
+/// Plans a query; its rows are streamed or collected from what it returns.
+pub async fn sql(warehouse: &Warehouse, query: &str, options: &SqlOptions) -> Result<Query> {
+    let SqlOptions { snapshot, spine, horizon_days } = options.clone();
+    let defaults = SessionOptions::default();
+    let horizon_days = horizon_days.unwrap_or(defaults.horizon_days);
+    let session = warehouse.session(SessionOptions { snapshot, spine, horizon_days, ..defaults }).await?;
+    Ok(session.sql(query).await?)
+}
+
+/// Writes a query's rows to a file whose ending says the format. Returns their number.
+pub async fn sql_to_file(
+    warehouse: &Warehouse,
+    query: &str,
+    options: &SqlOptions,
+    file: &Path,
+    progress: &dyn Progress,
+) -> Result<u64> {
+    let format = FileFormat::of(file)?;
+    progress.start("query", None);
+    let rows = write_file(sql(warehouse, query, options).await?, file, format).await?;
+    progress.finish(&format!("{rows} rows"));
+    Ok(rows)
+}
+
+/// All features of every spine row; with a horizon the labels too.
+pub async fn features(warehouse: &Warehouse, options: &SqlOptions) -> Result<Query> {
+    sql(warehouse, features_query(options), options).await
+}
+
+/// The same, written to a file.
+pub async fn features_to_file(
+    warehouse: &Warehouse,
+    options: &SqlOptions,
+    file: &Path,
+    progress: &dyn Progress,
+) -> Result<u64> {
+    sql_to_file(warehouse, features_query(options), options, file, progress).await
+}
+
+fn features_query(options: &SqlOptions) -> &'static str {
+    if options.horizon_days.is_some() { FEATURES_AND_LABELS } else { FEATURES }
+}

@@ -1,0 +1,144 @@
+//! A task: what is predicted, from which label view, over which horizon, by which model.
+//!
+//! A task is a TOML of its own, so a user's label view and task train without Rust. The shipped ones are embedded.
+
+use crate::error::{Error, Result};
+use include_dir::{Dir, include_dir};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+static SHIPPED: Dir = include_dir!("$CARGO_MANIFEST_DIR/../../models");
+
+/// A task file, checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// Name of the task, as runs, metrics and scores carry it.
+    #[serde(rename = "task")]
+    pub name: String,
+    /// The view that holds the label, one row per (customer_id, as_of).
+    pub label: String,
+    /// Days after the cut-off that the label looks at.
+    #[serde(default = "default_horizon_days")]
+    pub horizon_days: u32,
+    /// How many cut-offs the training examples come from.
+    #[serde(default = "default_cutoffs")]
+    pub cutoffs: u32,
+    /// Days between two training cut-offs.
+    #[serde(default = "default_every_days")]
+    pub every_days: u32,
+    /// What the model predicts.
+    pub head: Head,
+    /// The model's shape; see the trainer's configuration.
+    #[serde(default)]
+    pub model: toml::Table,
+    /// How it is trained; see the trainer's configuration.
+    #[serde(default)]
+    pub training: toml::Table,
+}
+
+/// What a model predicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Head {
+    /// Whether nothing is bought in the horizon.
+    Churn,
+    /// What is bought next, and when.
+    NextPurchase,
+    /// The next item alone, as the public leave-one-out benchmarks ask for it.
+    NextItem,
+    /// The net value bought in the horizon.
+    Clv,
+}
+
+impl Head {
+    pub fn name(self) -> &'static str {
+        match self {
+            Head::Churn => "churn",
+            Head::NextPurchase => "next_purchase",
+            Head::NextItem => "next_item",
+            Head::Clv => "clv",
+        }
+    }
+}
+
+fn default_horizon_days() -> u32 {
+    90
+}
+
+fn default_cutoffs() -> u32 {
+    4
+}
+
+fn default_every_days() -> u32 {
+    30
+}
+
+impl Task {
+    /// Reads a task by the path of its file, or by the name of a shipped one.
+    /// `folder` is where relative paths start and where a project's own `models/<name>.toml` is looked for.
+    pub fn read(name: &str, folder: &Path) -> Result<Task> {
+        let candidates = [folder.join(name), folder.join("models").join(format!("{name}.toml"))];
+        for path in candidates {
+            if path.is_file() {
+                let text = std::fs::read_to_string(&path).map_err(Error::file(&path))?;
+                return Task::parse(&text, &path);
+            }
+        }
+        let file = name.trim_end_matches(".toml").trim_start_matches("models/");
+        match SHIPPED.get_file(format!("{file}.toml")).and_then(|f| f.contents_utf8()) {
+            Some(text) => Task::parse(text, Path::new(name)),
+            None => Err(Error::UnknownTask { name: name.into(), shipped: Task::shipped().join(", ") }),
+        }
+    }
+
+    /// Names of the shipped tasks.
+    pub fn shipped() -> Vec<String> {
+        let mut names: Vec<String> =
+            SHIPPED.files().filter_map(|f| Some(f.path().file_stem()?.to_str()?.to_string())).collect();
+        names.sort();
+        names
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Task> {
+        let task: Task =
+            toml::from_str(text).map_err(|source| Error::Toml { path: path.into(), source: Box::new(source) })?;
+        let problem = if task.horizon_days == 0 {
+            Some("horizon_days is 0; a label needs at least one day")
+        } else if task.cutoffs == 0 {
+            Some("cutoffs is 0; training needs at least one cut-off")
+        } else if task.every_days == 0 {
+            Some("every_days is 0; training cut-offs must differ")
+        } else {
+            None
+        };
+        match problem {
+            Some(problem) => Err(Error::Task { task: task.name, problem: problem.into() }),
+            None => Ok(task),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_task_parses() {
+        let names = Task::shipped();
+        assert!(names.iter().any(|n| n == "churn"), "{names:?}");
+        for name in names {
+            Task::read(&name, Path::new(".")).unwrap_or_else(|e| panic!("{name}: {e}"));
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_names_itself_and_the_valid_ones() {
+        let text = "task = 'churn'\nlabel = 'labels.churn'\nhead = 'churn'\nhorizn_days = 9\n";
+        let message = Task::parse(text, Path::new("mine.toml")).unwrap_err().to_string();
+        assert!(
+            message.contains("mine.toml") && message.contains("horizn_days") && message.contains("horizon_days"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! Training a task: examples from the warehouse, a run folder from the trainer, rows in `models`.
+
+use crate::cutoffs::Cutoffs;
+use crate::dataset;
+use crate::error::{Error, Result};
+use crate::metrics_table::{MetricRow, metric_rows};
+use crate::progress::Progress;
+use crate::runs::{Plan, RECORD, Run};
+use crate::task::Task;
+use crate::time::now;
+use sequences::{LabelledExample, Sequences, Vocabulary};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use warehouse::Warehouse;
+
+/// An item must occur this often before the validation cut-off to get an embedding of its own.
+const MIN_COUNT: usize = 2;
+
+/// How a task is trained, beside what its file says.
+#[derive(Clone, Debug, Default)]
+pub struct TrainOptions {
+    /// Go on with the task's unfinished run, where there is one.
+    pub resume: bool,
+    /// Overrides the task's device: cpu, cuda or auto.
+    pub device: Option<String>,
+    /// Overrides the task's seed.
+    pub seed: Option<u64>,
+    /// Folder in which a run lies until it is finished.
+    pub work: PathBuf,
+    /// Once set, training stops at its next checkpoint.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// Trains a task on the warehouse's newest snapshot and puts the run folder and its metrics there.
+///
+/// After a kill at any moment the same call with `resume` goes on from the last checkpoint.
+pub async fn train(warehouse: &Warehouse, task: &Task, options: &TrainOptions, progress: &dyn Progress) -> Result<Run> {
+    let task = with_overrides(task, options);
+    let plan = plan(warehouse, &task, options).await?;
+    let folder = plan.folder(&options.work);
+    let config = config(&task)?;
+    let data = Data::read(warehouse, &plan, config.length(), progress).await?;
+    progress.start(&format!("train {}", task.name), None);
+    // Training keeps this thread busy for minutes; the runtime moves its other work away.
+    let trained = tokio::task::block_in_place(|| fit(&config, &data, &folder, options, progress))?;
+    let run = Run {
+        run_id: plan.run_id.clone(),
+        task: task.name.clone(),
+        best_epoch: trained.best_epoch,
+        epochs: trained.history.len(),
+        finished_at: now(),
+        plan,
+    };
+    progress.finish(&format!("best epoch {} of {}", run.best_epoch, run.epochs));
+    finish(warehouse, &run, &trained, &folder).await?;
+    Ok(run)
+}
+
+/// The trainer's configuration of a task.
+pub(crate) fn config(task: &Task) -> Result<trainer::Config> {
+    let mut raw = toml::Table::new();
+    raw.insert("head".into(), task.head.name().into());
+    raw.insert("model".into(), task.model.clone().into());
+    raw.insert("training".into(), task.training.clone().into());
+    let raw: trainer::RawConfig = raw
+        .try_into()
+        .map_err(|source| Error::Toml { path: format!("task {}", task.name).into(), source: Box::new(source) })?;
+    Ok(raw.try_into()?)
+}
+
+fn with_overrides(task: &Task, options: &TrainOptions) -> Task {
+    let mut task = task.clone();
+    if let Some(seed) = options.seed {
+        task.training.insert("seed".into(), toml::Value::Integer(seed as i64));
+    }
+    if let Some(device) = &options.device {
+        task.training.insert("device".into(), toml::Value::String(device.clone()));
+    }
+    task
+}
+
+async fn plan(warehouse: &Warehouse, task: &Task, options: &TrainOptions) -> Result<Plan> {
+    if options.resume
+        && let Some(plan) = Plan::unfinished(warehouse, task, &options.work)
+    {
+        return Ok(plan);
+    }
+    let seed = config(task)?.seed();
+    let snapshot = warehouse.store().snapshot().await?;
+    let clock = warehouse.clock(&snapshot).await?.ok_or(Error::NoFacts)?;
+    let plan = Plan::new(warehouse, task, snapshot.id, seed, Cutoffs::plan(task, &clock)?);
+    plan.save(&options.work)?;
+    Ok(plan)
+}
+
+struct Data {
+    horizon_days: f32,
+    sequences: Sequences,
+    vocabulary: Vocabulary,
+    train: Vec<LabelledExample>,
+    valid: Vec<LabelledExample>,
+}
+
+impl Data {
+    async fn read(warehouse: &Warehouse, plan: &Plan, length: usize, progress: &dyn Progress) -> Result<Data> {
+        let sequences = dataset::sequences(warehouse, plan.snapshot, progress).await?;
+        progress.start("labels", None);
+        let train = dataset::labels(warehouse, plan.snapshot, &plan.task, &plan.train).await?;
+        let valid = dataset::labels(warehouse, plan.snapshot, &plan.task, &[plan.valid]).await?;
+        progress.finish(&format!("{} to train on, {} to validate", train.keys.len(), valid.keys.len()));
+        let vocabulary = Vocabulary::fit(&sequences, plan.valid, MIN_COUNT);
+        let (train, valid) = (train.examples(&sequences, length)?, valid.examples(&sequences, length)?);
+        Ok(Data { horizon_days: plan.task.horizon_days as f32, sequences, vocabulary, train, valid })
+    }
+}
+
+fn fit(
+    config: &trainer::Config,
+    data: &Data,
+    folder: &Path,
+    options: &TrainOptions,
+    progress: &dyn Progress,
+) -> Result<trainer::Trained> {
+    let Data { horizon_days, sequences, vocabulary, train, valid } = data;
+    let dataset = trainer::Dataset { sequences, vocabulary, horizon_days: *horizon_days, train, valid };
+    let mut report = |at: trainer::Progress| watch(progress, &at);
+    // A run that has no checkpoint yet starts from its beginning.
+    let options = trainer::TrainOptions { resume: true, progress: &mut report, interrupted: &options.interrupted };
+    trainer::train(config, dataset, folder, options).map_err(|error| match error {
+        trainer::Error::Interrupted { .. } => Error::Interrupted,
+        error => error.into(),
+    })
+}
+
+/// Shows where a training stands: steps done of all, loss, speed, and the last validation.
+pub(crate) fn watch(progress: &dyn Progress, at: &trainer::Progress) {
+    let trainer::Progress { epoch, epochs, step, steps, loss, events_per_second, last, .. } = at;
+    progress.total((epochs * steps) as u64);
+    progress.at(((epoch - 1) * steps + step) as u64);
+    let last = last.map_or(String::new(), |last| format!(" · validation {:.4}", last.valid_loss));
+    progress.note(&format!("epoch {epoch}/{epochs} · loss {loss:.4}{last} · {events_per_second:.0} events/s"));
+}
+
+/// Puts the run in the warehouse: first the folder, whole once its record is there, then the rows that name it.
+async fn finish(warehouse: &Warehouse, run: &Run, trained: &trainer::Trained, folder: &Path) -> Result<()> {
+    run.save(folder)?;
+    match warehouse.store().upload_folder(folder, &Run::place(&run.run_id), RECORD).await {
+        // A kill came after the upload.
+        Ok(()) | Err(store::Error::Exists { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let history = trained.history.iter().flat_map(|epoch| {
+        let losses = [("loss", "train", epoch.train_loss), ("loss", "valid", epoch.valid_loss)];
+        let metrics = epoch.metrics.iter().map(|(name, value)| (name.as_str(), "valid", *value));
+        losses
+            .into_iter()
+            .chain(metrics)
+            .map(|(metric, split, value)| MetricRow::training(run, epoch.epoch, split, metric, value))
+    });
+    let metrics = metric_rows(&history.collect::<Vec<_>>(), run.finished_at)?;
+    let tables = vec![("models.runs", vec![run.row()?]), ("models.metrics", vec![metrics])];
+    warehouse.append(tables, &format!("train:{}", run.run_id), "train").await?;
+    std::fs::remove_dir_all(folder).map_err(Error::file(folder))
+}

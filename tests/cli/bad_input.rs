@@ -1,0 +1,208 @@
+//! Each kind of bad input gives one clear error: what, where, what would be valid. Nothing is lost.
+
+use crate::support::Folder;
+
+const ORDERS: &str = "order_id,customer_id,ordered_at,amount\n1,a,2024-01-05,10\n2,b,2024-02-05,20\n";
+
+/// A warehouse with two orders in raw.mine_orders.
+fn loaded() -> Folder {
+    let folder = Folder::new();
+    folder.write("orders.csv", ORDERS);
+    folder.ok(&["init", "w"]);
+    folder.ok(&["load", "raw.mine_orders", "orders.csv", "--history", "--warehouse", "w"]);
+    folder
+}
+
+fn rows(folder: &Folder) -> Vec<String> {
+    folder.sql("w", "SELECT count(*) FROM raw.mine_orders")
+}
+
+#[test]
+fn no_warehouse_there() {
+    let error = Folder::new().fails(&["sql", "SELECT 1", "--warehouse", "nowhere"]);
+    assert!(error.contains("nowhere") && error.contains("perennial init"), "{error}");
+}
+
+#[test]
+fn a_warehouse_is_never_made_twice() {
+    let folder = loaded();
+    let error = folder.fails(&["init", "w"]);
+    assert!(error.contains("exists") || error.contains("already"), "{error}");
+    assert_eq!(rows(&folder), ["2"]);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let folder = loaded();
+    let error = folder.fails(&["load", "raw.mine_orders", "nothere.csv", "--warehouse", "w"]);
+    assert!(error.contains("nothere.csv"), "{error}");
+    assert_eq!(rows(&folder), ["2"]);
+}
+
+#[test]
+fn a_glob_without_matches_is_named() {
+    let folder = loaded();
+    let error = folder.fails(&["load", "raw.mine_orders", "more/*.csv", "--warehouse", "w"]);
+    assert!(error.contains("more/*.csv"), "{error}");
+}
+
+#[test]
+fn a_broken_row_is_named_and_nothing_is_loaded() {
+    let folder = loaded();
+    folder.write("broken.csv", "order_id,customer_id,ordered_at,amount\n3,c,2024-03-05,30\n4,d,2024-03-06\n");
+    let error = folder.fails(&["load", "raw.mine_orders", "broken.csv", "--warehouse", "w"]);
+    assert!(error.contains("broken.csv") && error.contains('2'), "{error}");
+    assert_eq!(rows(&folder), ["2"]);
+}
+
+#[test]
+fn a_wrong_type_names_row_column_and_value() {
+    let folder = loaded();
+    folder.write("typed.csv", "order_id,customer_id,ordered_at,amount\n3,c,2024-03-05,30\n4,d,2024-03-06,lots\n");
+    let error = folder.fails(&["load", "raw.mine_orders", "typed.csv", "--warehouse", "w"]);
+    for part in ["typed.csv", "amount", "lots", "2"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(rows(&folder), ["2"]);
+}
+
+#[test]
+fn a_column_that_staging_needs_is_named_with_what_there_is() {
+    let folder = loaded();
+    folder.write(
+        "sql/staging/mine/orders.sql",
+        "-- My orders.\nSELECT order_id, customer_id, ordered_on AS event_time, ordered_on AS known_time FROM raw.mine_orders\n",
+    );
+    let error = folder.fails(&["build", "--warehouse", "w"]);
+    for part in ["mine/orders", "ordered_on", "ordered_at"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
+fn an_unknown_key_in_a_toml_is_named() {
+    let folder = loaded();
+    folder.write("perennial.toml", "warehouse = 'w'\npublsh = 'p'\n");
+    let error = folder.fails(&["run"]);
+    assert!(error.contains("perennial.toml") && error.contains("publsh") && error.contains("publish"), "{error}");
+}
+
+#[test]
+fn views_in_a_cycle_are_named() {
+    let folder = loaded();
+    folder.write("sql/features/chicken.sql", "-- One.\nSELECT customer_id, as_of FROM features.egg\n");
+    folder.write("sql/features/egg.sql", "-- Other.\nSELECT customer_id, as_of FROM features.chicken\n");
+    let error = folder.fails(&["sql", "SELECT 1", "--warehouse", "w"]);
+    assert!(error.contains("features.chicken") && error.contains("features.egg"), "{error}");
+}
+
+#[test]
+fn a_view_that_reads_a_later_schema_is_refused() {
+    let folder = loaded();
+    folder.write("sql/features/early.sql", "-- Early.\nSELECT customer_id, as_of FROM marts.customer_360\n");
+    let error = folder.fails(&["sql", "SELECT 1", "--warehouse", "w"]);
+    assert!(error.contains("features.early") && error.contains("marts.customer_360"), "{error}");
+}
+
+#[test]
+fn a_query_cannot_write() {
+    let folder = loaded();
+    for query in ["CREATE TABLE t AS SELECT 1", "DROP TABLE raw.mine_orders", "COPY (SELECT 1) TO 'x.csv'"] {
+        folder.fails(&["sql", query, "--warehouse", "w"]);
+    }
+    assert_eq!(rows(&folder), ["2"]);
+}
+
+#[test]
+fn tablesample_is_refused_because_it_would_be_ignored() {
+    let error = loaded().fails(&["sql", "SELECT * FROM raw.mine_orders TABLESAMPLE (10 PERCENT)", "--warehouse", "w"]);
+    assert!(error.to_uppercase().contains("TABLESAMPLE"), "{error}");
+}
+
+#[test]
+fn an_unknown_table_is_named_with_near_ones() {
+    let error = loaded().fails(&["sql", "SELECT * FROM core.order", "--warehouse", "w"]);
+    assert!(error.contains("core.orders"), "{error}");
+}
+
+#[test]
+fn a_cut_off_before_all_data_names_their_range() {
+    let folder = loaded();
+    folder.write(
+        "sql/staging/mine/orders.sql",
+        "-- My orders.\nSELECT order_id, customer_id, ordered_at AS event_time, ordered_at AS known_time, 'completed' AS status, amount FROM raw.mine_orders\n",
+    );
+    folder.ok(&["build", "--warehouse", "w"]);
+    let error = folder.fails(&["features", "--as-of", "2020-01-01", "--warehouse", "w"]);
+    assert!(error.contains("2020-01-01") && error.contains("2024-01-05"), "{error}");
+    let error = folder.fails(&["features", "--as-of", "soon", "--warehouse", "w"]);
+    assert!(error.contains("soon"), "{error}");
+}
+
+#[cfg(feature = "train")]
+mod training {
+    use super::*;
+
+    #[test]
+    fn an_unknown_task_is_named_with_the_shipped_ones() {
+        let error = loaded().fails(&["train", "chrun", "--warehouse", "w"]);
+        assert!(error.contains("chrun") && error.contains("next_purchase"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_key_in_a_task_is_named() {
+        let folder = loaded();
+        folder.write("models/mine.toml", "task = 'mine'\nlabel = 'labels.churn'\nhead = 'churn'\nhorizn = 3\n");
+        let error = folder.fails(&["train", "models/mine.toml", "--warehouse", "w"]);
+        assert!(error.contains("horizn") && error.contains("horizon_days"), "{error}");
+    }
+
+    #[test]
+    fn too_little_history_says_how_much_is_needed() {
+        let folder = with_orders("2024-01-05", "2024-02-05");
+        let error = folder.fails(&["train", "churn", "--warehouse", "w"]);
+        assert!(error.contains("90 days"), "{error}");
+    }
+
+    #[test]
+    fn labels_of_one_class_are_refused() {
+        // Everybody buys every month, so nobody ever churns.
+        let folder = Folder::new();
+        let mut text = String::from("order_id,customer_id,ordered_at,amount\n");
+        for month in 0..36 {
+            for customer in 0..20 {
+                let (year, month_of_year) = (2021 + month / 12, month % 12 + 1);
+                let id = month * 100 + customer;
+                text.push_str(&format!("{id},c{customer},{year}-{month_of_year:02}-11,10\n"));
+            }
+        }
+        folder.write("orders.csv", &text);
+        build(&folder);
+        let error = folder.fails(&["train", "churn", "--warehouse", "w"]);
+        assert!(error.contains("nothing to tell apart"), "{error}");
+    }
+
+    #[test]
+    fn cuda_without_cuda_is_refused() {
+        let folder = with_orders("2021-01-05", "2024-02-05");
+        let error = folder.fails(&["train", "churn", "--device", "cuda", "--warehouse", "w"]);
+        assert!(error.to_lowercase().contains("cuda"), "{error}");
+    }
+
+    fn with_orders(first: &str, last: &str) -> Folder {
+        let folder = Folder::new();
+        folder.write("orders.csv", &format!("order_id,customer_id,ordered_at,amount\n1,a,{first},10\n2,b,{last},20\n"));
+        build(&folder);
+        folder
+    }
+
+    fn build(folder: &Folder) {
+        folder.write(
+            "sql/staging/mine/orders.sql",
+            "-- My orders.\nSELECT order_id, customer_id, ordered_at AS event_time, ordered_at AS known_time, 'completed' AS status, amount FROM raw.mine_orders\n",
+        );
+        folder.ok(&["init", "w"]);
+        folder.ok(&["load", "raw.mine_orders", "orders.csv", "--history", "--warehouse", "w"]);
+        folder.ok(&["build", "--warehouse", "w"]);
+    }
+}

@@ -1,0 +1,83 @@
+//! `kill -9` in the middle of each verb: readers see one version, and the same command afterwards succeeds with the
+//! rows that an undisturbed run gives.
+
+use crate::cli::shop::{self, W};
+use crate::support::Folder;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// When after its start a command is killed. Where in its work that falls differs from machine to machine, and is
+/// meant to: every moment must be safe.
+const MOMENTS: [u64; 5] = [15, 40, 90, 180, 350];
+
+/// Starts the command, kills it, and looks at the warehouse as a reader; once per moment.
+fn killed(folder: &Folder, arguments: &[&str], reader: impl Fn(&Folder)) {
+    for moment in MOMENTS {
+        let mut command = folder.command(arguments);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary runs");
+        sleep(Duration::from_millis(moment));
+        // Already finished is fine: then this moment lies after the end.
+        let _ = child.kill();
+        child.wait().expect("the child ends");
+        reader(folder);
+    }
+}
+
+#[test]
+fn load_is_all_or_nothing() {
+    let folder = shop::simulated();
+    folder.ok(&["init", W]);
+    let load = ["load", "raw.shop_events", "shop/events.parquet", "--history", "--warehouse", W];
+    let all: usize = {
+        let other = shop::simulated();
+        other.ok(&["init", W]);
+        other.ok(&load);
+        shop::count(&other, "raw.shop_events")
+    };
+    killed(&folder, &load, |folder| {
+        let tables = folder.sql(W, "SELECT count(*) FROM information_schema.tables WHERE table_name = 'shop_events'");
+        if tables == ["1"] {
+            assert_eq!(shop::count(folder, "raw.shop_events"), all);
+        }
+    });
+    folder.ok(&load);
+    assert_eq!(shop::count(&folder, "raw.shop_events"), all);
+}
+
+#[test]
+fn build_never_shows_some_tables_of_a_load_without_the_others() {
+    let folder = shop::loaded();
+    killed(&folder, &["build", "--warehouse", W], |folder| {
+        let orders = shop::count(folder, "core.orders");
+        let lines = shop::count(folder, "core.order_lines");
+        assert_eq!(orders == 0, lines == 0, "{orders} orders, {lines} lines");
+    });
+    folder.ok(&["build", "--warehouse", W]);
+    let undisturbed = shop::loaded();
+    undisturbed.ok(&["build", "--warehouse", W]);
+    for table in ["core.customers", "core.products", "core.orders", "core.order_lines", "core.events", "core.touches"] {
+        assert_eq!(shop::count(&folder, table), shop::count(&undisturbed, table), "{table}");
+    }
+}
+
+#[cfg(feature = "train")]
+#[test]
+fn train_goes_on_and_score_and_publish_are_whole() {
+    let folder = shop::built();
+    killed(&folder, &["train", "churn", "--warehouse", W, "--resume"], |folder| {
+        let runs = shop::count(folder, "models.runs");
+        assert!(runs <= MOMENTS.len(), "{runs}");
+    });
+    folder.ok(&["train", "churn", "--warehouse", W, "--resume"]);
+    let customers = folder.sql(W, "SELECT count(*) FROM spine")[0].parse::<usize>().expect("a count");
+    killed(&folder, &["score", "churn", "--warehouse", W], |folder| {
+        let scores = shop::count(folder, "scores.churn");
+        assert_eq!(scores % customers, 0, "{scores} scores of {customers} customers");
+    });
+    folder.ok(&["score", "churn", "--warehouse", W]);
+    killed(&folder, &["publish", "p", "--warehouse", W], |folder| shop::assert_published_whole(folder, "p"));
+    folder.ok(&["publish", "p", "--warehouse", W]);
+    shop::assert_published_whole(&folder, "p");
+    assert!(folder.path("p/current").exists());
+}

@@ -1,0 +1,154 @@
+//! A small simulated shop through the whole path.
+
+use crate::support::Folder;
+use std::path::Path;
+
+/// The warehouse of these tests.
+pub const W: &str = "w";
+
+/// Models that train in a second: what is tested is the path, not their quality.
+const TINY: &str = "cutoffs = 2\n[model]\nwidth = 16\nlayers = 1\nlength = 16\n[training]\nepochs = 2\n";
+
+/// The files of a shop in `shop/`, and tiny models.
+pub fn simulated() -> Folder {
+    let folder = Folder::new();
+    folder.ok(&["simulate", "--customers", "300", "--months", "24", "--seed", "7", "--out", "shop"]);
+    for (task, label, head) in
+        [("churn", "churn", "churn"), ("next_purchase", "next_purchase", "next_purchase"), ("clv", "value", "clv")]
+    {
+        let text = format!("task = '{task}'\nlabel = 'labels.{label}'\nhead = '{head}'\nhorizon_days = 90\n{TINY}");
+        folder.write(&format!("models/{task}.toml"), &text);
+    }
+    folder
+}
+
+/// Simulated and loaded, not built.
+pub fn loaded() -> Folder {
+    let folder = simulated();
+    folder.ok(&["init", W]);
+    for (table, files) in [
+        ("customers", "customers.csv"),
+        ("products", "products.csv"),
+        ("orders", "orders/*.csv"),
+        ("order_lines", "order_lines.parquet"),
+        ("events", "events.parquet"),
+        ("campaigns", "campaigns.csv"),
+        ("touches", "touches.parquet"),
+        ("consents", "consents.csv"),
+    ] {
+        let (table, files) = (format!("raw.shop_{table}"), format!("shop/{files}"));
+        folder.ok(&["load", &table, &files, "--history", "--warehouse", W]);
+    }
+    folder
+}
+
+pub fn built() -> Folder {
+    let folder = loaded();
+    folder.ok(&["build", "--warehouse", W]);
+    folder
+}
+
+pub fn count(folder: &Folder, table: &str) -> usize {
+    folder.sql(W, &format!("SELECT count(*) FROM {table}"))[0].parse().expect("a count")
+}
+
+/// The version that `_latest.json` names, where there is one, has every file with the bytes it promises.
+pub fn assert_published_whole(folder: &Folder, place: &str) {
+    let latest = folder.path(place).join("_latest.json");
+    if !latest.exists() {
+        return;
+    }
+    let latest: serde_json::Value = serde_json::from_slice(&std::fs::read(latest).expect("readable")).expect("JSON");
+    let version = folder.path(place).join(format!("v={}", latest["version"]));
+    let tables = latest["tables"].as_array().expect("tables");
+    assert!(!tables.is_empty());
+    for file in tables.iter().flat_map(|table| table["files"].as_array().expect("files")) {
+        let path = version.join(file["path"].as_str().expect("a path"));
+        let size = std::fs::metadata(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).len();
+        assert_eq!(Some(size), file["size"].as_u64(), "{}", path.display());
+    }
+}
+
+#[test]
+fn building_twice_adds_nothing_and_loading_twice_skips() {
+    let folder = built();
+    let orders = count(&folder, "core.orders");
+    let again = folder.ok(&["load", "raw.shop_orders", "shop/orders/*.csv", "--history", "--warehouse", W]);
+    assert!(again.contains("skipped"), "{again}");
+    folder.ok(&["build", "--warehouse", W]);
+    assert_eq!(count(&folder, "core.orders"), orders);
+}
+
+#[test]
+fn an_older_snapshot_stays_readable() {
+    let folder = built();
+    let before =
+        folder.ok(&["sql", "SELECT count(*) FROM core.orders", "--snapshot", "1", "--format", "csv", "--warehouse", W]);
+    assert_eq!(before.lines().last(), Some("0"));
+    assert!(count(&folder, "core.orders") > 0);
+}
+
+#[cfg(feature = "train")]
+#[test]
+fn one_command_does_everything_and_the_second_night_little() {
+    let folder = simulated();
+    folder.ok(&["init", "shop/warehouse"]);
+    // The project's own tiny models, beside its perennial.toml.
+    std::fs::rename(folder.path("models"), folder.path("shop/models")).expect("a rename");
+    let first = folder.ok(&["run", "--project", "shop", "--format", "json"]);
+    let first: serde_json::Value = serde_json::from_str(&first).expect("JSON");
+    let steps = |report: &serde_json::Value, step: &str| {
+        report["steps"].as_array().expect("steps").iter().filter(|s| s["step"] == step).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(steps(&first, "train").len(), 3, "{first:#}");
+    assert_published_whole(&folder, "shop/published");
+    let customers = folder.sql("shop/warehouse", "SELECT count(*) FROM marts.customer_360");
+    let scored = folder.sql(
+        "shop/warehouse",
+        "SELECT count(*) FROM marts.customer_360 WHERE p_churn BETWEEN 0 AND 1 AND expected_value >= 0",
+    );
+    assert_eq!(customers, scored);
+    let runs = folder.sql("shop/warehouse", "SELECT count(*) FROM models.runs");
+    folder.ok(&["run", "--project", "shop"]);
+    assert_eq!(folder.sql("shop/warehouse", "SELECT count(*) FROM models.runs"), runs, "nothing was due");
+    for task in ["churn", "next_purchase", "clv"] {
+        let table = folder.ok(&["evaluate", task, "--project", "shop", "--truth", "shop/truth"]);
+        assert!(table.contains("attainable"), "{table}");
+    }
+    published_reads_equal_elsewhere(&folder.path("shop/published/current"));
+}
+
+#[cfg(feature = "train")]
+#[test]
+fn the_same_seed_gives_the_same_scores() {
+    let scores = || {
+        let folder = built();
+        for task in ["churn", "clv", "next_purchase"] {
+            folder.ok(&["train", task, "--seed", "3", "--warehouse", W]);
+        }
+        folder.ok(&["score", "--warehouse", W]);
+        [
+            "SELECT customer_id, p_churn FROM scores.churn ORDER BY customer_id",
+            "SELECT customer_id, expected_value, p_zero FROM scores.clv ORDER BY customer_id",
+            "SELECT customer_id, rank, product_id, probability FROM scores.next_purchase ORDER BY customer_id, rank",
+            "SELECT customer_id, median_days, p10_days, p90_days FROM scores.next_purchase_time ORDER BY customer_id",
+        ]
+        .map(|query| folder.sql(W, query))
+    };
+    let (one, other) = (scores(), scores());
+    assert!(one.iter().all(|rows| !rows.is_empty()));
+    assert!(one == other, "two runs of one seed differ");
+}
+
+/// DuckDB, Polars and pyarrow agree on every table of a published folder.
+#[cfg(feature = "train")]
+fn published_reads_equal_elsewhere(folder: &Path) {
+    let Some(python) = std::env::var_os("PERENNIAL_READERS") else {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "PERENNIAL_READERS names no Python");
+        eprintln!("skipped: PERENNIAL_READERS names no Python with duckdb, polars and pyarrow");
+        return;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/readers.py");
+    let output = std::process::Command::new(python).arg(script).arg(folder).output().expect("Python runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
