@@ -231,3 +231,29 @@ async fn describe_tells_columns_types_and_texts() {
     assert!(amount.description.contains("net value"));
     assert!(described.iter().any(|d| d.schema == "raw" && d.name == "tiny_orders" && d.columns.len() == 9));
 }
+
+#[tokio::test]
+async fn there_is_one_timestamp_type_and_one_text_type() {
+    let session = Shop::new(&[]).await.session().await;
+    let sql = "SELECT cast('2026-01-01' AS TIMESTAMP), TIMESTAMP '2026-01-01 10:00:00+01:00', cast(1 AS VARCHAR), 'x'";
+    let schema = session.sql(sql).await.unwrap().schema();
+    let types: Vec<String> = schema.fields().iter().map(|field| field.data_type().to_string()).collect();
+    assert_eq!(types, ["Timestamp(µs, \"UTC\")", "Timestamp(µs, \"UTC\")", "Utf8", "Utf8"]);
+    assert_eq!(rows_of(&session, sql).await[0][1], "2026-01-01T09:00:00Z");
+}
+
+#[tokio::test]
+async fn a_query_keeps_to_its_memory_or_fails() {
+    let shop = Shop::new(&[]).await;
+    let sql =
+        "SELECT count(*) FROM generate_series(1, 300000) AS a(x) JOIN generate_series(1, 300000) AS b(x) ON a.x = b.x";
+    for (memory_limit, fits) in [(Some(1 << 20), false), (Some(1 << 28), true), (None, true)] {
+        let session =
+            shop.warehouse.session(SessionOptions { memory_limit, ..SessionOptions::default() }).await.unwrap();
+        let result = session.sql(sql).await.unwrap().collect().await;
+        match fits {
+            true => assert_eq!(super::texts(&result.unwrap()), [["300000"]]),
+            false => assert_says(result, &["Resources exhausted"]),
+        }
+    }
+}
