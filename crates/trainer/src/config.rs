@@ -255,6 +255,29 @@ mod tests {
         assert_eq!(check(&text).unwrap(), config);
     }
 
+    /// The shipped task files, their keys for other crates left out, are valid and say only what differs.
+    #[test]
+    fn shipped_tasks_hold_differences_only() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let mut task: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+            task.retain(|key, _| ["head", "model", "training"].contains(&key));
+            let raw: RawConfig = task.clone().try_into().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            Config::try_from(raw.clone()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let defaults = RawConfig { head: raw.head, model: RawModel::default(), training: RawTraining::default() };
+            let defaults = toml::Table::try_from(defaults).unwrap();
+            for section in ["model", "training"] {
+                for (key, value) in task.get(section).and_then(toml::Value::as_table).into_iter().flatten() {
+                    assert_ne!(value, &defaults[section][key], "{}: {section}.{key} is the default", path.display());
+                }
+            }
+            count += 1;
+        }
+        assert!(count >= 4, "{count} task files in {folder}");
+    }
+
     #[test]
     fn refuses_what_cannot_train() {
         for (text, parts) in [
