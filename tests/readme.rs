@@ -16,7 +16,8 @@ fn blocks(text: &str) -> Vec<&str> {
 fn every_cargo_command_is_run_by_ci() {
     let ci = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/run")).expect(".ci/run");
     let text = readme();
-    let commands: Vec<&str> = blocks(&text).into_iter().flat_map(str::lines).filter(|l| l.starts_with("cargo ")).collect();
+    let commands: Vec<&str> =
+        blocks(&text).into_iter().flat_map(str::lines).filter(|l| l.starts_with("cargo ")).collect();
     assert!(commands.contains(&"cargo xtask demo") && commands.contains(&"cargo xtask test"), "{commands:?}");
     for command in commands {
         let command = command.split('#').next().unwrap_or("").trim();

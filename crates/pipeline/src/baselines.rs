@@ -35,8 +35,10 @@ async fn rfm(warehouse: &Warehouse, plan: &Plan, cutoffs: &[i64], labels: &Label
     let session = dataset::session(warehouse, plan.snapshot, dataset::cut_offs(cutoffs), None).await?;
     // Not features.customer, which computes every family.
     let query = format!(
-        "SELECT customer_id, as_of, {} FROM features.recency JOIN features.frequency USING (customer_id, as_of) \
-        JOIN features.value USING (customer_id, as_of) JOIN features.tenure USING (customer_id, as_of)",
+        "SELECT r.customer_id, r.as_of, {} FROM features.recency r \
+        JOIN features.frequency f ON f.customer_id = r.customer_id AND f.as_of = r.as_of \
+        JOIN features.value v ON v.customer_id = r.customer_id AND v.as_of = r.as_of \
+        JOIN features.tenure t ON t.customer_id = r.customer_id AND t.as_of = r.as_of",
         RFM.join(", ")
     );
     let rows = dataset::rows(&session, "features", &query).await?;

@@ -99,7 +99,7 @@ pub use task::{Head, Task};
 pub use time::parse_time;
 #[cfg(feature = "train")]
 pub use training::{TrainOptions, train};
-pub use warehouse::{DEFAULT_HORIZON_DAYS, Described, Every, Spine, Warehouse};
+pub use warehouse::{DEFAULT_HORIZON_DAYS, Described, Every, Scratch, Spine, Warehouse};
 
 /// Into how many buckets customers are spread, unless `init` says otherwise.
 pub const DEFAULT_BUCKETS: u32 = 16;

@@ -13,9 +13,9 @@ const FEATURES: &str = "SELECT * FROM features.customer ORDER BY customer_id, as
 const FEATURES_AND_LABELS: &str = "SELECT f.*, c.churned, n.next_at, n.days_to_next, n.product_id AS next_product_id, \
     n.category AS next_category, v.value, v.order_count \
     FROM features.customer f \
-    JOIN labels.churn c USING (customer_id, as_of) \
-    JOIN labels.next_purchase n USING (customer_id, as_of) \
-    JOIN labels.value v USING (customer_id, as_of) \
+    JOIN labels.churn c ON c.customer_id = f.customer_id AND c.as_of = f.as_of \
+    JOIN labels.next_purchase n ON n.customer_id = f.customer_id AND n.as_of = f.as_of \
+    JOIN labels.value v ON v.customer_id = f.customer_id AND v.as_of = f.as_of \
     ORDER BY f.customer_id, f.as_of";
 
 /// Makes a new warehouse. `environment` holds the object store's settings (AWS_…, AZURE_…, GOOGLE_…).

@@ -19,6 +19,7 @@ mod load;
 mod publish;
 mod read;
 mod scan;
+mod scratch;
 mod session;
 mod spine;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use error::{Error, Result};
 pub use header::Header;
 pub use load::{LoadOptions, LoadReport, SYSTEM_COLUMNS};
 pub use publish::PublishOptions;
+pub use scratch::Scratch;
 pub use session::{Batches, DEFAULT_HORIZON_DAYS, Query, Session, SessionOptions};
 pub use spine::{Every, Spine};
 pub use write::{FileFormat, write_file};

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -117,6 +118,17 @@ impl Session {
         self.check_tables(&statement)?;
         let plan = self.context.state().statement_to_plan(statement).await?;
         Ok(Query { frame: self.context.execute_logical_plan(plan).await? })
+    }
+
+    /// Runs a statement that may write to tables in memory; for [`crate::Scratch`].
+    pub(crate) async fn run_any(&self, statement: Statement) -> Result<Vec<RecordBatch>> {
+        let plan = self.context.state().statement_to_plan(statement).await?;
+        Ok(self.context.execute_logical_plan(plan).await?.collect().await?)
+    }
+
+    /// Lets a name stand for this table.
+    pub(crate) fn keep(&self, full_name: String, table: Arc<dyn TableProvider>) {
+        self.world.known.lock().unwrap_or_else(PoisonError::into_inner).insert(full_name, table);
     }
 
     /// The snapshot that is read.

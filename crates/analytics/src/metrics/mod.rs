@@ -14,6 +14,7 @@ mod normalised_gini;
 mod pearson;
 mod rmse;
 mod spearman;
+mod total_error;
 
 use crate::error::{Error, Result, all_finite, all_within, both_classes, not_empty, same_length};
 use crate::statistic::Statistic;
@@ -30,9 +31,10 @@ pub use normalised_gini::normalised_gini;
 pub use pearson::pearson;
 pub use rmse::rmse;
 pub use spearman::spearman;
+pub use total_error::total_error;
 
 /// Every metric, in alphabetical order.
-pub const METRICS: [Metric; 12] = [
+pub const METRICS: [Metric; 13] = [
     auc::METRIC,
     average_precision::METRIC,
     brier::METRIC,
@@ -45,6 +47,7 @@ pub const METRICS: [Metric; 12] = [
     pearson::METRIC,
     rmse::METRIC,
     spearman::METRIC,
+    total_error::METRIC,
 ];
 
 /// The rank of a right item that was not ranked at all: beyond every k.
