@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, Result, device};
 
 /// What is predicted from a customer's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,7 +149,7 @@ impl TryFrom<RawConfig> for Config {
         check_model(&model)?;
         check_training(&training)?;
         if training.threads == 0 {
-            training.threads = std::thread::available_parallelism().map_or(1, usize::from);
+            training.threads = device::cores();
         }
         Ok(Self { head, model, training })
     }

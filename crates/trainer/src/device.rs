@@ -26,6 +26,11 @@ pub(crate) fn open(choice: DeviceChoice, threads: usize) -> Result<Device> {
     }
 }
 
+/// How many threads this machine runs at once.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Sets how many CPU threads libtorch uses for what the calling thread asks of it.
 pub(crate) fn set_threads(threads: usize) {
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));

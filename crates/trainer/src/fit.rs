@@ -70,8 +70,8 @@ pub struct Trained {
 /// Data that the head cannot learn from, a device that is not there, a loss that is no number, an interruption, a
 /// folder that holds another run, a file that cannot be written.
 pub fn train(config: &Config, data: Dataset<'_>, run: &Path, options: TrainOptions<'_>) -> Result<Trained> {
-    data.check(config.head)?;
     let device = device::open(config.training.device, config.training.threads)?;
+    data.check(config.head)?;
     let folder = RunFolder::new(run);
     let encoding = data.vocabulary.encode(data.sequences);
     let is_started = folder.checkpoint().exists();

@@ -22,6 +22,7 @@ pub struct Model {
     layout: Layout,
     parameters: Tensor,
     device: Device,
+    threads: usize,
     epoch: usize,
 }
 
@@ -74,13 +75,15 @@ impl Model {
     pub fn load(run: &Path, device: DeviceChoice) -> Result<Self> {
         let folder = RunFolder::new(run);
         let config = folder.read_config()?;
-        let device = device::open(device, config.training.threads)?;
+        // The run may come from a larger machine.
+        let threads = config.training.threads.min(device::cores());
+        let device = device::open(device, threads)?;
         let vocabulary = folder.read_vocabulary()?;
         let (header, saved) = read_weights(&folder.weights())?;
         let (network, layout) = Network::new(&config, &vocabulary, &header.scaling);
         let parameters = saved.parameters(&layout)?.to_device(device);
         let (scaling, epoch) = (header.scaling, header.epoch);
-        Ok(Self { config, vocabulary, scaling, network, layout, parameters, device, epoch })
+        Ok(Self { config, vocabulary, scaling, network, layout, parameters, device, threads, epoch })
     }
 
     /// The run's resolved configuration; its `length` is what [`Example::at`] should be given.
@@ -149,7 +152,7 @@ impl Model {
 
     fn with_scorer<T>(&self, sequences: &Sequences, score: impl FnOnce(&Scorer) -> T) -> T {
         // Threads belong to the calling thread in OpenMP, which need not be the one that loaded the model.
-        device::set_threads(self.config.training.threads);
+        device::set_threads(self.threads);
         let encoding = self.vocabulary.encode(sequences);
         let weights = tch::no_grad(|| self.layout.split(&self.parameters));
         score(&Scorer {

@@ -35,7 +35,7 @@ pub(crate) struct Moments {
 }
 
 /// Input moments are taken from this many examples, evenly spread over the training set.
-const SAMPLE: usize = 20_000;
+const SAMPLE: usize = 10_000;
 /// Values that hardly differ are not blown up: what training saw once may be common later.
 const MIN_DEVIATION: f64 = 1e-3;
 
