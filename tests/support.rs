@@ -52,7 +52,8 @@ impl Folder {
         let code = output.status.code();
         assert!(matches!(code, Some(1 | 2)), "perennial {}: exit {code:?}\n{error}", arguments.join(" "));
         assert!(!error.contains("panicked"), "{error}");
-        assert_eq!(error.matches("error:").count(), 1, "{error}");
+        let errors = error.lines().filter(|line| line.starts_with("error:")).count();
+        assert_eq!(errors, 1, "{error}");
         error
     }
 

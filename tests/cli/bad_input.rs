@@ -101,7 +101,7 @@ fn a_view_that_reads_a_later_schema_is_refused() {
     let folder = loaded();
     folder.write("sql/features/early.sql", "-- Early.\nSELECT customer_id, as_of FROM marts.customer_360\n");
     let error = folder.fails(&["sql", "SELECT 1", "--warehouse", "w"]);
-    assert!(error.contains("features.early") && error.contains("marts.customer_360"), "{error}");
+    assert!(error.contains("features/early.sql") && error.contains("marts.customer_360"), "{error}");
 }
 
 #[test]

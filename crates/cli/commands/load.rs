@@ -30,7 +30,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { table, files, history, columns, place, format } = arguments;
     let warehouse = context.open(&place).await?;
-    let options = LoadOptions { history, columns };
+    let options = LoadOptions { history, columns, loaded_at: None };
     let report = pipeline::load(&warehouse, &table, &files, &options, &context.progress()).await?;
     print::report(format, &report, || {
         let skipped = report.skipped.iter().map(|file| format!("skipped {file}: loaded before\n")).collect::<String>();

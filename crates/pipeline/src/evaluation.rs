@@ -98,7 +98,7 @@ fn metrics(answers: &Answers) -> Result<Vec<Metric>> {
         Answers::Labels(..) => (&["auc", "average_precision", "log_loss", "brier"], ""),
         Answers::Values(..) => (&["spearman", "normalised_gini", "mae", "rmse", "total_error"], ""),
         Answers::Ranks(_) => (&["hit_rate", "ndcg"], "@10"),
-        Answers::Days(..) => (&["mae"], " of days"),
+        Answers::Days(..) => (&["mae"], " of days to purchase"),
     };
     let prepare = |name: &&str| {
         let metric = METRICS.iter().find(|m| m.name == *name).ok_or(Error::NoMetric { name: name.to_string() })?;

@@ -41,7 +41,7 @@ pub async fn evaluate(
     progress.start(&format!("evaluate {}", task.name), None);
     let judge = Judge { warehouse, plan, sequences, labels, truth };
     let judged = judge.judged()?;
-    let examples = judged.keys.len();
+    let examples = judged.examples.len();
     let ours = {
         let model = run.model(warehouse).await?;
         tokio::task::block_in_place(|| answers(&model, &judge.sequences, &judged))?
@@ -68,7 +68,10 @@ fn protocol(plan: &Plan) -> String {
     let days = plan.task.horizon_days;
     match plan.task.head {
         Head::NextPurchase | Head::NextItem => {
-            format!("time split, {days} days, buyers in the horizon, ranked against the whole catalogue, repeats count")
+            format!(
+                "time split, {days} days; products: buyers of the horizon, ranked against the whole catalogue, repeats \
+                 count; days: everybody, at most the horizon"
+            )
         }
         Head::Churn | Head::Clv => format!("time split, {days} days, every customer of the cut-off"),
     }
@@ -85,7 +88,7 @@ struct Judge<'a> {
 
 /// Who is judged, and what happened to each.
 struct Judgement {
-    keys: Vec<(String, i64)>,
+    /// Everybody with a known label.
     examples: Vec<LabelledExample>,
     actual: Actual,
 }
@@ -93,15 +96,22 @@ struct Judgement {
 enum Actual {
     Churned(Vec<bool>),
     Value(Vec<f64>),
-    /// Product, and days to it.
-    Next(Vec<String>, Vec<f64>),
+    Next {
+        /// Those who bought a known product: who, and what.
+        buyers: Vec<(String, i64)>,
+        products: Vec<String>,
+        bought: Vec<LabelledExample>,
+        /// Of everybody: days to the next purchase, the horizon's length where there was none in it.
+        days: Vec<f64>,
+    },
 }
 
 /// What our model says of each.
 enum Ours {
     Churn(Vec<f64>),
     Value(Vec<f64>),
-    /// Rank of the product bought, and median days to the purchase where the model knows time.
+    /// Rank of each product bought; of everybody the median days to the purchase, at most the horizon's length, where
+    /// the model knows time.
     Next(Vec<u32>, Option<Vec<f64>>),
 }
 
@@ -111,54 +121,58 @@ fn answers(model: &Model, sequences: &Sequences, judged: &Judgement) -> Result<O
         Predictions::Churn(p) => Ours::Churn(p),
         Predictions::Value(values) => Ours::Value(values.iter().map(|value| value.expected).collect()),
         Predictions::NextPurchase(next) => {
-            let ranks = model.rank_targets(sequences, &judged.examples, false)?;
+            let Actual::Next { bought, .. } = &judged.actual else { return Ok(Ours::Next(Vec::new(), None)) };
+            let ranks = model.rank_targets(sequences, bought, false)?;
             let ranks = ranks.into_iter().map(|rank| rank.unwrap_or(NOT_RANKED)).collect();
-            Ours::Next(ranks, next.iter().map(|next| next.time.map(|time| time.median_days)).collect())
+            let horizon = f64::from(model.horizon_days());
+            Ours::Next(ranks, next.iter().map(|next| next.time.map(|time| time.median_days.min(horizon))).collect())
         }
     })
 }
 
 impl Judge<'_> {
-    /// Everybody with a known label; for the next purchase, those who bought a known product in the horizon.
     fn judged(&self) -> Result<Judgement> {
         let length = crate::training::config(&self.plan.task)?.length();
-        let all = self.labels.examples(&self.sequences, length)?;
+        let examples = self.labels.examples(&self.sequences, length)?;
         let outcomes = &self.labels.outcomes;
-        let (keys, examples, actual) = match self.plan.task.head {
-            Head::Churn => {
-                let churned = outcomes.iter().map(|o| *o == Outcome::Churned(true)).collect();
-                (self.labels.keys.clone(), all, Actual::Churned(churned))
-            }
+        let actual = match self.plan.task.head {
+            Head::Churn => Actual::Churned(outcomes.iter().map(|o| *o == Outcome::Churned(true)).collect()),
             Head::Clv => {
                 let value = |o: &Outcome| if let Outcome::Value(value) = o { *value } else { 0.0 };
-                (self.labels.keys.clone(), all, Actual::Value(outcomes.iter().map(value).collect()))
+                Actual::Value(outcomes.iter().map(value).collect())
             }
-            Head::NextPurchase | Head::NextItem => {
-                let (mut keys, mut examples, mut products, mut days) = (vec![], vec![], vec![], vec![]);
-                for ((key, example), outcome) in self.labels.keys.iter().zip(all).zip(outcomes) {
-                    if let Outcome::Next { product: Some(product), days: Some(after) } = outcome {
-                        keys.push(key.clone());
-                        examples.push(example);
-                        products.push(product.clone());
-                        days.push(*after);
-                    }
-                }
-                (keys, examples, Actual::Next(products, days))
-            }
+            Head::NextPurchase | Head::NextItem => self.next_purchases(&examples),
         };
-        if keys.is_empty() {
+        let is_empty = match &actual {
+            Actual::Next { buyers, .. } => buyers.is_empty(),
+            _ => examples.is_empty(),
+        };
+        if is_empty {
             let problem = format!("nobody to judge at {}: no label is known in the test horizon", date(self.plan.test));
             return Err(Error::Task { task: self.plan.task.name.clone(), problem });
         }
-        Ok(Judgement { keys, examples, actual })
+        Ok(Judgement { examples, actual })
+    }
+
+    fn next_purchases(&self, examples: &[LabelledExample]) -> Actual {
+        let (mut buyers, mut products, mut bought) = (Vec::new(), Vec::new(), Vec::new());
+        for ((key, example), outcome) in self.labels.keys.iter().zip(examples).zip(&self.labels.outcomes) {
+            if let Outcome::Next { product: Some(product), .. } = outcome {
+                buyers.push(key.clone());
+                products.push(product.clone());
+                bought.push(example.clone());
+            }
+        }
+        Actual::Next { buyers, products, bought, days: restricted_days(&self.labels, self.plan) }
     }
 
     async fn compare(&self, judged: &Judgement, ours: &Ours) -> Result<Vec<Row>> {
         match (&judged.actual, ours) {
-            (Actual::Churned(churned), Ours::Churn(p)) => self.churn(judged, churned, p).await,
-            (Actual::Value(actual), Ours::Value(predicted)) => self.value(judged, actual, predicted).await,
-            (Actual::Next(products, days), Ours::Next(ranks, median)) => {
-                self.next(judged, products, days, ranks, median.as_deref())
+            (Actual::Churned(churned), Ours::Churn(p)) => self.churn(churned, p).await,
+            (Actual::Value(actual), Ours::Value(predicted)) => self.value(actual, predicted).await,
+            (Actual::Next { buyers, products, days, .. }, Ours::Next(ranks, median)) => {
+                let next = self.products(buyers, products, ranks)?;
+                Ok(next.into_iter().chain(self.days(days, median.as_deref()).await?).collect())
             }
             _ => {
                 let problem = format!("the run's model does not predict {}", self.plan.task.head.name());
@@ -167,7 +181,7 @@ impl Judge<'_> {
         }
     }
 
-    async fn churn(&self, judged: &Judgement, churned: &[bool], ours: &[f64]) -> Result<Vec<Row>> {
+    async fn churn(&self, churned: &[bool], ours: &[f64]) -> Result<Vec<Row>> {
         let judge = |name: &str, p: &[f64]| Judged::new(name, &[Answers::Labels(churned, p)]);
         let logistic = baselines::logistic(self.warehouse, self.plan, &self.labels).await?;
         let mut others = vec![(Role::Baseline, judge("logistic regression on RFM", &logistic)?)];
@@ -175,45 +189,45 @@ impl Judge<'_> {
             others.push((Role::Baseline, judge(baseline.name, &baseline.churn())?));
         }
         if let Some(truth) = &self.truth {
-            others.push((Role::Attainable, judge(Truth::NAME, &truth.churn(&judged.keys)?)?));
+            others.push((Role::Attainable, judge(Truth::NAME, &truth.churn(&self.labels.keys)?)?));
         }
         compare(&judge(OURS, ours)?, &others)
     }
 
-    async fn value(&self, judged: &Judgement, actual: &[f64], ours: &[f64]) -> Result<Vec<Row>> {
+    async fn value(&self, actual: &[f64], ours: &[f64]) -> Result<Vec<Row>> {
         let judge = |name: &str, predicted: &[f64]| Judged::new(name, &[Answers::Values(actual, predicted)]);
         let mut others = Vec::new();
         for baseline in self.buy_till_you_die().await? {
             others.push((Role::Baseline, judge(baseline.name, &baseline.value())?));
         }
         if let Some(truth) = &self.truth {
-            others.push((Role::Attainable, judge(Truth::NAME, &truth.value(&judged.keys)?)?));
+            others.push((Role::Attainable, judge(Truth::NAME, &truth.value(&self.labels.keys)?)?));
         }
         compare(&judge(OURS, ours)?, &others)
     }
 
-    fn next(
-        &self,
-        judged: &Judgement,
-        products: &[String],
-        days: &[f64],
-        ranks: &[u32],
-        median: Option<&[f64]>,
-    ) -> Result<Vec<Row>> {
-        let when = median.map(|median| Answers::Days(days, median));
-        let ours = Judged::new(OURS, &[Answers::Ranks(ranks)].into_iter().chain(when).collect::<Vec<_>>())?;
-        let rules = baselines::product_rules(&self.sequences, &judged.keys, products);
-        let typical = vec![middle(days); days.len()];
+    /// What those who bought in the horizon bought.
+    fn products(&self, buyers: &[(String, i64)], products: &[String], ranks: &[u32]) -> Result<Vec<Row>> {
+        let judge = |name: &str, ranks: &[u32]| Judged::new(name, &[Answers::Ranks(ranks)]);
+        let rules = baselines::product_rules(&self.sequences, buyers, products);
         let mut others = vec![
-            (Role::Baseline, Judged::new("popularity", &[Answers::Ranks(&rules.popularity)])?),
-            (Role::Baseline, Judged::new("last item, then popularity", &[Answers::Ranks(&rules.last_item)])?),
-            (Role::Baseline, Judged::new("median of all (hindsight)", &[Answers::Days(days, &typical)])?),
+            (Role::Baseline, judge("popularity", &rules.popularity)?),
+            (Role::Baseline, judge("last item, then popularity", &rules.last_item)?),
         ];
         if let Some(truth) = &self.truth {
-            let ranks = truth.ranks(&judged.keys, products)?;
-            others.push((Role::Attainable, Judged::new(Truth::NAME, &[Answers::Ranks(&ranks)])?));
+            others.push((Role::Attainable, judge(Truth::NAME, &truth.ranks(buyers, products)?)?));
         }
-        compare(&ours, &others)
+        compare(&judge(OURS, ranks)?, &others)
+    }
+
+    /// When everybody bought, beside the best constant of the training cut-offs.
+    async fn days(&self, actual: &[f64], median: Option<&[f64]>) -> Result<Vec<Row>> {
+        let Some(median) = median else { return Ok(Vec::new()) };
+        let judge = |name: &str, predicted: &[f64]| Judged::new(name, &[Answers::Days(actual, predicted)]);
+        let plan = self.plan;
+        let training = dataset::labels(self.warehouse, plan.snapshot, &plan.task, &plan.train).await?;
+        let typical = vec![middle(&restricted_days(&training, plan)); actual.len()];
+        compare(&judge(OURS, median)?, &[(Role::Baseline, judge("median of the training cut-offs", &typical)?)])
     }
 
     /// Absent where nobody ever bought twice: then there is nothing to fit.
@@ -225,7 +239,17 @@ impl Judge<'_> {
     }
 }
 
-/// The median of what happened: nobody could know it beforehand, so a hard baseline.
+/// Days to the next purchase, the horizon's length where there was none in it.
+fn restricted_days(labels: &Labels, plan: &Plan) -> Vec<f64> {
+    let horizon = f64::from(plan.task.horizon_days);
+    let days = |outcome: &Outcome| match outcome {
+        Outcome::Next { days: Some(days), .. } => days.min(horizon),
+        _ => horizon,
+    };
+    labels.outcomes.iter().map(days).collect()
+}
+
+/// The median; `values` is not empty.
 fn middle(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);

@@ -10,7 +10,7 @@
 //! let shop = pipeline::open(&url, None, []).await?;
 //!
 //! let files = [folder.join("CDNOW_master.txt").display().to_string()];
-//! let history = LoadOptions { history: true, columns: None };
+//! let history = LoadOptions { history: true, ..LoadOptions::default() };
 //! pipeline::load(&shop, "raw.cdnow_transactions", &files, &history, &Silent).await?;
 //! pipeline::build(&shop, &Silent).await?;
 //!

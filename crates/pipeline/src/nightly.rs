@@ -8,6 +8,7 @@ use crate::project::Project;
 use crate::publishing::{PublishOptions, publish};
 use crate::time::date;
 use crate::{LoadOptions, build, check, load, must_hold};
+use chrono::Utc;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,9 +58,11 @@ pub async fn run(
     progress: &dyn Progress,
 ) -> Result<RunReport> {
     let mut report = RunReport::default();
+    // One instant for the whole night, so that what came together is known together.
+    let loaded_at = Utc::now();
     for source in &project.config.sources {
         let started = Instant::now();
-        let load_options = LoadOptions { history: source.history, columns: None };
+        let load_options = LoadOptions { history: source.history, columns: None, loaded_at: Some(loaded_at) };
         let loaded = load(warehouse, &source.table, &project.files(source), &load_options, progress).await?;
         let outcome = format!("{} rows from {} new files", loaded.rows, loaded.files);
         report.add("load", &source.table, outcome, started);

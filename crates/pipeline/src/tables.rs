@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::progress::Progress;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::path::Path;
 use store::Store;
@@ -43,6 +44,8 @@ pub struct LoadOptions {
     pub history: bool,
     /// The files have no header; these are their columns.
     pub columns: Option<Vec<String>>,
+    /// When the files came; now without it. Loads that belong together share it.
+    pub loaded_at: Option<DateTime<Utc>>,
 }
 
 /// What a load did.
@@ -64,8 +67,8 @@ pub async fn load(
     options: &LoadOptions,
     progress: &dyn Progress,
 ) -> Result<LoadReport> {
-    let LoadOptions { history, columns } = options.clone();
-    let options = warehouse::LoadOptions { history, loaded_at: None, header: columns.is_none(), columns };
+    let LoadOptions { history, columns, loaded_at } = options.clone();
+    let options = warehouse::LoadOptions { history, loaded_at, header: columns.is_none(), columns };
     progress.start(&format!("load {table}"), None);
     let loaded = warehouse.load(table, files, &options, &|rows| progress.at(rows)).await?;
     let report = LoadReport {
