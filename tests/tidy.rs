@@ -80,7 +80,7 @@ fn what_one_crate_owns_no_other_names() {
 
 /// Whether code holds the word, and not as the end of a longer one.
 fn names(code: &str, word: &str) -> bool {
-    let starts = |(at, _): (usize, &str)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let starts = |(at, _): (usize, &str)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
     code.match_indices(word).any(starts)
 }
 

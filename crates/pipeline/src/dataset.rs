@@ -57,8 +57,9 @@ pub(crate) async fn rows(session: &Session, what: &str, query: &str) -> Result<R
 /// The task's labels at some cut-offs: one row per customer and cut-off whose label is known, in that order.
 pub(crate) async fn labels(warehouse: &Warehouse, snapshot: u64, task: &Task, cutoffs: &[i64]) -> Result<Labels> {
     let session = session(warehouse, snapshot, cut_offs(cutoffs), Some(task.horizon_days)).await?;
-    let query = format!("SELECT * FROM {} ORDER BY as_of, customer_id", task.label);
-    Labels::read(&rows(&session, &task.label, &query).await?, task.head)
+    let label = task.label()?;
+    let query = format!("SELECT * FROM {label} ORDER BY as_of, customer_id");
+    Labels::read(&rows(&session, label, &query).await?, task.head)
 }
 
 pub(crate) fn cut_offs(micros: &[i64]) -> Spine {

@@ -153,7 +153,7 @@ impl Run {
         Ok(RecordBatch::try_from_iter([
             ("run_id", text(run_id)),
             ("task", text(task)),
-            ("label", text(&plan.task.label)),
+            ("label", text(plan.task.label()?)),
             ("snapshot", number(plan.snapshot)),
             ("seed", number(plan.seed)),
             ("started_at", time(Some(plan.started_at))),

@@ -16,8 +16,9 @@ pub struct Task {
     /// Name of the task, as runs, metrics and scores carry it.
     #[serde(rename = "task")]
     pub name: String,
-    /// The view that holds the label, one row per (customer_id, as_of).
-    pub label: String,
+    /// The view that holds the label, one row per (customer_id, as_of). A benchmark that brings its own file has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Days after the cut-off that the label looks at.
     #[serde(default = "default_horizon_days")]
     pub horizon_days: u32,
@@ -90,6 +91,12 @@ impl Task {
             Some(text) => Task::parse(text, Path::new(name)),
             None => Err(Error::UnknownTask { name: name.into(), shipped: Task::shipped().join(", ") }),
         }
+    }
+
+    /// The label view of a task that is trained on a warehouse.
+    pub(crate) fn label(&self) -> Result<&str> {
+        let problem = || format!("it names no label view, as in label = \"labels.{}\"", self.name);
+        self.label.as_deref().ok_or_else(|| Error::Task { task: self.name.clone(), problem: problem() })
     }
 
     /// Names of the shipped tasks.

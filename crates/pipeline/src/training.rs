@@ -87,6 +87,7 @@ async fn plan(warehouse: &Warehouse, task: &Task, options: &TrainOptions) -> Res
         return Ok(plan);
     }
     let seed = config(task)?.seed();
+    task.label()?;
     let snapshot = warehouse.store().snapshot().await?;
     let clock = warehouse.clock(&snapshot).await?.ok_or(Error::NoFacts)?;
     let plan = Plan::new(warehouse, task, snapshot.id, seed, Cutoffs::plan(task, &clock)?);
