@@ -1,0 +1,132 @@
+//! What all benches share: arguments, timing, and peers. A peer is a Python script that does the same work, and prints as
+//! JSON its answer and the seconds of each form it tried; no time is shown before both answers are equal.
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// Runs of which the median counts.
+const RUNS: usize = 3;
+/// Sums in another order of rows differ by rounding.
+const TOLERANCE: f64 = 1e-9;
+
+/// The size of the data and the peers' Python.
+pub struct Arguments {
+    pub size: u64,
+    python: Option<OsString>,
+}
+
+impl Arguments {
+    /// `[size] [python]`. None where `cargo test --all-targets` and not `cargo bench` runs this.
+    pub fn read(default_size: u64) -> Option<Arguments> {
+        let (mut size, mut python, mut is_bench) = (default_size, std::env::var_os("PERENNIAL_READERS"), false);
+        for argument in std::env::args().skip(1) {
+            match argument.parse() {
+                Ok(number) => size = number,
+                Err(_) if argument == "--bench" => is_bench = true,
+                Err(_) => python = Some(argument.into()),
+            }
+        }
+        if !is_bench {
+            println!("nothing measured: run me by cargo bench");
+            return None;
+        }
+        if cfg!(debug_assertions) {
+            println!("not compiled for speed: ratios are worse than those of the bench profile");
+        }
+        Some(Arguments { size, python })
+    }
+
+    /// Answers of `benches/peers/<script>` by name; None, and a line that says so, without a Python.
+    pub fn peer(&self, script: &str, arguments: &[&Path]) -> Result<Option<BTreeMap<String, Peer>>> {
+        let Some(python) = &self.python else {
+            println!("peer skipped: neither PERENNIAL_READERS nor an argument names a Python for {script}");
+            return Ok(None);
+        };
+        let threads = std::thread::available_parallelism()?.to_string();
+        let path = benches().join("peers").join(script);
+        let mut command = Command::new(python);
+        command.arg(&path).args(arguments).args([RUNS.to_string(), threads]).stderr(Stdio::inherit());
+        let output = command.output().with_context(|| format!("{} does not start", python.display()))?;
+        ensure!(output.status.success(), "{script} failed: {}", output.status);
+        Ok(Some(serde_json::from_slice(&output.stdout).with_context(|| format!("{script} prints no answers"))?))
+    }
+}
+
+/// The folder of the benches.
+pub fn benches() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches")
+}
+
+/// How many rows, and of each column how many values that are not NULL, and their sum: of times in microseconds, of text
+/// in bytes.
+#[derive(Debug, Default, Deserialize)]
+pub struct Answer {
+    pub rows: u64,
+    pub columns: BTreeMap<String, (u64, f64)>,
+}
+
+impl Answer {
+    fn must_equal(&self, peer: &Answer, name: &str) -> Result<()> {
+        ensure!(self.rows == peer.rows, "{name}: {} rows here, {} there", self.rows, peer.rows);
+        ensure!(self.columns.keys().eq(peer.columns.keys()), "{name}: {self:?} here, {peer:?} there");
+        for (column, (count, total)) in &self.columns {
+            let (other_count, other) = peer.columns[column];
+            let is_equal = (total - other).abs() <= TOLERANCE * total.abs().max(other.abs());
+            ensure!(
+                *count == other_count && is_equal,
+                "{name}: {column} has {count} values of sum {total} here, {other_count} of sum {other} there"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What a peer answered, and each form it tried with its median seconds; the first is as users write it.
+#[derive(Debug, Deserialize)]
+pub struct Peer {
+    #[serde(flatten)]
+    answer: Answer,
+    forms: Vec<(String, f64)>,
+}
+
+/// Checks the peer's answer, times `work`, and prints both and the ratio. `items` (rows, events) are counted per second.
+pub async fn compare(
+    name: &str,
+    items: Option<u64>,
+    answer: &Answer,
+    peer: Option<&Peer>,
+    work: impl AsyncFnMut() -> Result<()>,
+) -> Result<()> {
+    if let Some(peer) = peer {
+        answer.must_equal(&peer.answer, name)?;
+    }
+    let seconds = median_seconds(work).await?;
+    let mut line = format!("{name:<24} {seconds:.3} s");
+    if let Some(items) = items {
+        line += &format!(" ({:.0} k/s)", items as f64 / seconds / 1e3);
+    }
+    if let Some(Peer { forms, .. }) = peer {
+        let (written, as_written) = forms.first().context("a peer tries one form at least")?;
+        let (form, best) = forms.iter().min_by(|one, other| one.1.total_cmp(&other.1)).context("one form")?;
+        line += &format!("; peer as written {as_written:.3} s ({written}), best {best:.3} s ({form})");
+        line += &format!("; {:.2} x as written, {:.2} x best", seconds / as_written, seconds / best);
+    }
+    println!("{line}");
+    Ok(())
+}
+
+async fn median_seconds(mut work: impl AsyncFnMut() -> Result<()>) -> Result<f64> {
+    let mut seconds = Vec::with_capacity(RUNS);
+    for _ in 0..RUNS {
+        let started = Instant::now();
+        work().await?;
+        seconds.push(started.elapsed().as_secs_f64());
+    }
+    seconds.sort_by(f64::total_cmp);
+    Ok(seconds[RUNS / 2])
+}
