@@ -4,7 +4,6 @@ use anyhow::Result;
 use arrow::array::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
 use clap::ValueEnum;
-use serde_json::Value;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -35,7 +34,14 @@ pub fn status(text: &str) {
 }
 
 pub fn error(error: &anyhow::Error) -> ExitCode {
-    status(&format!("error: {error:#}"));
+    let mut text = error.to_string();
+    // Causes that the message quotes already are not said twice.
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(cause.trim()) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    status(&format!("error: {}", text.trim_end()));
     ExitCode::FAILURE
 }
 
@@ -70,9 +76,4 @@ pub fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
-}
-
-/// JSON's null for what is not there.
-pub fn optional(value: Option<f64>) -> Value {
-    value.map_or(Value::Null, Value::from)
 }

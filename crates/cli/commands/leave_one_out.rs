@@ -1,8 +1,8 @@
-use crate::context::{Context, Place};
+use crate::context::Context;
 use crate::print::{self, Format};
 use anyhow::Result;
 use clap::Args;
-use pipeline::LeaveOneOutOptions;
+use pipeline::{LeaveOneOutOptions, Task};
 use std::path::PathBuf;
 
 /// Train and judge next-item prediction on a public interaction file: last item test, the one before it validation,
@@ -24,15 +24,16 @@ pub struct Arguments {
     /// Where the run is left: weights, vocabulary, config, history.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    #[command(flatten)]
-    place: Place,
+    /// Folder whose models/ may hold the task.
+    #[arg(long, short, default_value = ".", value_name = "DIR")]
+    project: PathBuf,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { file, task, epochs, seed, out, place, format } = arguments;
-    let task = context.task(&place, &task)?;
+    let Arguments { file, task, epochs, seed, out, project, format } = arguments;
+    let task = Task::read(&task, &project)?;
     let options = LeaveOneOutOptions { epochs, seed, work: super::work(out)?, interrupted: context.interrupted() };
     let evaluation = pipeline::leave_one_out(&file, &task, &options, &context.progress()).await?;
     print::report(format, &evaluation, || super::evaluate::text(&evaluation))

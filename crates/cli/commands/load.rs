@@ -15,7 +15,8 @@ pub struct Arguments {
     /// Files or globs (quote globs, so that the shell leaves them alone).
     #[arg(required = true, value_name = "FILES")]
     files: Vec<String>,
-    /// A first, historical load: each row counts as known when it happened, not from now on.
+    /// A first, historical load: each row counts as known when it happened. Without it, from now on, unless
+    /// the staging SQL takes the time from the source.
     #[arg(long)]
     history: bool,
     /// The files have no header line: these are their columns.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use pipeline::ScoreOptions;
 
-/// Score every customer with a task's newest run and append the scores as tables.
+/// Score every customer who has ever completed an order with a task's newest run and append the scores as tables.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  perennial score churn next_purchase clv\n  perennial score churn --as-of 2024-10-01")]
 pub struct Arguments {
@@ -18,8 +18,8 @@ pub struct Arguments {
     #[arg(long)]
     run: Option<String>,
     /// How many products are written for each customer's next purchase.
-    #[arg(long, default_value_t = pipeline::DEFAULT_TOP)]
-    top: usize,
+    #[arg(long, default_value_t = pipeline::DEFAULT_TOP as u64, value_parser = clap::value_parser!(u64).range(1..))]
+    top: u64,
     #[command(flatten)]
     place: Place,
     #[arg(long, value_enum, default_value_t)]
@@ -30,7 +30,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { tasks, as_of, run, top, place, format } = arguments;
     let tasks = tasks.iter().map(|task| context.task(&place, task)).collect::<Result<Vec<_>>>()?;
     let warehouse = context.open(&place).await?;
-    let options = ScoreOptions { as_of: as_of.as_deref().map(pipeline::parse_time).transpose()?, run, top };
+    let options = ScoreOptions { as_of: as_of.as_deref().map(pipeline::parse_time).transpose()?, run, top: top as usize };
     let report = pipeline::score(&warehouse, &tasks, &options, &context.progress()).await?;
     print::report(format, &report, || {
         let lines = report.tables.iter().map(|t| format!("{}: {} rows by run {}\n", t.table, t.rows, t.run_id));

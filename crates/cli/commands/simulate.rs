@@ -9,10 +9,13 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  perennial simulate --out shop\n  perennial simulate --customers 5000 --control --out control")]
 pub struct Arguments {
+    /// How many customers.
     #[arg(long, default_value_t = 20_000)]
     customers: u64,
+    /// How long the shop is watched.
     #[arg(long, default_value_t = 24)]
     months: u32,
+    /// The same seed gives the same bytes.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// The truth's horizon in days.

@@ -15,11 +15,14 @@ use std::path::PathBuf;
 pub struct Arguments {
     /// The query; from --file or standard input without it.
     query: Option<String>,
+    /// A file that holds the query.
     #[arg(long, conflicts_with = "query", value_name = "FILE")]
     file: Option<PathBuf>,
-    #[arg(long, value_enum, default_value_t)]
+    /// How rows are printed.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "out")]
     format: Rows,
-    /// Write the result to a file, whole or not at all; its ending chooses the format (csv, json, parquet).
+    /// Write the result to a file, whole or not at all; its ending chooses the format: .csv, .json (one object a line)
+    /// or .parquet.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Read an older snapshot of the whole warehouse.
@@ -31,22 +34,18 @@ pub struct Arguments {
     place: Place,
 }
 
-/// How rows are written. Parquet needs --out.
+/// How rows are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, ValueEnum)]
 enum Rows {
     #[default]
     Table,
     Csv,
     Json,
-    Parquet,
 }
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { query, file, format, out, snapshot, spine, place } = arguments;
     let query = text(query, file)?;
-    if format == Rows::Parquet && out.is_none() {
-        bail!("--format parquet writes a file: say where with --out FILE");
-    }
     let warehouse = context.open(&place).await?;
     let (spine, horizon_days) = spine.parse()?;
     let options = SqlOptions { snapshot, spine, horizon_days };
@@ -83,8 +82,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
                 header = false;
             }
         }
-        Rows::Json | Rows::Parquet => {
-            let mut writer = arrow::json::ArrayWriter::new(Vec::new());
+        Rows::Json => {
+            let nulls = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
+            let mut writer = nulls.build::<_, arrow::json::writer::JsonArray>(Vec::new());
             while let Some(batch) = stream.next().await {
                 writer.write(&batch?)?;
             }

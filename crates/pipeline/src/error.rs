@@ -58,7 +58,7 @@ pub enum Error {
     NoTruth { customer: String },
     #[error("the core tables are empty: load files and run `perennial build` first")]
     NoFacts,
-    #[error("interrupted; what was finished is kept, the same command goes on from there")]
+    #[error("interrupted; what was finished is kept (training goes on from its last epoch with --resume)")]
     Interrupted,
 }
 

@@ -40,6 +40,9 @@
 //! # runtime.block_on(shop(folder.path())).unwrap();
 //! ```
 
+// Errors end a stage; they are never made in a loop, where their size would count.
+#![allow(clippy::result_large_err)]
+
 #[cfg(feature = "train")]
 mod baselines;
 mod checks;

@@ -73,11 +73,14 @@ impl Plan {
         write_json(&folder.join(PLAN), self)
     }
 
-    /// The newest unfinished run of this task, as it is configured now, on this warehouse.
-    pub(crate) fn unfinished(warehouse: &Warehouse, task: &Task, work: &Path) -> Option<Plan> {
+    /// The newest unfinished run of this task, as it is configured now, on this warehouse. One that never reached a
+    /// checkpoint counts only on the snapshot asked for: there is nothing of it to keep, and newer data may help.
+    pub(crate) fn unfinished(warehouse: &Warehouse, task: &Task, snapshot: u64, work: &Path) -> Option<Plan> {
         let entries = std::fs::read_dir(work).ok()?;
         let plans = entries.filter_map(|entry| read_json::<Plan>(&entry.ok()?.path().join(PLAN)));
-        let ours = plans.filter(|plan| plan.task == *task && plan.warehouse == warehouse.store().url().as_str());
+        let is_ours = |plan: &Plan| plan.task == *task && plan.warehouse == warehouse.store().url().as_str();
+        let is_begun = |plan: &Plan| plan.snapshot == snapshot || trainer::has_checkpoint(&plan.folder(work));
+        let ours = plans.filter(|plan| is_ours(plan) && is_begun(plan));
         // Run ids begin with their time.
         ours.max_by(|a, b| a.run_id.cmp(&b.run_id))
     }

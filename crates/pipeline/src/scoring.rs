@@ -58,7 +58,8 @@ pub async fn score(
     options: &ScoreOptions,
     progress: &dyn Progress,
 ) -> Result<ScoreReport> {
-    let snapshot = warehouse.store().snapshot().await?.id;
+    let read = warehouse.store().snapshot().await?;
+    let snapshot = read.id;
     let spine = options.as_of.map_or(Spine::Default, Spine::AsOf);
     let session = dataset::session(warehouse, snapshot, spine, None).await?;
     let query = "SELECT customer_id, as_of FROM spine ORDER BY customer_id";
@@ -83,9 +84,12 @@ pub async fn score(
             tables.push((table, vec![batch]));
         }
     }
-    // The same customers, cut-off and runs on the same snapshot are one score, however often a kill repeats it.
+    // The same runs at the same cut-off of the same core tables are one score, however often a kill or an idle night
+    // repeats it.
+    let core = read.tables.iter().filter(|(name, _)| name.starts_with("core."));
+    let core: Vec<String> = core.map(|(name, version)| format!("{name}@{version}")).collect();
     let ids: Vec<&str> = runs.iter().map(|table| table.run_id.as_str()).collect();
-    let transaction = format!("score:{snapshot}:{as_of}:{}:{}", options.top, ids.join("+"));
+    let transaction = format!("score:{}:{as_of}:{}:{}", core.join("+"), options.top, ids.join("+"));
     let snapshot = warehouse.append(tables, &transaction, "score").await?.id;
     Ok(ScoreReport { as_of: date(as_of), snapshot, tables: runs })
 }

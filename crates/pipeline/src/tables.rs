@@ -1,6 +1,6 @@
 //! From files to tables to rows: init, open, load, build, describe, sql, features.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -179,6 +179,7 @@ pub async fn sql_to_file(
 
 /// All features of every spine row; with a horizon the labels too.
 pub async fn features(warehouse: &Warehouse, options: &SqlOptions) -> Result<Query> {
+    must_have_facts(warehouse).await?;
     sql(warehouse, features_query(options), options).await
 }
 
@@ -189,7 +190,13 @@ pub async fn features_to_file(
     file: &Path,
     progress: &dyn Progress,
 ) -> Result<u64> {
+    must_have_facts(warehouse).await?;
     sql_to_file(warehouse, features_query(options), options, file, progress).await
+}
+
+async fn must_have_facts(warehouse: &Warehouse) -> Result<()> {
+    let clock = warehouse.clock(&warehouse.store().snapshot().await?).await?;
+    clock.map(drop).ok_or(Error::NoFacts)
 }
 
 fn features_query(options: &SqlOptions) -> &'static str {

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
-pub const MICROS_PER_DAY: i64 = 86_400_000_000;
+pub(crate) const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// The time that `2024-10-01`, `2024-10-01T12:30:00` or RFC 3339 with an offset names; UTC without an offset.
 pub fn parse_time(text: &str) -> Result<DateTime<Utc>> {
@@ -22,7 +22,7 @@ pub fn parse_time(text: &str) -> Result<DateTime<Utc>> {
 }
 
 /// A time for messages and reports: the date alone at midnight.
-pub fn date(micros: i64) -> String {
+pub(crate) fn date(micros: i64) -> String {
     let Some(time) = DateTime::from_timestamp_micros(micros) else { return format!("{micros} µs") };
     match micros % MICROS_PER_DAY {
         0 => time.format("%Y-%m-%d").to_string(),

@@ -40,10 +40,15 @@ pub async fn train(warehouse: &Warehouse, task: &Task, options: &TrainOptions, p
     let plan = plan(warehouse, &task, options).await?;
     let folder = plan.folder(&options.work);
     let config = config(&task)?;
-    let data = Data::read(warehouse, &plan, config.length(), progress).await?;
-    progress.start(&format!("train {}", task.name), None);
-    // Training keeps this thread busy for minutes; the runtime moves its other work away.
-    let trained = tokio::task::block_in_place(|| fit(&config, &data, &folder, options, progress))?;
+    let trained = match read_and_fit(warehouse, &plan, &config, &folder, options, progress).await {
+        Ok(trained) => trained,
+        Err(Error::Interrupted) => return Err(Error::Interrupted),
+        Err(error) => {
+            // What failed would fail again from the same place: the next training starts anew, perhaps on better data.
+            std::fs::remove_dir_all(&folder).map_err(Error::file(&folder))?;
+            return Err(error);
+        }
+    };
     let run = Run {
         run_id: plan.run_id.clone(),
         task: task.name.clone(),
@@ -55,6 +60,20 @@ pub async fn train(warehouse: &Warehouse, task: &Task, options: &TrainOptions, p
     progress.finish(&format!("best epoch {} of {}", run.best_epoch, run.epochs));
     finish(warehouse, &run, &trained, &folder).await?;
     Ok(run)
+}
+
+async fn read_and_fit(
+    warehouse: &Warehouse,
+    plan: &Plan,
+    config: &trainer::Config,
+    folder: &Path,
+    options: &TrainOptions,
+    progress: &dyn Progress,
+) -> Result<trainer::Trained> {
+    let data = Data::read(warehouse, plan, config.length(), progress).await?;
+    progress.start(&format!("train {}", plan.task.name), None);
+    // Training keeps this thread busy for minutes; the runtime moves its other work away.
+    tokio::task::block_in_place(|| fit(config, &data, folder, options, progress))
 }
 
 /// The trainer's configuration of a task.
@@ -81,14 +100,14 @@ fn with_overrides(task: &Task, options: &TrainOptions) -> Task {
 }
 
 async fn plan(warehouse: &Warehouse, task: &Task, options: &TrainOptions) -> Result<Plan> {
-    if options.resume
-        && let Some(plan) = Plan::unfinished(warehouse, task, &options.work)
-    {
-        return Ok(plan);
-    }
     let seed = config(task)?.seed();
     task.label()?;
     let snapshot = warehouse.store().snapshot().await?;
+    if options.resume
+        && let Some(plan) = Plan::unfinished(warehouse, task, snapshot.id, &options.work)
+    {
+        return Ok(plan);
+    }
     let clock = warehouse.clock(&snapshot).await?.ok_or(Error::NoFacts)?;
     let plan = Plan::new(warehouse, task, snapshot.id, seed, Cutoffs::plan(task, &clock)?);
     plan.save(&options.work)?;

@@ -32,4 +32,4 @@ pub use dataset::Dataset;
 pub use error::{Error, Result};
 pub use fit::{Progress, TrainOptions, Trained, train};
 pub use predict::{Model, NextPurchase, Predictions, TimeToNext, Value};
-pub use run::EpochMetrics;
+pub use run::{EpochMetrics, has_checkpoint};

@@ -124,6 +124,11 @@ impl RunFolder {
     }
 }
 
+/// Whether a run folder has finished an epoch, so that there is something to go on with.
+pub fn has_checkpoint(run: &Path) -> bool {
+    RunFolder::new(run).checkpoint().exists()
+}
+
 /// Writes a file so that it is there whole or not at all.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut partial = path.as_os_str().to_owned();

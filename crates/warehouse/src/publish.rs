@@ -65,7 +65,10 @@ fn select(described: &Described, columns: &[String]) -> String {
     let columns: Vec<String> = columns.iter().map(|name| format!("\"{name}\"")).collect();
     let table = format!("{}.{}", described.schema, described.name);
     let newest = match described.schema.as_str() {
-        "scores" => format!(" WHERE scored_at = (SELECT max(scored_at) FROM {table})"),
+        // The newest cut-off first: a backfill of an old one must not hide it.
+        "scores" => format!(
+            " WHERE (as_of, scored_at) = (SELECT as_of, scored_at FROM {table} ORDER BY as_of DESC, scored_at DESC LIMIT 1)"
+        ),
         _ => String::new(),
     };
     format!("SELECT {} FROM {table}{newest}", columns.join(", "))

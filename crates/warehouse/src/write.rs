@@ -99,7 +99,9 @@ impl Writer {
                 writer.write(&RecordBatch::new_empty(Arc::clone(schema)))?;
                 Writer::Csv(Box::new(writer))
             }
-            FileFormat::JsonLines => Writer::JsonLines(Box::new(json::LineDelimitedWriter::new(file))),
+            FileFormat::JsonLines => {
+                Writer::JsonLines(Box::new(json::WriterBuilder::new().with_explicit_nulls(true).build(file)))
+            }
             FileFormat::Parquet => {
                 let zstd = Compression::ZSTD(ZstdLevel::default());
                 let properties = WriterProperties::builder().set_compression(zstd).build();

@@ -18,7 +18,7 @@ const QUERIES: [&str; 5] = [
     "SELECT task, model, metric, round(value, 4) AS value FROM models.metrics WHERE split = 'test' AND metric IN ('auc', 'ndcg@10', 'spearman') ORDER BY task, metric, value DESC",
 ];
 
-pub fn run_all(workspace: &Path, arguments: &[String]) -> Outcome {
+pub(crate) fn run_all(workspace: &Path, arguments: &[String]) -> Outcome {
     let Options { customers, folder } = Options::parse(workspace, arguments)?;
     run(cargo(workspace).args(["build", "--quiet"]))?;
     let perennial = |arguments: &[&str]| -> Outcome {

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::{env, fs};
 
 const VERSION: &str = "2.11.0";
-/// Wheels that together hold the CPU half of libtorch: (requirement, files taken from it).
+/// Wheels that together hold the CPU half of libtorch.
 const WHEELS: [&str; 3] = ["torch==2.11.0", "nvidia-cuda-runtime==13.0.*", "nvidia-cuda-cupti==13.0.*"];
 const PLATFORMS: [&str; 4] =
     ["manylinux_2_28_x86_64", "manylinux_2_25_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"];
@@ -41,7 +41,7 @@ if wanted:
 "#;
 
 /// Makes sure that libtorch is there and that cargo knows where.
-pub fn ensure(workspace: &Path) -> Outcome {
+pub(crate) fn ensure(workspace: &Path) -> Outcome {
     let cached = cache()?.join(format!("libtorch-{VERSION}"));
     // Cargo's [env] hands our own setting back to us as LIBTORCH: only another path is the user's.
     let users = env::var_os("LIBTORCH").map(PathBuf::from).filter(|path| *path != cached);
@@ -85,7 +85,9 @@ fn fetch(target: &Path) -> Outcome {
         let mut pip = Command::new(python());
         pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--implementation", "cp"]);
         pip.args(["--python-version", "311", "--dest"]).arg(&wheels);
-        PLATFORMS.iter().for_each(|platform| drop(pip.args(["--platform", platform])));
+        for platform in PLATFORMS {
+            pip.args(["--platform", platform]);
+        }
         run(pip.arg(wheel))?;
     }
     let partial = parent.join(format!("libtorch-{VERSION}.partial-{}", std::process::id()));
