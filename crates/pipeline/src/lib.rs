@@ -3,7 +3,7 @@
 //!
 //! ```
 //! # async fn shop(folder: &std::path::Path) -> pipeline::Result<()> {
-//! use pipeline::{LoadOptions, ScoreOptions, Silent, SqlOptions, Task, TrainOptions};
+//! use pipeline::{LoadOptions, Silent, SqlOptions};
 //!
 //! let url = folder.join("shop").display().to_string();
 //! pipeline::init(&url, pipeline::DEFAULT_BUCKETS, []).await?;
@@ -19,6 +19,7 @@
 //!
 //! # #[cfg(feature = "train")]
 //! # {
+//! use pipeline::{ScoreOptions, Task, TrainOptions};
 //! let churn = Task::read("churn", folder)?;
 //! let work = TrainOptions { work: folder.join("training"), ..TrainOptions::default() };
 //! pipeline::train(&shop, &churn, &work, &Silent).await?;

@@ -66,9 +66,10 @@ fn select(described: &Described, columns: &[String]) -> String {
     let table = format!("{}.{}", described.schema, described.name);
     let newest = match described.schema.as_str() {
         // The newest cut-off first: a backfill of an old one must not hide it.
-        "scores" => format!(
-            " WHERE (as_of, scored_at) = (SELECT as_of, scored_at FROM {table} ORDER BY as_of DESC, scored_at DESC LIMIT 1)"
-        ),
+        "scores" => {
+            let newest = format!("as_of = (SELECT max(as_of) FROM {table})");
+            format!(" WHERE {newest} AND scored_at = (SELECT max(scored_at) FROM {table} WHERE {newest})")
+        }
         _ => String::new(),
     };
     format!("SELECT {} FROM {table}{newest}", columns.join(", "))
