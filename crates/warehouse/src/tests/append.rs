@@ -11,6 +11,7 @@ fn scores(customer: &str, at: i64) -> RecordBatch {
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("customer_id", Arc::new(StringArray::from(vec![customer]))),
         ("p_churn", Arc::new(Float64Array::from(vec![0.25]))),
+        ("as_of", Arc::new(TimestampMicrosecondArray::from(vec![at]).with_timezone("UTC"))),
         ("scored_at", Arc::new(TimestampMicrosecondArray::from(vec![at]).with_timezone("UTC"))),
     ];
     RecordBatch::try_from_iter(columns).unwrap()
