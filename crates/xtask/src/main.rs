@@ -54,6 +54,12 @@ fn cargo(workspace: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // The outer cargo set LIBTORCH for us; the inner one reads it from .cargo/libtorch.toml as it is now.
     command.current_dir(workspace).env_remove("LIBTORCH");
+    // The outer cargo describes this package in the environment. Build scripts that watch those variables (ring's does)
+    // would run again, and all of DataFusion with them, whenever `cargo xtask` and plain `cargo` take turns.
+    let of_this_package = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_this_package)) {
+        command.env_remove(name);
+    }
     command
 }
 
