@@ -1,10 +1,10 @@
 //! Defines [`Publisher`]: tables as flat folders of plain Parquet, for tools that know nothing of this program.
 //!
-//! A publish takes a number `n` that nobody had, writes everything below `v=<n>/`, marks it whole with
-//! `v=<n>/_manifest.json`, and only then puts `_latest.json`, which says the same. Whoever reads `_latest.json` first
+//! A publish takes a number `n` that nobody had, writes everything below `v<n>/`, marks it whole with
+//! `v<n>/_manifest.json`, and only then puts `_latest.json`, which says the same. Whoever reads `_latest.json` first
 //! and then the files that it names sees one version, however many publishes are running or were killed.
 //!
-//! `current/` is for tools that can only point at a fixed path. In a local folder it is a link to `v=<n>`, swapped by
+//! `current/` is for tools that can only point at a fixed path. In a local folder it is a link to `v<n>`, swapped by
 //! one rename. Object stores have neither, so there `current/<table>.parquet` is a copy of a table that has one file:
 //! each table whole, but not all of them at once; a larger table is not there.
 
@@ -211,8 +211,9 @@ impl Publication {
     }
 }
 
+/// Not `v=<n>`: readers that look for hive partitions would see a column `v`.
 fn folder(version: u64) -> String {
-    format!("v={version}")
+    format!("v{version}")
 }
 
 async fn latest(root: &Root) -> Result<Option<PublishedVersion>> {
@@ -226,7 +227,7 @@ async fn latest(root: &Root) -> Result<Option<PublishedVersion>> {
 /// The numbers that publishes took, whole or not.
 async fn versions(root: &Root) -> Result<BTreeSet<u64>> {
     let folders = root.folders("").await?;
-    Ok(folders.iter().filter_map(|name| name.strip_prefix("v=")?.parse().ok()).collect())
+    Ok(folders.iter().filter_map(|name| name.strip_prefix('v')?.parse().ok()).collect())
 }
 
 async fn delete(root: &Root, rel: &str) -> Result<()> {

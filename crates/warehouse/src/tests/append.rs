@@ -72,6 +72,6 @@ async fn marts_and_the_newest_scores_are_published_without_personal_data() {
     let all = PublishOptions { personal_data: true };
     let published = shop.warehouse.publish(&publisher, &session, all).await.unwrap();
     assert_eq!(published.version, 2);
-    let dictionary = std::fs::read_to_string(target.join("v=2/_dictionary.json")).unwrap();
+    let dictionary = std::fs::read_to_string(target.join("v2/_dictionary.json")).unwrap();
     assert!(dictionary.contains("\"email\""));
 }
