@@ -64,7 +64,10 @@ fn work(given: Option<PathBuf>) -> Result<PathBuf> {
 fn build_text(report: &BuildReport) -> String {
     let staged: Vec<Vec<String>> =
         report.staged.iter().map(|s| vec![format!("{}/{}", s.source, s.table), s.rows.to_string()]).collect();
-    let mut text = crate::print::columns(&["staging", "rows added"], &staged);
+    let mut text = match staged.is_empty() {
+        true => "nothing new to build\n".to_string(),
+        false => crate::print::columns(&["staging", "rows added"], &staged),
+    };
     if !report.set_aside.is_empty() {
         let rows: Vec<Vec<String>> = report
             .set_aside
@@ -73,6 +76,10 @@ fn build_text(report: &BuildReport) -> String {
             .collect();
         text.push('\n');
         text.push_str(&crate::print::columns(&["set aside from", "rows", "why"], &rows));
+    }
+    for table in &report.unread {
+        let file = format!("sql/staging/{}/<core table>.sql", table.trim_start_matches("raw."));
+        text.push_str(&format!("{table} goes nowhere: no staging file reads it, as {file} could\n"));
     }
     text + &format!("snapshot {}\n", report.snapshot)
 }

@@ -88,6 +88,8 @@ pub struct BuildReport {
     pub staged: Vec<Staged>,
     /// Staging files that did not run, and why.
     pub skipped: Vec<Skipped>,
+    /// Raw tables that no staging file reads: their rows go nowhere.
+    pub unread: Vec<String>,
     /// Raw rows left out, and why.
     pub set_aside: Vec<SetAside>,
     pub snapshot: u64,
@@ -130,6 +132,7 @@ pub async fn build(warehouse: &Warehouse, progress: &dyn Progress) -> Result<Bui
     Ok(BuildReport {
         staged,
         skipped: skipped.collect(),
+        unread: built.unread,
         set_aside: set_aside
             .map(|s| SetAside { source: s.source, table: s.core_table, reason: s.reason, rows: s.rows })
             .collect(),

@@ -3,8 +3,8 @@
 //! twice.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef};
@@ -16,6 +16,7 @@ use crate::catalog::{Definition, SET_ASIDE_TABLE};
 use crate::conform::{canonical_ids, conform};
 use crate::ddl::Columns;
 use crate::error::{Error, Result};
+use crate::faults::Faults;
 use crate::session::{Batches, SessionOptions};
 
 /// What a build did.
@@ -25,6 +26,8 @@ pub struct BuildReport {
     pub built: Vec<Built>,
     /// Staging files that did not run.
     pub skipped: Vec<Skipped>,
+    /// Raw tables that no staging file reads: their rows go nowhere.
+    pub unread: Vec<String>,
     /// Raw rows left out by these runs.
     pub set_aside: Vec<SetAside>,
     /// The newest snapshot; a new one if a core table changed.
@@ -97,8 +100,11 @@ impl Warehouse {
                 built.extend(run);
             }
         }
+        let is_read = |name: &String| self.catalog().staging().any(|staging| staging.reads.contains(name));
+        let raw = before.tables.keys().filter(|name| name.starts_with("raw."));
+        let unread = raw.filter(|name| !is_read(name)).cloned().collect();
         let snapshot = self.store().commit_snapshot("build", versions).await?;
-        Ok(BuildReport { built, skipped, set_aside, snapshot })
+        Ok(BuildReport { built, skipped, unread, set_aside, snapshot })
     }
 
     /// What a staging file needs to run, or why it can't.
@@ -205,7 +211,7 @@ impl Step<'_> {
         names
     }
 
-    /// The staged rows as rows of the target, counted into `rows`; ends with an error if one lacks a required value.
+    /// The staged rows as rows of the target, counted into `rows`; ends with an error if one of them can't be.
     fn core_rows<'a>(
         &'a self,
         batches: Batches,
@@ -213,16 +219,12 @@ impl Step<'_> {
         rows: &'a AtomicU64,
         mut set_aside: Option<&'a mut Vec<SetAside>>,
     ) -> impl Stream<Item = Result<RecordBatch>> + Send + 'a {
-        let (columns, required) = (Arc::clone(columns), self.required(columns));
-        let missing: Arc<Vec<AtomicU64>> = Arc::new(required.iter().map(|_| AtomicU64::new(0)).collect());
-        let counts = Arc::clone(&missing);
-        let names = required.clone();
+        let columns = Arc::clone(columns);
+        let faults = Arc::new(Mutex::new(Faults::new(self.target, self.required(&columns))));
+        let seen = Arc::clone(&faults);
         let converted = batches.map(move |batch| {
             let batch = self.convert(&batch.map_err(|e| self.fail(e.to_string()))?, &columns)?;
-            for (name, missing) in names.iter().zip(missing.iter()) {
-                let nulls = batch.column_by_name(name).map_or(0, |column| column.null_count());
-                missing.fetch_add(nulls as u64, Ordering::Relaxed);
-            }
+            faults.lock().unwrap_or_else(PoisonError::into_inner).count(&batch);
             rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
             if let Some(set_aside) = set_aside.as_deref_mut() {
                 set_aside.extend(reasons(&batch));
@@ -231,12 +233,8 @@ impl Step<'_> {
         });
         // Only at the end, so that the message can say how many rows it is about; the append then fails as a whole.
         let verdict = stream::once(async move {
-            let broken = required.iter().zip(counts.iter()).map(|(name, count)| (name, count.load(Ordering::Relaxed)));
-            let broken: Vec<_> = broken.filter(|(_, count)| *count > 0).collect();
-            broken.first().map(|(name, count)| {
-                let advice = "leave them out, and count them in set_aside.sql; nothing was built of it";
-                Err(self.fail(format!("{count} rows have no {name}: {advice}")))
-            })
+            let verdict = seen.lock().unwrap_or_else(PoisonError::into_inner).verdict();
+            verdict.map(|problem| Err(self.fail(problem)))
         });
         converted.chain(verdict.filter_map(|error| async move { error }))
     }

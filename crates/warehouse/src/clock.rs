@@ -57,7 +57,7 @@ async fn clock(store: &store::Store, catalog: &Catalog, snapshot: &Snapshot) -> 
 }
 
 /// A core table about customers whose rows are not the customers themselves.
-fn is_fact(definition: &Definition) -> bool {
+pub(crate) fn is_fact(definition: &Definition) -> bool {
     let has = |name: &str| definition.columns.as_ref().is_some_and(|columns| columns.index_of(name).is_ok());
     let is_attribute = definition.header.key == [CUSTOMER_ID];
     definition.schema == "core"

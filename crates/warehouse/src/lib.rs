@@ -12,6 +12,7 @@ mod conform;
 mod ddl;
 mod describe;
 mod error;
+mod faults;
 mod guard;
 mod header;
 mod infer;

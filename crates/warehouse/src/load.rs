@@ -25,6 +25,10 @@ pub const SYSTEM_COLUMNS: [&str; 4] = ["_source", "_file", "_row", "_loaded_at"]
 /// Batches on their way from the reader to the writer.
 const BATCHES_IN_FLIGHT: usize = 4;
 
+/// What a file's Delta transaction says of how it was loaded: its rows known from the load on, or when they happened.
+const AS_NEWS: i64 = 1;
+const AS_HISTORY: i64 = 2;
+
 /// How files are to be read and marked.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
@@ -96,14 +100,14 @@ impl Warehouse {
             rows.store(count, Ordering::Relaxed);
             progress(count);
         };
-        let (incoming, skipped) = new_files(table, latest.as_ref(), inspected).await?;
+        let (incoming, skipped) = new_files(table, latest.as_ref(), inspected, options).await?;
         let version = match (incoming.is_empty(), &latest) {
             // A load killed before its snapshot has left its commit: the snapshot is all that is missing.
             (true, Some(latest)) => latest.version,
             (true, None) => return Err(no_rows(table)),
             (false, _) => {
                 let schema = target_schema(&pinned, &incoming)?;
-                let transactions = transactions(table, latest.as_ref(), &incoming).await?;
+                let transactions = transactions(table, latest.as_ref(), &incoming, options).await?;
                 let operation = format!("load {table}: {} files", incoming.len());
                 let append = Append { operation, schema: Arc::clone(&schema), transactions };
                 let reader = Reader {
@@ -186,14 +190,20 @@ async fn new_files(
     table: &str,
     latest: Option<&Table>,
     inspected: Vec<(PathBuf, Inspection)>,
+    options: &LoadOptions,
 ) -> Result<(Vec<Incoming>, Vec<PathBuf>)> {
     let (mut incoming, mut skipped, mut seen): (Vec<Incoming>, _, _) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (path, inspection) in inspected {
         let known = match latest {
-            Some(latest) => latest.transaction(&file_transaction(table, &inspection.sha256)).await?.is_some(),
-            None => false,
+            Some(latest) => latest.transaction(&file_transaction(table, &inspection.sha256)).await?,
+            None => None,
         };
-        if known || !seen.insert(inspection.sha256.clone()) {
+        if options.history && known == Some(AS_NEWS) {
+            let problem = "its rows are there already, loaded without --history: they count as known from that load on. \
+                To have them known when they happened, start a new warehouse";
+            return Err(Error::File { file: path.display().to_string(), problem: problem.into() });
+        }
+        if known.is_some() || !seen.insert(inspection.sha256.clone()) {
             skipped.push(path);
             continue;
         }
@@ -207,14 +217,20 @@ async fn new_files(
     Ok((incoming, skipped))
 }
 
-async fn transactions(table: &str, latest: Option<&Table>, incoming: &[Incoming]) -> Result<Vec<(String, i64)>> {
+async fn transactions(
+    table: &str,
+    latest: Option<&Table>,
+    incoming: &[Incoming],
+    options: &LoadOptions,
+) -> Result<Vec<(String, i64)>> {
     let mut names: BTreeMap<String, i64> = BTreeMap::new();
     for file in incoming {
         let name = file_name(&file.path);
         let before = times_loaded(table, latest, &name).await?;
         *names.entry(name).or_insert(before) += 1;
     }
-    let files = incoming.iter().map(|file| (file_transaction(table, &file.inspection.sha256), 1));
+    let how = if options.history { AS_HISTORY } else { AS_NEWS };
+    let files = incoming.iter().map(|file| (file_transaction(table, &file.inspection.sha256), how));
     Ok(files.chain(names.into_iter().map(|(name, times)| (name_transaction(table, &name), times))).collect())
 }
 

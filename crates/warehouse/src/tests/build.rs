@@ -34,6 +34,15 @@ async fn raw_rows_become_core_rows_once() {
 }
 
 #[tokio::test]
+async fn a_raw_table_that_nothing_reads_is_named() {
+    let shop = Shop::tiny().await;
+    let file = shop.write("orders.csv", TINY_ORDERS);
+    shop.load("raw.tiny_orders", slice::from_ref(&file)).await.unwrap();
+    shop.load("raw.till_orders", &[file]).await.unwrap();
+    assert_eq!(shop.warehouse.build().await.unwrap().unread, ["raw.till_orders"]);
+}
+
+#[tokio::test]
 async fn late_rows_are_added_and_keep_when_they_were_known() {
     let shop = Shop::tiny().await;
     let first = shop.write("orders.csv", TINY_ORDERS);
@@ -91,7 +100,7 @@ async fn only_new_files_of_the_driver_count_and_others_are_read_whole() {
 #[tokio::test]
 async fn staging_mistakes_name_file_column_and_what_there_is() {
     let clocks = "at AS event_time, at AS known_time";
-    let cases: [(&str, &[&str]); 6] = [
+    let cases: [(&str, &[&str]); 7] = [
         (
             &format!("SELECT id AS order_id, {clocks}, id AS nonsense FROM raw.tiny_x"),
             &["nonsense", "core.orders", "order_id"],
@@ -105,6 +114,10 @@ async fn staging_mistakes_name_file_column_and_what_there_is() {
         (
             "SELECT id AS order_id, nullif(at, at) AS event_time, at AS known_time FROM raw.tiny_x",
             &["2 rows", "event_time"],
+        ),
+        (
+            "SELECT id AS order_id, at + INTERVAL '900 years' AS event_time, at AS known_time FROM raw.tiny_x WHERE id = 2",
+            &["1 rows lie in the future, with event_time up to 2926-01-02 00:00:00", "set_aside.sql"],
         ),
         (&format!("SELECT id AS order_id, {clocks} FROM raw.tiny_x JOIN raw.tiny_y USING (id)"), &["-- driver: raw."]),
     ];

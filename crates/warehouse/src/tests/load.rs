@@ -41,6 +41,21 @@ async fn the_same_content_is_loaded_once_under_any_name() {
 }
 
 #[tokio::test]
+async fn what_was_loaded_as_news_does_not_become_history() {
+    let shop = Shop::tiny().await;
+    let file = shop.write("orders.csv", TINY_ORDERS);
+    let news = LoadOptions::default();
+    let load = |options: LoadOptions| {
+        let (shop, files) = (&shop, [file.clone()]);
+        async move { shop.warehouse.load("raw.tiny_orders", &files, &options, &|_| {}).await }
+    };
+    load(news.clone()).await.unwrap();
+    let history = LoadOptions { history: true, ..news.clone() };
+    assert_says(load(history).await, &["orders.csv", "loaded without --history", "new warehouse"]);
+    assert_eq!(load(news).await.unwrap().skipped.len(), 1);
+}
+
+#[tokio::test]
 async fn a_name_that_comes_again_with_other_rows_stays_distinct() {
     let shop = Shop::tiny().await;
     for (folder, amount) in [("mon", 1), ("tue", 2), ("wed", 3)] {
