@@ -9,6 +9,7 @@ mod support;
 use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
 use futures::StreamExt;
+use pipeline::TIMELINE;
 use sequences::{Field, Sequences, SequencesBuilder};
 use shop::Shop;
 use std::collections::BTreeMap;
@@ -16,8 +17,6 @@ use support::{Answer, Arguments, compare};
 use warehouse::{SessionOptions, Warehouse};
 
 const CUSTOMERS: u64 = 10_000;
-/// The order in which training reads the timeline.
-const TIMELINE: &str = include_str!("queries/timeline.sql");
 
 #[tokio::main]
 async fn main() -> Result<()> {

@@ -29,7 +29,7 @@ def sort_then_group():
 
 
 def group_then_sort():
-    values = [pl.col("event_time", "known_time"), pl.col(TEXTS).cast(pl.Categorical), pl.col("amount").cast(pl.Float32)]
+    values = [pl.col("event_time", "known_time", "superseded_at"), pl.col(TEXTS).cast(pl.Categorical), pl.col("amount").cast(pl.Float32)]
     ordered = [value.sort_by(ORDER, nulls_last=True) for value in values]
     return pl.scan_parquet(file).group_by("customer_id").agg(ordered).collect()
 

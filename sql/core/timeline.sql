@@ -1,78 +1,67 @@
--- What happened to each customer, as the sequence models read it: one row per order line, order without lines, event and touch in force.
+-- What happened to each customer, as the sequence models read it: one row per version of an order line, order without lines, event and touch.
 -- customer_id: whose history it is; rows without a customer are left out.
 -- event_time: when it happened.
--- known_time: when the company could have known the version in force.
--- kind: purchase, return (also of a whole order that fell through), touch_sent, touch_open, touch_click or the type of an event.
+-- known_time: when the company could have known this version.
+-- superseded_at: when it stopped counting, because a next version became known or the order fell through; NULL for what is in force.
+-- kind: purchase, return, cancellation (an order, for as long as it counts as fallen through), touch_sent, touch_open, touch_click or the type of an event.
 -- product_id: product concerned; NULL for none.
 -- category: category of that product, as known now; NULL for none.
 -- channel: channel on which it happened.
 -- amount: net value of a line or order, or the value of an event; NULL for none.
 WITH
 void AS (
-    SELECT order_id, event_time, known_time
+    SELECT order_id, known_time, superseded_at
     FROM core.order_versions
-    WHERE superseded_at IS NULL AND is_void
+    WHERE is_void
 ),
 
--- What an order was before it fell through, so that a history cut before that was known still shows it.
-fallen AS (
-    SELECT o.order_id, o.customer_id, o.event_time, o.known_time, o.channel, o.amount, o.status
-    FROM core.order_versions AS o
-    LEFT SEMI JOIN void AS v ON v.order_id = o.order_id
-    WHERE NOT o.is_void
-    QUALIFY row_number() OVER (PARTITION BY o.order_id ORDER BY o.known_time DESC, o.event_time DESC) = 1
-),
-
-never AS (
-    SELECT v.order_id
-    FROM void AS v
-    LEFT ANTI JOIN fallen AS f ON f.order_id = v.order_id
-),
-
-orders AS (
-    SELECT order_id, customer_id, event_time, known_time, channel, amount, status
-    FROM core.order_versions
-    WHERE superseded_at IS NULL AND NOT is_void
+-- The times in which an order that ever fell through did count: until each fall, and from when it stood again.
+standing AS (
+    SELECT order_id, lag(superseded_at) OVER (PARTITION BY order_id ORDER BY known_time) AS from_time, known_time AS until_time
+    FROM void
     UNION ALL
-    SELECT order_id, customer_id, event_time, known_time, channel, amount, status
-    FROM fallen
+    SELECT order_id, max(superseded_at) AS from_time, cast(NULL AS TIMESTAMP) AS until_time
+    FROM void
+    GROUP BY order_id
+    HAVING count(*) = count(superseded_at)
 ),
 
 lines AS (
-    SELECT order_id, customer_id, event_time, known_time, product_id, channel, amount, is_return
+    SELECT order_id, customer_id, event_time, known_time, superseded_at, product_id, channel, amount, is_return
     FROM core.line_versions
-    WHERE superseded_at IS NULL
 ),
 
-events AS (
-    SELECT customer_id, event_time, known_time, type, product_id, channel, value
-    FROM core.event_versions
-    WHERE superseded_at IS NULL
-),
-
-touches AS (
-    SELECT customer_id, event_time, known_time, kind, channel
-    FROM core.touch_versions
-    WHERE superseded_at IS NULL
-),
-
-products AS (
-    SELECT product_id, category
-    FROM core.product_versions
-    WHERE superseded_at IS NULL
+standing_lines AS (
+    SELECT l.*
+    FROM lines AS l
+    LEFT ANTI JOIN void AS v ON v.order_id = l.order_id
+    UNION ALL
+    SELECT
+        l.order_id,
+        l.customer_id,
+        l.event_time,
+        greatest(l.known_time, s.from_time) AS known_time,
+        least(l.superseded_at, s.until_time) AS superseded_at,
+        l.product_id,
+        l.channel,
+        l.amount,
+        l.is_return
+    FROM lines AS l
+    INNER JOIN standing AS s ON s.order_id = l.order_id
 ),
 
 line_facts AS (
     SELECT
-        l.customer_id,
-        l.event_time,
-        l.known_time,
-        CASE WHEN l.is_return THEN 'return' ELSE 'purchase' END AS kind,
-        l.product_id,
-        l.channel,
-        l.amount
-    FROM lines AS l
-    LEFT ANTI JOIN never AS n ON n.order_id = l.order_id
+        customer_id,
+        event_time,
+        known_time,
+        superseded_at,
+        CASE WHEN is_return THEN 'return' ELSE 'purchase' END AS kind,
+        product_id,
+        channel,
+        amount
+    FROM standing_lines
+    WHERE superseded_at IS NULL OR superseded_at > known_time
 ),
 
 -- Sources without order lines, such as a plain list of transactions, still have a history.
@@ -81,31 +70,33 @@ order_facts AS (
         o.customer_id,
         o.event_time,
         o.known_time,
+        o.superseded_at,
         CASE WHEN o.status = 'completed' THEN 'purchase' ELSE 'return' END AS kind,
         cast(NULL AS VARCHAR) AS product_id,
         o.channel,
         o.amount
-    FROM orders AS o
+    FROM core.order_versions AS o
     LEFT ANTI JOIN lines AS l ON l.order_id = o.order_id
+    WHERE NOT o.is_void
 ),
 
--- Falling through takes the whole order back, on the day on which it became known.
-fallen_facts AS (
+cancellation_facts AS (
     SELECT
-        f.customer_id,
-        greatest(f.event_time, v.event_time) AS event_time,
-        v.known_time,
-        'return' AS kind,
+        customer_id,
+        event_time,
+        known_time,
+        superseded_at,
+        'cancellation' AS kind,
         cast(NULL AS VARCHAR) AS product_id,
-        f.channel,
-        -f.amount AS amount
-    FROM fallen AS f
-    INNER JOIN void AS v ON v.order_id = f.order_id
+        channel,
+        amount
+    FROM core.order_versions
+    WHERE is_void
 ),
 
 event_facts AS (
-    SELECT customer_id, event_time, known_time, type AS kind, product_id, channel, value AS amount
-    FROM events
+    SELECT customer_id, event_time, known_time, superseded_at, type AS kind, product_id, channel, value AS amount
+    FROM core.event_versions
 ),
 
 touch_facts AS (
@@ -113,11 +104,12 @@ touch_facts AS (
         customer_id,
         event_time,
         known_time,
+        superseded_at,
         'touch_' || kind AS kind,
         cast(NULL AS VARCHAR) AS product_id,
         channel,
         cast(NULL AS DOUBLE) AS amount
-    FROM touches
+    FROM core.touch_versions
 ),
 
 facts AS (
@@ -125,17 +117,24 @@ facts AS (
     UNION ALL
     SELECT * FROM order_facts
     UNION ALL
-    SELECT * FROM fallen_facts
+    SELECT * FROM cancellation_facts
     UNION ALL
     SELECT * FROM event_facts
     UNION ALL
     SELECT * FROM touch_facts
+),
+
+products AS (
+    SELECT product_id, category
+    FROM core.product_versions
+    WHERE superseded_at IS NULL
 )
 
 SELECT
     f.customer_id,
     f.event_time,
     f.known_time,
+    f.superseded_at,
     f.kind,
     f.product_id,
     p.category,

@@ -3,16 +3,16 @@
 use crate::columns::Rows;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::task::{Head, Task};
+use crate::task::Task;
 use crate::time::utc;
 use futures::StreamExt;
 use rayon::prelude::*;
-use sequences::{Example, Field, LabelledExample, Sequences, SequencesBuilder, Target};
+use sequences::{Example, Field, Head, LabelledExample, Sequences, SequencesBuilder, Target};
 use warehouse::{Session, SessionOptions, Spine, Warehouse};
 
-/// The events in the order that sequences are packed in; the last keys only make equal times repeatable.
-const TIMELINE: &str = "SELECT customer_id, event_time, known_time, kind, product_id, category, channel, amount \
-    FROM core.timeline WHERE customer_id IS NOT NULL \
+/// Every customer's events in the order that sequences are packed in; the last keys only make equal times repeatable.
+pub const TIMELINE: &str = "SELECT customer_id, event_time, known_time, superseded_at, kind, product_id, category, channel, \
+    amount FROM core.timeline WHERE customer_id IS NOT NULL \
     ORDER BY customer_id, event_time, known_time, kind, product_id, amount, channel";
 
 /// Every customer's sequence as of a snapshot.

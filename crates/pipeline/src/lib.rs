@@ -79,6 +79,8 @@ mod training;
 mod truth;
 
 pub use checks::{Check, check, must_hold};
+#[cfg(feature = "train")]
+pub use dataset::TIMELINE;
 pub use error::{Error, Result};
 #[cfg(feature = "train")]
 pub use evaluation::{Evaluation, Interval, Row};
@@ -94,12 +96,13 @@ pub use publishing::{PublishOptions, PublishReport, publish};
 pub use runs::{Plan, Run};
 #[cfg(feature = "train")]
 pub use scoring::{DEFAULT_TOP, ScoreOptions, ScoreReport, score};
+pub use sequences::Head;
 pub use simulation::{SimulateOptions, simulate};
 pub use tables::{
     BuildReport, LoadOptions, LoadReport, SqlOptions, build, describe, features, features_to_file, init, load, open,
     sql, sql_to_file,
 };
-pub use task::{Head, Task};
+pub use task::Task;
 pub use time::parse_time;
 #[cfg(feature = "train")]
 pub use training::{TrainOptions, train};

@@ -4,8 +4,9 @@
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::project::Project;
+use crate::project::{Project, TaskRule};
 use crate::publishing::{PublishOptions, publish};
+use crate::task::Task;
 use crate::time::date;
 use crate::{LoadOptions, build, check, load, must_hold};
 use chrono::Utc;
@@ -57,6 +58,7 @@ pub async fn run(
     options: &RunOptions,
     progress: &dyn Progress,
 ) -> Result<RunReport> {
+    let tasks = tasks(project)?;
     let mut report = RunReport::default();
     // One instant for the whole night, so that what came together is known together.
     let loaded_at = Utc::now();
@@ -71,13 +73,16 @@ pub async fn run(
     let built = build(warehouse, progress).await?;
     let rows: u64 = built.staged.iter().map(|staged| staged.rows).sum();
     report.add("build", format!("{} staging files", built.staged.len()), format!("{rows} rows added"), started);
+    for table in &built.unread {
+        report.add("build", table, "goes nowhere: no staging file reads it", started);
+    }
     if !project.config.checks.is_empty() {
         let started = Instant::now();
         let checks = check(warehouse, &project.config.checks, progress).await?;
         must_hold(&checks)?;
         report.add("check", project.config.checks.join(", "), format!("{} checks hold", checks.len()), started);
     }
-    models(warehouse, project, options, progress, &mut report).await?;
+    models(warehouse, &tasks, options, progress, &mut report).await?;
     if let Some(url) = project.publish_url() {
         let started = Instant::now();
         let publish_options = PublishOptions { personal_data: false, environment: options.environment.clone() };
@@ -88,10 +93,21 @@ pub async fn run(
     Ok(report)
 }
 
+/// The project's tasks with their retraining rules; a night ends here, before any work, where one of them is no task.
+fn tasks(project: &Project) -> Result<Vec<(Task, &TaskRule)>> {
+    let read = |rule| -> Result<(Task, &TaskRule)> {
+        let task = project.task(rule)?;
+        #[cfg(feature = "train")]
+        crate::training::ready(&task)?;
+        Ok((task, rule))
+    };
+    project.config.tasks.iter().map(read).collect()
+}
+
 #[cfg(feature = "train")]
 async fn models(
     warehouse: &Warehouse,
-    project: &Project,
+    tasks: &[(Task, &TaskRule)],
     options: &RunOptions,
     progress: &dyn Progress,
     report: &mut RunReport,
@@ -100,10 +116,8 @@ async fn models(
     use crate::scoring::{ScoreOptions, score};
     use crate::training::{TrainOptions, train};
 
-    let mut tasks = Vec::new();
-    for rule in &project.config.tasks {
+    for (task, rule) in tasks {
         let started = Instant::now();
-        let task = project.task(rule)?;
         let clock = warehouse.clock(&warehouse.store().snapshot().await?).await?.ok_or(Error::NoFacts)?;
         let due_at = match Run::find(warehouse, &task.name, None).await {
             Ok(run) => run.due_at(rule.retrain_days),
@@ -119,13 +133,13 @@ async fn models(
                 interrupted: options.interrupted.clone(),
                 ..TrainOptions::default()
             };
-            let run = train(warehouse, &task, &train_options, progress).await?;
+            let run = train(warehouse, task, &train_options, progress).await?;
             report.add("train", &task.name, format!("run {}, best epoch {}", run.run_id, run.best_epoch), started);
         }
-        tasks.push(task);
     }
     if !tasks.is_empty() {
         let started = Instant::now();
+        let tasks: Vec<Task> = tasks.iter().map(|(task, _)| task.clone()).collect();
         let scored = score(warehouse, &tasks, &ScoreOptions::default(), progress).await?;
         let rows: u64 = scored.tables.iter().map(|table| table.rows).sum();
         report.add(
@@ -141,13 +155,13 @@ async fn models(
 #[cfg(not(feature = "train"))]
 async fn models(
     _warehouse: &Warehouse,
-    project: &Project,
+    tasks: &[(Task, &TaskRule)],
     _options: &RunOptions,
     _progress: &dyn Progress,
     _report: &mut RunReport,
 ) -> Result<()> {
-    match project.config.tasks.first() {
-        Some(rule) => Err(Error::NoTrainer { task: rule.task.clone() }),
+    match tasks.first() {
+        Some((task, _)) => Err(Error::NoTrainer { task: task.name.clone() }),
         None => Ok(()),
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Result};
 use include_dir::{Dir, include_dir};
+use sequences::Head;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -36,31 +37,6 @@ pub struct Task {
     /// How it is trained; see the trainer's configuration.
     #[serde(default)]
     pub training: toml::Table,
-}
-
-/// What a model predicts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Head {
-    /// Whether nothing is bought in the horizon.
-    Churn,
-    /// What is bought next, and when.
-    NextPurchase,
-    /// The next item alone, as the public leave-one-out benchmarks ask for it.
-    NextItem,
-    /// The net value bought in the horizon.
-    Clv,
-}
-
-impl Head {
-    pub fn name(self) -> &'static str {
-        match self {
-            Head::Churn => "churn",
-            Head::NextPurchase => "next_purchase",
-            Head::NextItem => "next_item",
-            Head::Clv => "clv",
-        }
-    }
 }
 
 fn default_horizon_days() -> u32 {
@@ -110,7 +86,10 @@ impl Task {
     fn parse(text: &str, path: &Path) -> Result<Task> {
         let task: Task =
             toml::from_str(text).map_err(|source| Error::Toml { path: path.into(), source: Box::new(source) })?;
-        let problem = if task.horizon_days == 0 {
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let problem = if task.name.is_empty() || !task.name.chars().all(is_name) {
+            Some("a task's name is lower-case letters, digits and _, as in task = \"churn_30_days\"")
+        } else if task.horizon_days == 0 {
             Some("horizon_days is 0; a label needs at least one day")
         } else if task.cutoffs == 0 {
             Some("cutoffs is 0; training needs at least one cut-off")

@@ -37,9 +37,9 @@ pub struct TrainOptions {
 /// After a kill at any moment the same call with `resume` goes on from the last checkpoint.
 pub async fn train(warehouse: &Warehouse, task: &Task, options: &TrainOptions, progress: &dyn Progress) -> Result<Run> {
     let task = with_overrides(task, options);
-    let plan = plan(warehouse, &task, options).await?;
+    let config = ready(&task)?;
+    let plan = plan(warehouse, &task, &config, options).await?;
     let folder = plan.folder(&options.work);
-    let config = config(&task)?;
     let trained = match read_and_fit(warehouse, &plan, &config, &folder, options, progress).await {
         Ok(trained) => trained,
         Err(Error::Interrupted) => return Err(Error::Interrupted),
@@ -76,6 +76,14 @@ async fn read_and_fit(
     tokio::task::block_in_place(|| fit(config, &data, folder, options, progress))
 }
 
+/// The configuration of a task that can be trained on this machine, as far as that shows without the data.
+pub(crate) fn ready(task: &Task) -> Result<trainer::Config> {
+    task.label()?;
+    let config = config(task)?;
+    config.check_device()?;
+    Ok(config)
+}
+
 /// The trainer's configuration of a task.
 pub(crate) fn config(task: &Task) -> Result<trainer::Config> {
     let mut raw = toml::Table::new();
@@ -99,9 +107,7 @@ fn with_overrides(task: &Task, options: &TrainOptions) -> Task {
     task
 }
 
-async fn plan(warehouse: &Warehouse, task: &Task, options: &TrainOptions) -> Result<Plan> {
-    let seed = config(task)?.seed();
-    task.label()?;
+async fn plan(warehouse: &Warehouse, task: &Task, config: &trainer::Config, options: &TrainOptions) -> Result<Plan> {
     let snapshot = warehouse.store().snapshot().await?;
     if options.resume
         && let Some(plan) = Plan::unfinished(warehouse, task, snapshot.id, &options.work)
@@ -109,7 +115,7 @@ async fn plan(warehouse: &Warehouse, task: &Task, options: &TrainOptions) -> Res
         return Ok(plan);
     }
     let clock = warehouse.clock(&snapshot).await?.ok_or(Error::NoFacts)?;
-    let plan = Plan::new(warehouse, task, snapshot.id, seed, Cutoffs::plan(task, &clock)?);
+    let plan = Plan::new(warehouse, task, snapshot.id, config.seed(), Cutoffs::plan(task, &clock)?);
     plan.save(&options.work)?;
     Ok(plan)
 }

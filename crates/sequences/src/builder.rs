@@ -13,6 +13,7 @@ use crate::{Error, Field, Sequences};
 const CUSTOMER: &str = "customer_id";
 const EVENT_TIME: &str = "event_time";
 const KNOWN_TIME: &str = "known_time";
+const SUPERSEDED_AT: &str = "superseded_at";
 const AMOUNT: &str = "amount";
 
 /// Collects record batches into [`Sequences`].
@@ -29,8 +30,8 @@ impl SequencesBuilder {
         builder
     }
 
-    /// Takes the next rows of `core.timeline`: `customer_id`, `event_time`, `known_time`, `kind`, `product_id`,
-    /// `category`, `channel`, `amount`; other columns are left alone. A customer's rows must lie together, ordered by
+    /// Takes the next rows of `core.timeline`: `customer_id`, `event_time`, `known_time`, `superseded_at`, `kind`,
+    /// `product_id`, `category`, `channel`, `amount`; other columns are left alone. A customer's rows must lie together, ordered by
     /// (`event_time`, `known_time`), also across batches; rows equal in both keep the order they come in.
     ///
     /// # Errors
@@ -40,6 +41,7 @@ impl SequencesBuilder {
         let customers = strings(batch, CUSTOMER)?;
         let event_times = times(batch, EVENT_TIME)?;
         let known_times = times(batch, KNOWN_TIME)?;
+        let superseded = times(batch, SUPERSEDED_AT)?;
         let amounts = column(batch, AMOUNT)?;
         let amounts = cast_to(amounts, AMOUNT, &DataType::Float64, "a number")?;
         let amounts = amounts.as_primitive::<Float64Type>();
@@ -57,6 +59,7 @@ impl SequencesBuilder {
             let sequences = &mut self.sequences;
             sequences.event_time.push(event_time);
             sequences.known_time.push(known_time);
+            sequences.superseded_at.push(number(&superseded, i).unwrap_or(i64::MAX));
             sequences.amount.push(number(amounts, i).unwrap_or(0.0) as f32);
             for (field, text) in texts.iter().enumerate() {
                 let code = sequences.dictionaries[field].intern(value(text, i));
@@ -107,7 +110,7 @@ fn column<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a dyn Arra
     let found = batch.column_by_name(name).ok_or_else(|| {
         let schema = batch.schema();
         let found: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let mut needed = vec![CUSTOMER, EVENT_TIME, KNOWN_TIME];
+        let mut needed = vec![CUSTOMER, EVENT_TIME, KNOWN_TIME, SUPERSEDED_AT];
         needed.extend(Field::ALL.map(Field::column));
         needed.push(AMOUNT);
         Error::MissingColumn { column: name, found: found.join(", "), needed: needed.join(", ") }
@@ -168,6 +171,7 @@ mod tests {
             ("customer_id", texts(rows.iter().map(|r| Some(r.0)).collect())),
             ("event_time", times(|r| r.1)),
             ("known_time", times(|r| r.2)),
+            ("superseded_at", Arc::new(TimestampMicrosecondArray::new_null(rows.len()).with_timezone("UTC"))),
             ("kind", texts(vec![Some("purchase"); rows.len()])),
             ("product_id", texts(rows.iter().map(|r| r.3).collect())),
             ("category", texts(vec![None; rows.len()])),
@@ -223,7 +227,7 @@ mod tests {
         check_refused(&scattered, &["row 3", "`a`", "again"]);
 
         let good = batch(&[("a", 5, 5, None, None)]);
-        check_refused(&good.project(&[0, 1, 2, 3, 4, 5, 6]).unwrap(), &["`amount`", "customer_id, event_time"]);
+        check_refused(&good.project(&[0, 1, 2, 3, 4, 5, 6, 7]).unwrap(), &["`amount`", "customer_id, event_time"]);
         let replace = |name: &str, array: ArrayRef| {
             let schema = good.schema();
             let columns = schema.fields().iter().zip(good.columns()).map(|(field, column)| {

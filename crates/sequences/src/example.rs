@@ -16,8 +16,8 @@ pub struct Example {
 
 impl Example {
     /// The only constructor: the last `max_length` events of `customer` with event time *and* known time before
-    /// `as_of` (microseconds since 1970 UTC), in time order, and the aggregates over all such events. Customers
-    /// without visible events have an empty example.
+    /// `as_of` (microseconds since 1970 UTC) that were not superseded before it, in time order, and the aggregates over
+    /// all such events. Customers without visible events have an empty example.
     ///
     /// # Panics
     /// If `customer` is not a number of `sequences`.
@@ -32,7 +32,7 @@ impl Example {
         let length = count.min(max_length);
         let events = match newest().next() {
             None => Events::Run(0..0),
-            // Only a late row tears a hole into the run, so nearly every example is two numbers.
+            // Only a late or corrected row tears a hole into the run, so nearly every example is two numbers.
             Some(first) if newest().last() == Some(first + length - 1) => Events::Run(first..first + length),
             Some(_) => Events::Picked(newest().collect()),
         };
@@ -142,14 +142,17 @@ mod tests {
     use super::*;
     use crate::{CONTEXT_FEATURES, MICROS_PER_DAY, SequencesBuilder, Vocabulary};
 
-    /// A timeline row: customer, event day, days until it was known, kind, product, amount.
-    type Row = (u8, i64, i64, u8, u8, i32);
+    /// A timeline row: customer, event day, days until it was known, kind, product, amount, days from then until it was
+    /// superseded.
+    type Row = (u8, i64, i64, u8, u8, i32, Option<i64>);
 
     const KINDS: [&str; 4] = ["purchase", "return", "view", "touch_open"];
 
     fn rows() -> impl Strategy<Value = Vec<Row>> {
         // Few distinct days and delays, so that ties and late rows are common.
-        let row = (0u8..4, 0i64..12, prop_oneof![3 => Just(0i64), 1 => 0i64..8], 0u8..4, 0u8..5, -3i32..9);
+        let late = prop_oneof![3 => Just(0i64), 1 => 0i64..8];
+        let superseded = prop_oneof![3 => Just(None), 1 => (1i64..8).prop_map(Some)];
+        let row = (0u8..4, 0i64..12, late, 0u8..4, 0u8..5, -3i32..9, superseded);
         prop::collection::vec(row, 0..60)
     }
 
@@ -161,10 +164,13 @@ mod tests {
             let days = rows.iter().map(|r| f(r) * MICROS_PER_DAY);
             Arc::new(TimestampMicrosecondArray::from_iter_values(days).with_timezone("UTC")) as ArrayRef
         };
+        let superseded = rows.iter().map(|r| r.6.map(|days| (r.1 + r.2 + days) * MICROS_PER_DAY));
+        let superseded = TimestampMicrosecondArray::from_iter(superseded).with_timezone("UTC");
         let batch = RecordBatch::try_from_iter(vec![
             ("customer_id", texts(&|r| Some(format!("c{}", r.0)))),
             ("event_time", times(&|r| r.1)),
             ("known_time", times(&|r| r.1 + r.2)),
+            ("superseded_at", Arc::new(superseded) as ArrayRef),
             ("kind", texts(&|r| Some(KINDS[r.3 as usize].to_owned()))),
             ("product_id", texts(&|r| (r.4 > 0).then(|| format!("p{}", r.4)))),
             ("category", texts(&|_| None)),
@@ -196,8 +202,11 @@ mod tests {
                     continue;
                 };
                 let example = Example::at(&sequences, number, as_of * MICROS_PER_DAY, max_length);
-                let visible: Vec<Row> =
-                    rows.iter().copied().filter(|r| r.0 == customer && r.1 < as_of && r.1 + r.2 < as_of).collect();
+                let is_visible = |r: &Row| {
+                    let known = r.1 + r.2;
+                    r.0 == customer && r.1 < as_of && known < as_of && r.6.is_none_or(|days| known + days >= as_of)
+                };
+                let visible: Vec<Row> = rows.iter().copied().filter(is_visible).collect();
                 let expected = &visible[visible.len() - visible.len().min(max_length)..];
                 let got: Vec<(i64, i64, String, Option<String>, f32)> = example.events().map(|event| (
                     sequences.event_time(event) / MICROS_PER_DAY,
@@ -253,7 +262,7 @@ mod tests {
 
     /// `next_products`, each entry by a search of its own through the events shown.
     fn check_next(example: &Example, sequences: &Sequences, shown: &[Row]) -> Result<(), TestCaseError> {
-        let vocabulary = Vocabulary::fit(sequences, i64::MAX, 1);
+        let vocabulary = Vocabulary::fit(sequences, example.as_of(), 1);
         let encoding = vocabulary.encode(sequences);
         let next = example.next_products(sequences, &encoding);
         for (j, got) in next.iter().enumerate() {
@@ -273,9 +282,8 @@ mod tests {
 
     #[test]
     fn windows_count_from_the_cut_off() {
-        let mut rows: Vec<Row> =
-            vec![(0, 0, 0, 0, 1, 5), (0, 300, 0, 0, 1, 5), (0, 340, 0, 0, 1, 5), (0, 395, 0, 0, 1, 5)];
-        rows.extend([(0, 330, 0, 2, 0, 0), (0, 399, 0, 2, 0, 0)]);
+        let mut rows: Vec<Row> = [0, 300, 340, 395].map(|day| (0, day, 0, 0, 1, 5, None)).into();
+        rows.extend([330, 399].map(|day| (0, day, 0, 2, 0, 0, None)));
         let sequences = build(&mut rows);
         let example = Example::at(&sequences, 0, 400 * MICROS_PER_DAY, 3);
         for (name, count) in [

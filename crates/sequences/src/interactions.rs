@@ -48,6 +48,7 @@ fn pack(users: &[(&str, Vec<&str>)]) -> Sequences {
         for (position, item) in items.iter().enumerate() {
             sequences.event_time.push(position as i64);
             sequences.known_time.push(position as i64);
+            sequences.superseded_at.push(i64::MAX);
             sequences.amount.push(0.0);
             for field in Field::ALL {
                 let code = match field {

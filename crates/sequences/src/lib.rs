@@ -1,8 +1,8 @@
 //! Per-customer event sequences, cut at a date: what the sequence models of `trainer` read.
 //!
 //! This crate defines the columns an event has ([`Field`]), the packed store of all customers' events ([`Sequences`]),
-//! the ids a model knows ([`Vocabulary`]), one customer's history before a cut-off ([`Example`]) and the batches made
-//! of them ([`Batch`], [`Batcher`]). It knows no SQL engine and no tensor library.
+//! the ids a model knows ([`Vocabulary`]), one customer's history before a cut-off ([`Example`]), what a model can be
+//! asked about it ([`Head`]) and the batches made of examples ([`Batch`], [`Batcher`]). It knows no SQL engine and no tensor library.
 //!
 //! One decision carries the rest: [`Example::at`] is the only way to make a model input, and the cut-off is its
 //! argument. Whatever trains or scores therefore cannot see an event at or after the cut-off, by event time or by
@@ -13,6 +13,7 @@ mod builder;
 mod context;
 mod error;
 mod example;
+mod head;
 mod interactions;
 mod sequences;
 mod time;
@@ -23,6 +24,7 @@ pub use builder::SequencesBuilder;
 pub use context::CONTEXT_FEATURES;
 pub use error::Error;
 pub use example::{Example, LabelledExample, Target};
+pub use head::Head;
 pub use sequences::{Field, Sequences};
 pub use time::{MICROS_PER_DAY, format_time};
 pub use vocabulary::{Encoding, FIRST_KNOWN, PAD, UNKNOWN, Vocabulary};

@@ -44,6 +44,8 @@ pub struct Sequences {
     pub(crate) offsets: Vec<usize>,
     pub(crate) event_time: Vec<i64>,
     pub(crate) known_time: Vec<i64>,
+    /// `i64::MAX` for what is in force.
+    pub(crate) superseded_at: Vec<i64>,
     pub(crate) codes: [Vec<u32>; 4],
     pub(crate) amount: Vec<f32>,
     pub(crate) dictionaries: [Dictionary; 4],
@@ -107,9 +109,10 @@ impl Sequences {
         self.dictionaries[field.index()].texts.len() + 1
     }
 
-    /// Whether an event counts at a cut-off: it happened before it and was known before it.
+    /// Whether an event counts at a cut-off: it happened before it and was known before it, and what superseded it was
+    /// not.
     pub fn is_visible(&self, event: usize, as_of: i64) -> bool {
-        self.event_time[event] < as_of && self.known_time[event] < as_of
+        self.event_time[event] < as_of && self.known_time[event] < as_of && as_of <= self.superseded_at[event]
     }
 
     /// The events of a customer that count at a cut-off, in time order.

@@ -5,38 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, device};
-
-/// What is predicted from a customer's history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Head {
-    /// The probability that nothing is bought in the horizon.
-    Churn,
-    /// The product bought next, and when.
-    NextPurchase,
-    /// The item that comes next, trained after every event and with no look at the cut-off: the next-item benchmarks.
-    NextItem,
-    /// The value bought in the horizon.
-    Clv,
-}
-
-impl Head {
-    /// The head's name in task files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Head::Churn => "churn",
-            Head::NextPurchase => "next_purchase",
-            Head::NextItem => "next_item",
-            Head::Clv => "clv",
-        }
-    }
-
-    /// Whether the head ranks products.
-    pub(crate) fn ranks_products(self) -> bool {
-        matches!(self, Head::NextPurchase | Head::NextItem)
-    }
-}
+use crate::{Error, Head, Result, device};
 
 /// The part of a task file that is the trainer's, unchecked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,7 +49,8 @@ impl Default for RawModel {
 pub struct RawTraining {
     /// Passes over the training examples; the learning rate falls to 0 over them.
     pub epochs: usize,
-    /// Examples per step.
+    /// Examples per step; fewer where an epoch would otherwise have under 50 steps, so that few customers are learnt from
+    /// as thoroughly as many.
     pub batch_size: usize,
     /// The highest step size of AdamW.
     pub learning_rate: f64,
@@ -161,6 +131,14 @@ impl Config {
         self.head
     }
 
+    /// Whether this machine has the device that is asked for.
+    ///
+    /// # Errors
+    /// CUDA asked for and not usable, with the reason.
+    pub fn check_device(&self) -> Result<()> {
+        device::open(self.training.device).map(drop)
+    }
+
     /// How many events an [`sequences::Example`] for this model should hold.
     pub fn length(&self) -> usize {
         self.model.length
@@ -175,6 +153,13 @@ impl Config {
     pub fn raw(&self) -> RawConfig {
         let Config { head, model, training } = self.clone();
         RawConfig { head, model, training }
+    }
+
+    /// Examples per step of an epoch of `examples`.
+    pub(crate) fn training_batch(&self, examples: usize) -> usize {
+        const MIN_STEPS: usize = 50;
+        const MIN_BATCH: usize = 16;
+        self.training.batch_size.min((examples / MIN_STEPS).max(MIN_BATCH))
     }
 
     /// Examples per step when nothing is learnt: what a step needs for gradients is free then.

@@ -6,18 +6,17 @@
 
 use std::ffi::CString;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tch::{Cuda, Device};
 
 use crate::{DeviceChoice, Error, Result};
 
-/// The device for a choice, with libtorch set to `threads` CPU threads.
+/// The device for a choice.
 ///
 /// # Errors
 /// CUDA asked for and not usable, with the reason.
-pub(crate) fn open(choice: DeviceChoice, threads: usize) -> Result<Device> {
-    set_threads(threads);
+pub(crate) fn open(choice: DeviceChoice) -> Result<Device> {
     // Also for `cpu`: the first seed makes libtorch look for CUDA, and a later task of this process may want it.
     match (choice, cuda()) {
         (DeviceChoice::Cpu, _) | (DeviceChoice::Auto, Err(_)) => Ok(Device::Cpu),
@@ -31,9 +30,21 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Sets how many CPU threads libtorch uses for what the calling thread asks of it.
-pub(crate) fn set_threads(threads: usize) {
+/// Runs `f` with libtorch on `threads` CPU threads. Their number, on which the last bits of a sum depend, and the random
+/// numbers belong to the whole process, so whatever else of this crate computes waits meanwhile.
+pub(crate) fn alone<T>(threads: usize, f: impl FnOnce() -> T) -> T {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
+    f()
+}
+
+/// The same, with random numbers decided by `seed`.
+pub(crate) fn seeded<T>(threads: usize, seed: i64, f: impl FnOnce() -> T) -> T {
+    alone(threads, || {
+        tch::manual_seed(seed);
+        f()
+    })
 }
 
 /// Whether CUDA is usable in this process; asked once.
@@ -94,11 +105,11 @@ mod tests {
 
     #[test]
     fn cuda_is_there_or_says_why_not() {
-        match open(DeviceChoice::Cuda, 1) {
-            Ok(device) => assert_eq!(open(DeviceChoice::Auto, 1).unwrap(), device),
+        match open(DeviceChoice::Cuda) {
+            Ok(device) => assert_eq!(open(DeviceChoice::Auto).unwrap(), device),
             Err(error) => {
                 assert!(error.to_string().contains("`cuda` is not usable here: "), "{error}");
-                assert_eq!(open(DeviceChoice::Auto, 1).unwrap(), Device::Cpu);
+                assert_eq!(open(DeviceChoice::Auto).unwrap(), Device::Cpu);
             }
         }
     }

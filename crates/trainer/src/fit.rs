@@ -5,7 +5,6 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use sequences::{Batch, Batcher, Encoding, LabelledExample};
@@ -22,7 +21,7 @@ use crate::optimizer::AdamW;
 use crate::parameters::Layout;
 use crate::run::{EpochMetrics, RunFolder, best};
 use crate::scaling::Scaling;
-use crate::{Config, Error, Result, device};
+use crate::{Config, Error, RawTraining, Result, device};
 
 /// How a training run is watched and stopped.
 pub struct TrainOptions<'a> {
@@ -70,7 +69,7 @@ pub struct Trained {
 /// Data that the head cannot learn from, a device that is not there, a loss that is no number, an interruption, a
 /// folder that holds another run, a file that cannot be written.
 pub fn train(config: &Config, data: Dataset<'_>, run: &Path, options: TrainOptions<'_>) -> Result<Trained> {
-    let device = device::open(config.training.device, config.training.threads)?;
+    let device = device::open(config.training.device)?;
     data.check(config.head)?;
     let folder = RunFolder::new(run);
     let encoding = data.vocabulary.encode(data.sequences);
@@ -152,10 +151,11 @@ impl<'a> Session<'a> {
     ) -> Self {
         let training = &config.training;
         let (network, layout) = Network::new(config, data.vocabulary, &scaling);
-        let lengths = data.train.iter().map(|labelled| labelled.example.len()).collect();
+        let lengths: Vec<usize> = data.train.iter().map(|labelled| labelled.example.len()).collect();
         let most = if training.max_examples_per_epoch == 0 { usize::MAX } else { training.max_examples_per_epoch };
-        let batcher = Batcher::new(lengths, training.batch_size, most, training.seed);
-        let parameters = seeded(training.seed, 0, || layout.start()).to_device(device);
+        let batch_size = config.training_batch(lengths.len().min(most));
+        let batcher = Batcher::new(lengths, batch_size, most, training.seed);
+        let parameters = seeded(training, 0, || layout.start()).to_device(device);
         let steps = training.epochs * batcher.batches_per_epoch();
         let optimizer = AdamW::new(&layout, parameters, training, steps);
         let history = Vec::new();
@@ -208,12 +208,12 @@ impl<'a> Session<'a> {
         let inputs = Inputs::new(&batch, &network.table, scaling, network.head, self.device);
         let targets = training_targets(network, data.sequences, encoding, chosen, &inputs, scaling);
         let dropout = Dropout(self.config.model.dropout);
-        let terms = seeded(self.config.training.seed, optimizer.step + 1, || {
+        seeded(&self.config.training, optimizer.step + 1, || {
             let weights = self.layout.split(&optimizer.parameters);
-            network.loss(&weights, &inputs, &targets, dropout)
-        });
-        optimizer.update(&terms.iter().map(|term| &term.backward).sum::<Tensor>());
-        terms
+            let terms = network.loss(&weights, &inputs, &targets, dropout);
+            optimizer.update(&terms.iter().map(|term| &term.backward).sum::<Tensor>());
+            terms
+        })
     }
 
     /// Validates, and keeps what is needed to go on from here.
@@ -230,8 +230,8 @@ impl<'a> Session<'a> {
             device: self.device,
         };
         // Sampled negatives make the validation loss random, too.
-        let seed = self.config.training.seed;
-        let (valid_loss, metrics) = seeded(seed, self.optimizer.step, || scorer.evaluate(self.data.valid));
+        let training = &self.config.training;
+        let (valid_loss, metrics) = seeded(training, self.optimizer.step, || scorer.evaluate(self.data.valid));
         self.history.push(EpochMetrics { epoch, train_loss, valid_loss, metrics }.rounded());
         tracing::info!(epoch, train_loss, valid_loss, "epoch finished");
         if best(&self.history, self.config.head).is_some_and(|best| best.epoch == epoch) {
@@ -249,15 +249,11 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Runs `f` with libtorch's random numbers decided by `seed` and `step`. They belong to the whole process, so runs in
-/// other threads wait meanwhile.
-fn seeded<T>(seed: u64, step: usize, f: impl FnOnce() -> T) -> T {
-    static RANDOM: Mutex<()> = Mutex::new(());
-    let _only = RANDOM.lock().unwrap_or_else(PoisonError::into_inner);
+/// Runs `f` with libtorch's random numbers decided by the run's seed and `step`.
+fn seeded<T>(training: &RawTraining, step: usize, f: impl FnOnce() -> T) -> T {
     // Neighbouring steps must not get neighbouring streams: the finaliser of splitmix64 (Steele, Lea, Flood 2014).
-    let mut mixed = seed.wrapping_add((step as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut mixed = training.seed.wrapping_add((step as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    tch::manual_seed((mixed ^ (mixed >> 31)) as i64);
-    f()
+    device::seeded(training.threads, (mixed ^ (mixed >> 31)) as i64, f)
 }

@@ -27,9 +27,10 @@ mod predict;
 mod run;
 mod scaling;
 
-pub use config::{Config, DeviceChoice, Head, RawConfig, RawModel, RawTraining};
+pub use config::{Config, DeviceChoice, RawConfig, RawModel, RawTraining};
 pub use dataset::Dataset;
 pub use error::{Error, Result};
 pub use fit::{Progress, TrainOptions, Trained, train};
 pub use predict::{Model, NextPurchase, Predictions, TimeToNext, Value};
 pub use run::{EpochMetrics, has_checkpoint};
+pub use sequences::Head;

@@ -203,6 +203,7 @@ mod tests {
     use tch::{Device, Kind};
 
     use super::*;
+    use crate::device;
 
     fn leaf(values: &[f32], shape: &[i64]) -> Tensor {
         Tensor::from_slice(values).view(shape).set_requires_grad(true)
@@ -320,9 +321,8 @@ mod tests {
 
     /// Value and both gradients of a softmax loss.
     fn softmax_parts(rows: i64, loss: impl Fn(&Tensor, &Tensor, &Tensor) -> (Tensor, Tensor)) -> [Vec<f64>; 3] {
-        tch::manual_seed(5);
         let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu)).set_requires_grad(true);
-        let (hidden, products) = (normal(&[rows, 8]), normal(&[40, 8]));
+        let (hidden, products) = device::seeded(1, 5, || (normal(&[rows, 8]), normal(&[40, 8])));
         let targets = Tensor::arange(rows, (Kind::Int64, Device::Cpu)).remainder(40);
         let (value, backward) = loss(&hidden, &products, &targets);
         backward.backward();
@@ -360,14 +360,11 @@ mod tests {
 
     #[test]
     fn sampled_softmax_estimates_the_full_one() {
-        tch::manual_seed(7);
-        let (hidden, products) = (
-            Tensor::randn([50, 8], (Kind::Float, Device::Cpu)) * 0.5,
-            Tensor::randn([5000, 8], (Kind::Float, Device::Cpu)) * 0.5,
-        );
+        let normal = |rows: i64| Tensor::randn([rows, 8], (Kind::Float, Device::Cpu)) * 0.5;
+        let drawn = || Tensor::randint(5000, [2000], (Kind::Int64, Device::Cpu));
+        let (hidden, products, drawn) = device::seeded(1, 7, || (normal(50), normal(5000), drawn()));
         let targets = Tensor::arange(50, (Kind::Int64, Device::Cpu));
         let full = floats(&softmax_cross_entropy(&hidden, &products, &targets, None).value)[0];
-        let drawn = Tensor::randint(5000, [2000], (Kind::Int64, Device::Cpu));
         let sampled = floats(&softmax_cross_entropy(&hidden, &products, &targets, Some(&drawn)).value)[0];
         // Without the correction it would be off by ln(5000 / 2000) = .92.
         assert!((full - sampled).abs() < 0.02, "{sampled} is far from {full}");

@@ -165,8 +165,8 @@ mod tests {
     use sequences::{Batch, Encoding, Example, Sequences};
 
     use super::*;
-    use crate::RawConfig;
     use crate::scaling::Moments;
+    use crate::{RawConfig, device};
 
     struct Fixture {
         sequences: Sequences,
@@ -198,9 +198,8 @@ mod tests {
 
     impl Fixture {
         fn weights(&self) -> Weights {
-            tch::manual_seed(3);
             // Louder than at the start, so that a difference cannot hide in a rounding.
-            self.layout.split(&(self.layout.start() * 3.0))
+            device::seeded(1, 3, || self.layout.split(&(self.layout.start() * 3.0)))
         }
 
         /// States of all tokens, of the tokens read, and the inputs, for users cut after some events each.

@@ -77,7 +77,7 @@ impl Model {
         let config = folder.read_config()?;
         // The run may come from a larger machine.
         let threads = config.training.threads.min(device::cores());
-        let device = device::open(device, threads)?;
+        let device = device::open(device)?;
         let vocabulary = folder.read_vocabulary()?;
         let (header, saved) = read_weights(&folder.weights())?;
         let (network, layout) = Network::new(&config, &vocabulary, &header.scaling);
@@ -151,18 +151,18 @@ impl Model {
     }
 
     fn with_scorer<T>(&self, sequences: &Sequences, score: impl FnOnce(&Scorer) -> T) -> T {
-        // Threads belong to the calling thread in OpenMP, which need not be the one that loaded the model.
-        device::set_threads(self.threads);
         let encoding = self.vocabulary.encode(sequences);
-        let weights = tch::no_grad(|| self.layout.split(&self.parameters));
-        score(&Scorer {
-            network: &self.network,
-            weights: &weights,
-            scaling: &self.scaling,
-            sequences,
-            encoding: &encoding,
-            batch_size: self.config.scoring_batch(),
-            device: self.device,
+        device::alone(self.threads, || {
+            let weights = tch::no_grad(|| self.layout.split(&self.parameters));
+            score(&Scorer {
+                network: &self.network,
+                weights: &weights,
+                scaling: &self.scaling,
+                sequences,
+                encoding: &encoding,
+                batch_size: self.config.scoring_batch(),
+                device: self.device,
+            })
         })
     }
 }

@@ -22,10 +22,12 @@ fn build(rows: &[Row]) -> Sequences {
     let text = |values: Vec<Option<String>>| Arc::new(StringArray::from(values)) as ArrayRef;
     let days = || rows.iter().map(|row| row.1 * MICROS_PER_DAY);
     let time = || Arc::new(TimestampMicrosecondArray::from_iter_values(days()).with_timezone("UTC")) as ArrayRef;
+    let never = Arc::new(TimestampMicrosecondArray::new_null(rows.len()).with_timezone("UTC")) as ArrayRef;
     let batch = RecordBatch::try_from_iter(vec![
         ("customer_id", text(rows.iter().map(|row| Some(row.0.clone())).collect())),
         ("event_time", time()),
         ("known_time", time()),
+        ("superseded_at", never),
         ("kind", text(rows.iter().map(|row| Some(row.2.to_owned())).collect())),
         ("product_id", text(rows.iter().map(|row| row.3.clone()).collect())),
         ("category", text(vec![Some("any".to_owned()); rows.len()])),

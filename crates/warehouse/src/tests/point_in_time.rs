@@ -134,6 +134,23 @@ async fn check(versions: Vec<Version>) {
             assert_eq!(rows.keys().copied().collect::<BTreeSet<_>>(), spine, "{}", definition.full_name());
         }
     }
+    for as_of in &cut_offs {
+        // As `sequences::Sequences::is_visible` says.
+        let history = format!(
+            "SELECT substr(customer_id, 2), cast(event_time AS BIGINT), kind, amount FROM core.timeline
+             WHERE kind <> 'cancellation' AND cast(event_time AS BIGINT) < {as_of} AND cast(known_time AS BIGINT) < {as_of}
+             AND (superseded_at IS NULL OR cast(superseded_at AS BIGINT) >= {as_of})"
+        );
+        let mut found = rows_of(&session, &history).await;
+        let row = |v: &&Version| {
+            let kind = if v.status == "completed" { "purchase" } else { "return" };
+            [v.customer.to_string(), v.event.to_string(), kind.to_string(), format!("{:?}", v.amount)].to_vec()
+        };
+        let mut wanted: Vec<Vec<String>> = before(&versions, *as_of).iter().map(row).collect();
+        found.sort();
+        wanted.sort();
+        assert_eq!(found, wanted, "timeline at {as_of}");
+    }
     let recency = numbers(&session, "days_since_order", "features.recency").await;
     let frequency = numbers(&session, "count_orders", "features.frequency").await;
     let value = numbers(&session, "total_amount", "features.value").await;
