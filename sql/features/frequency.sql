@@ -7,24 +7,13 @@
 -- count_order_days: different days (UTC) with a purchase; orders of one day are one visit.
 -- is_repeat_buyer: whether the customer bought on more than one day.
 WITH
-days AS (
-    SELECT
-        customer_id,
-        as_of,
-        cast(event_time AS DATE) AS ordered_on,
-        count(*) AS count_orders
-    FROM features.known_orders
-    WHERE is_purchase
-    GROUP BY customer_id, as_of, cast(event_time AS DATE)
-),
-
 counted AS (
     SELECT
         customer_id,
         as_of,
         sum(count_orders) AS count_orders,
         count(*) AS count_order_days
-    FROM days
+    FROM features.purchase_days
     GROUP BY customer_id, as_of
 )
 

@@ -12,18 +12,6 @@
 -- days_to_next_due: days from the cut-off until one mean gap after the newest purchase; negative when overdue.
 -- overdue_ratio: days since the newest purchase over the mean gap; above 1 when overdue.
 WITH
--- Orders of one day are one visit: split deliveries would make gaps of zero.
-days AS (
-    SELECT
-        customer_id,
-        as_of,
-        cast(event_time AS DATE) AS ordered_on,
-        min(days_ago) AS days_ago
-    FROM features.known_orders
-    WHERE is_purchase
-    GROUP BY customer_id, as_of, cast(event_time AS DATE)
-),
-
 gaps AS (
     SELECT
         customer_id,
@@ -31,7 +19,7 @@ gaps AS (
         ordered_on,
         days_ago,
         ordered_on - lag(ordered_on) OVER (PARTITION BY customer_id, as_of ORDER BY ordered_on) AS gap_days
-    FROM days
+    FROM features.purchase_days
 ),
 
 measured AS (

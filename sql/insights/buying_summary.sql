@@ -8,17 +8,6 @@
 -- age_days: days from the first purchase day to the last day before the cut-off.
 -- repeat_amount: mean value of the repeat purchase days; 0 for none.
 WITH
-days AS (
-    SELECT
-        customer_id,
-        as_of,
-        cast(event_time AS DATE) AS ordered_on,
-        sum(amount) AS amount
-    FROM features.known_orders
-    WHERE is_purchase
-    GROUP BY customer_id, as_of, cast(event_time AS DATE)
-),
-
 firsts AS (
     SELECT
         customer_id,
@@ -28,7 +17,7 @@ firsts AS (
         count(*) - 1 AS repeat_days,
         sum(amount) AS amount,
         first_value(amount ORDER BY ordered_on) AS first_amount
-    FROM days
+    FROM features.purchase_days
     GROUP BY customer_id, as_of
 )
 

@@ -20,7 +20,7 @@ const QUERIES: [&str; 5] = [
 
 pub(crate) fn run_all(workspace: &Path, arguments: &[String]) -> Outcome {
     let Options { customers, folder } = Options::parse(workspace, arguments)?;
-    run(cargo(workspace).args(["build", "--quiet"]))?;
+    run(cargo(workspace).arg("build"))?;
     let perennial = |arguments: &[&str]| -> Outcome {
         println!("\n$ perennial {}", arguments.join(" "));
         run(cargo(workspace).args(["run", "--quiet", "--"]).args(arguments))

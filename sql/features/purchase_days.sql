@@ -1,0 +1,19 @@
+-- Days (UTC) with a purchase, as known at each cut-off: orders of one day are one visit, since split deliveries would make gaps of zero.
+-- grain: customer_id, as_of, ordered_on
+-- check: count_orders > 0
+-- customer_id: customer of the spine.
+-- as_of: cut-off of the spine row.
+-- ordered_on: day of the purchase.
+-- count_orders: purchases of that day.
+-- amount: their value together.
+-- days_ago: days from the newest of them to the cut-off, with fractions.
+SELECT
+    customer_id,
+    as_of,
+    cast(event_time AS DATE) AS ordered_on,
+    count(*) AS count_orders,
+    sum(amount) AS amount,
+    min(days_ago) AS days_ago
+FROM features.known_orders
+WHERE is_purchase
+GROUP BY customer_id, as_of, cast(event_time AS DATE)
