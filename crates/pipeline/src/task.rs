@@ -43,8 +43,9 @@ fn default_horizon_days() -> u32 {
     90
 }
 
+/// With the days between them a year, so that every season is learnt from.
 fn default_cutoffs() -> u32 {
-    4
+    12
 }
 
 fn default_every_days() -> u32 {
