@@ -9,6 +9,8 @@ use commands::Command;
 use context::Context;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Builder;
 
 /// Embedded analytical store and batch model trainer for customer data: who is leaving, what do they buy next, what are they worth.
 #[derive(Parser)]
@@ -32,32 +34,54 @@ Examples:
 
 /// Exit code for work that was interrupted, as shells have it: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
+/// How long interrupted work may take to put away its temporary files.
+const GRACE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    #[cfg(all(feature = "train", unix))]
+    calm_waiting_threads();
     let Cli { command, quiet } = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return print::error(&error.into()),
-    };
-    let context = Arc::new(Context::new(quiet));
-    // The work has a task of its own, so that Ctrl-C is heard while it computes.
-    let work = runtime.spawn({
-        let context = context.clone();
-        async move { command.run(&context).await }
-    });
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = work => outcome.unwrap_or_else(|panic| Err(panic.into())),
-            () = context.abandoned() => Err(pipeline::Error::Interrupted.into()),
-        }
-    });
-    // What is still running must not keep the process: what it wrote becomes visible only when committed.
-    runtime.shutdown_background();
-    match outcome {
+    match interruptible(command, Arc::new(Context::new(quiet))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match (print::error(&error), error.downcast_ref()) {
             (_, Some(pipeline::Error::Interrupted)) => ExitCode::from(INTERRUPTED),
             (code, _) => code,
         },
     }
+}
+
+/// Starts this program anew with libgomp told not to let its threads spin while they wait, which makes training many times
+/// slower as soon as another process wants a core. It reads that when it is loaded, before `main`; a user's own choice
+/// stays.
+#[cfg(all(feature = "train", unix))]
+fn calm_waiting_threads() {
+    use std::os::unix::process::CommandExt;
+    const SPIN: &str = "GOMP_SPINCOUNT";
+    if [SPIN, "OMP_WAIT_POLICY"].iter().any(|name| std::env::var_os(name).is_some()) {
+        return;
+    }
+    if let Ok(program) = std::env::current_exe() {
+        // Only a failure comes back, and then the work is done as it is.
+        let _ = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(SPIN, "0").exec();
+    }
+}
+
+/// Does the work in a runtime of its own. Ctrl-C is heard in another, by this thread alone: work that computes without a
+/// pause can keep every thread of its runtime from listening.
+fn interruptible(command: Command, context: Arc<Context>) -> anyhow::Result<()> {
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let listening = Builder::new_current_thread().enable_all().build()?;
+    let work = runtime.spawn({
+        let context = context.clone();
+        async move { command.run(&context).await }
+    });
+    let outcome = listening.block_on(async {
+        tokio::select! {
+            outcome = work => outcome.unwrap_or_else(|panic| Err(panic.into())),
+            () = context.abandoned() => Err(pipeline::Error::Interrupted.into()),
+        }
+    });
+    // What is still running must not keep the process: what it wrote becomes visible only when committed.
+    runtime.shutdown_timeout(GRACE);
+    outcome
 }

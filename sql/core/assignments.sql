@@ -1,4 +1,5 @@
 -- Arms of experiments that customers were put in: one row per version of an assignment; the newest known version counts.
+-- owner: perennial
 -- grain: assignment_id, known_time
 -- key: assignment_id
 -- assignment_id: id of the assignment.

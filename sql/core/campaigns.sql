@@ -1,4 +1,5 @@
 -- Marketing campaigns: one row per version of a campaign; the newest known version counts.
+-- owner: perennial
 -- grain: campaign_id, known_time
 -- key: campaign_id
 -- campaign_id: id of the campaign.

@@ -1,4 +1,5 @@
 -- Consents given and withdrawn: one row per version of a decision; the newest decision per purpose and channel is in force.
+-- owner: perennial
 -- grain: consent_id, known_time
 -- key: consent_id
 -- consent_id: id of the decision.

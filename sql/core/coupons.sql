@@ -1,4 +1,5 @@
 -- Coupons and the products they are good for: one row per version of a coupon and product; the newest known version counts.
+-- owner: perennial
 -- grain: coupon_id, product_id, known_time
 -- key: coupon_id, product_id
 -- coupon_id: id of the coupon.

@@ -1,4 +1,5 @@
 -- Customers with the time at which each version stopped counting.
+-- owner: perennial
 -- grain: customer_id, known_time
 -- pii: name, email, phone, birth_date
 -- customer_id: canonical text id of the customer, the key that every customer fact carries.

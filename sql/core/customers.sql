@@ -1,4 +1,5 @@
 -- Customers as the company knew them: one row per version of a customer; the newest known version counts.
+-- owner: perennial
 -- grain: customer_id, known_time
 -- key: customer_id
 -- pii: name, email, phone, birth_date

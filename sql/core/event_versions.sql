@@ -1,4 +1,5 @@
 -- Events with the time at which each version stopped counting.
+-- owner: perennial
 -- grain: event_id, known_time
 -- event_id: id of the event.
 -- customer_id: who did it; NULL for an unknown visitor.

@@ -1,4 +1,5 @@
 -- What customers do besides buying: one row per version of an event; the newest known version counts.
+-- owner: perennial
 -- grain: event_id, known_time
 -- key: event_id
 -- check: dwell_seconds >= 0

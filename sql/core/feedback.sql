@@ -1,4 +1,5 @@
 -- What customers said: one row per version of a review, survey answer or complaint; the newest known version counts.
+-- owner: perennial
 -- grain: feedback_id, known_time
 -- key: feedback_id
 -- pii: text

@@ -1,4 +1,5 @@
 -- Order lines with the time at which each version stopped counting.
+-- owner: perennial
 -- grain: order_id, line_id, known_time
 -- order_id: order or return document that the line belongs to.
 -- line_id: id of the line within its order.

@@ -1,4 +1,5 @@
 -- Changes of loyalty tier and points: one row per version of a change; the newest known version counts.
+-- owner: perennial
 -- grain: loyalty_id, known_time
 -- key: loyalty_id
 -- loyalty_id: id of the change.

@@ -1,4 +1,5 @@
 -- Lines of orders and of return documents: one row per version of a line; the newest known version counts.
+-- owner: perennial
 -- grain: order_id, line_id, known_time
 -- key: order_id, line_id
 -- check: is_return or amount >= 0

@@ -1,4 +1,5 @@
 -- Orders with the time at which each version stopped counting.
+-- owner: perennial
 -- grain: order_id, known_time
 -- order_id: id of the order, or of the document that returns goods.
 -- customer_id: who ordered; NULL for a guest or an unknown customer.

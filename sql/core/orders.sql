@@ -1,4 +1,5 @@
 -- Orders and return documents: one row per version of an order; the newest known version counts.
+-- owner: perennial
 -- grain: order_id, known_time
 -- key: order_id
 -- check: status in ('completed', 'returned', 'cancelled')

@@ -1,4 +1,5 @@
 -- Products with the time at which each version stopped counting.
+-- owner: perennial
 -- grain: product_id, known_time
 -- product_id: canonical text id of the product.
 -- event_time: when the product was listed, or first sold where the source has no listing.

@@ -1,4 +1,5 @@
 -- Products of the catalogue: one row per version of a product; the newest known version counts.
+-- owner: perennial
 -- grain: product_id, known_time
 -- key: product_id
 -- product_id: canonical text id of the product.

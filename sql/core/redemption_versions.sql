@@ -1,4 +1,5 @@
 -- Redemptions with the time at which each version stopped counting.
+-- owner: perennial
 -- grain: redemption_id, known_time
 -- redemption_id: id of the use.
 -- customer_id: who used the coupon.

@@ -1,4 +1,5 @@
 -- Coupons that customers used: one row per version of a use; the newest known version counts.
+-- owner: perennial
 -- grain: redemption_id, known_time
 -- key: redemption_id
 -- redemption_id: id of the use.

@@ -1,4 +1,5 @@
 -- Ties between customers: one row per version of a tie, such as a referral or a shared household; the newest known version counts.
+-- owner: perennial
 -- grain: edge_id, known_time
 -- key: edge_id
 -- edge_id: id of the tie.

@@ -1,4 +1,5 @@
 -- What happened to each customer, as the sequence models read it: one row per version of an order line, order without lines, event and touch.
+-- owner: perennial
 -- customer_id: whose history it is; rows without a customer are left out.
 -- event_time: when it happened.
 -- known_time: when the company could have known this version.

@@ -1,4 +1,5 @@
 -- Touches with the time at which each version stopped counting.
+-- owner: perennial
 -- grain: touch_id, known_time
 -- touch_id: id of the contact.
 -- customer_id: who was reached.

@@ -1,4 +1,5 @@
 -- Contacts of campaigns with customers: one row per version of a message sent, opened or clicked; the newest known version counts.
+-- owner: perennial
 -- grain: touch_id, known_time
 -- key: touch_id
 -- check: kind in ('sent', 'open', 'click')

@@ -1,4 +1,5 @@
 -- Campaign response: what campaigns sent to a customer, and what came of it. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: count_touch_orders >= 0
 -- customer_id: customer of the spine.

@@ -1,4 +1,5 @@
 -- Category mix: what a customer buys. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: count_products <= count_lines
 -- check: top_category_share > 0 and top_category_share <= 1

@@ -1,4 +1,5 @@
 -- Channel mix: where a customer buys. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: main_channel_share > 0 and main_channel_share <= 1
 -- customer_id: customer of the spine.

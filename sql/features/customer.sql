@@ -1,4 +1,5 @@
 -- Everything known about a customer at a cut-off: all feature families side by side. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- customer_id: customer of the spine.
 -- as_of: cut-off of the spine row; every feature uses only what was known before it.

@@ -1,4 +1,5 @@
 -- Discounts: how much a customer buys at a reduced price. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: discounted_order_share >= 0 and discounted_order_share <= 1
 -- customer_id: customer of the spine.

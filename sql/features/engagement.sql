@@ -1,4 +1,5 @@
 -- Engagement: what a customer does besides buying, and whether it fades. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: count_events_7d <= count_events_30d
 -- check: count_events_30d <= count_events_90d

@@ -1,4 +1,5 @@
 -- Frequency: how often a customer has bought. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: count_order_days <= count_orders
 -- customer_id: customer of the spine.

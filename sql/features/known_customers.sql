@@ -1,4 +1,5 @@
 -- What was known about each customer at each cut-off: the point-in-time rule for customers' own attributes. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- pii: name, email, phone, birth_date
 -- customer_id: customer of the spine.

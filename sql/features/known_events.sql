@@ -1,4 +1,5 @@
 -- Events as known at each cut-off: the one place that applies the point-in-time rule to events.
+-- owner: perennial
 -- grain: customer_id, as_of, event_id
 -- check: days_ago > 0
 -- customer_id: customer of the spine.

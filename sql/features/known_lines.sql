@@ -1,4 +1,5 @@
 -- Order lines that count, with their product's category, as known at each cut-off: the point-in-time rule for lines.
+-- owner: perennial
 -- grain: customer_id, as_of, order_id, line_id
 -- customer_id: customer of the spine.
 -- as_of: cut-off of the spine row; event time and known time of every line here lie before it.

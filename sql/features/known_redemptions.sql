@@ -1,4 +1,5 @@
 -- Coupon uses as known at each cut-off: the one place that applies the point-in-time rule to redemptions.
+-- owner: perennial
 -- grain: customer_id, as_of, redemption_id
 -- customer_id: customer of the spine.
 -- as_of: cut-off of the spine row; event time and known time of every use here lie before it.

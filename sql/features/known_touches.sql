@@ -1,4 +1,5 @@
 -- Campaign touches as known at each cut-off: the one place that applies the point-in-time rule to touches.
+-- owner: perennial
 -- grain: customer_id, as_of, touch_id
 -- check: days_ago > 0
 -- customer_id: customer of the spine.

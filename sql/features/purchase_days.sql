@@ -1,4 +1,5 @@
 -- Days (UTC) with a purchase, as known at each cut-off: orders of one day are one visit, since split deliveries would make gaps of zero.
+-- owner: perennial
 -- grain: customer_id, as_of, ordered_on
 -- check: count_orders > 0
 -- customer_id: customer of the spine.

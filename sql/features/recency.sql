@@ -1,4 +1,5 @@
 -- Recency: how long ago a customer last bought. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: days_since_order > 0
 -- customer_id: customer of the spine.

@@ -1,4 +1,5 @@
 -- Returns: what a customer sends back. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: returned_amount >= 0
 -- customer_id: customer of the spine.

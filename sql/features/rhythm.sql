@@ -1,4 +1,5 @@
 -- Rhythm: how regularly a customer buys, and when the next purchase is due. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: mean_gap_days > 0
 -- check: regularity > 0 and regularity <= 1

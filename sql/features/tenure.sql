@@ -1,4 +1,5 @@
 -- Tenure: how long a customer has been one. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: active_days >= 0
 -- customer_id: customer of the spine.

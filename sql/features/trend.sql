@@ -1,4 +1,5 @@
 -- Trend: purchases in windows before the cut-off, and whether they speed up or fade. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: count_orders_30d <= count_orders_90d
 -- check: count_orders_90d <= count_orders_180d

@@ -1,4 +1,5 @@
 -- Value: what a customer has spent. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: net_amount <= total_amount + 0.005
 -- customer_id: customer of the spine.

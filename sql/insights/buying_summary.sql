@@ -1,4 +1,5 @@
 -- Buying summary: the four numbers that "buy till you die" models need, in whole days. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: recency_days <= age_days
 -- customer_id: customer of the spine.

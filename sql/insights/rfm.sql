@@ -1,4 +1,5 @@
 -- RFM: quintile scores of recency, frequency and value among the customers of a cut-off, and a named segment. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: recency_score between 1 and 5
 -- check: frequency_score between 1 and 5

@@ -1,4 +1,5 @@
 -- Churn label: whether a customer bought nothing in the horizon. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- customer_id: customer of the spine.
 -- as_of: cut-off of the spine row.

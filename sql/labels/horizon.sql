@@ -1,4 +1,5 @@
 -- The horizon of each spine row: the one place that says which time a label may look at, and whether all of it was observed.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- customer_id: customer of the spine.
 -- as_of: cut-off of the spine row, the first instant of the horizon.

@@ -1,4 +1,5 @@
 -- Orders in each complete horizon, as known at the snapshot: the one place that decides which orders a label sees.
+-- owner: perennial
 -- grain: customer_id, as_of, order_id
 -- customer_id: customer of the spine.
 -- as_of: cut-off of the spine row.

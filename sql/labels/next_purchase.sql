@@ -1,4 +1,5 @@
 -- Next-purchase label: when a customer bought next in the horizon, and what. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: days_to_next >= 0
 -- customer_id: customer of the spine.

@@ -1,4 +1,5 @@
 -- Value label: what a customer was worth in the horizon. One row per customer and cut-off.
+-- owner: perennial
 -- grain: customer_id, as_of
 -- check: order_count >= 0
 -- customer_id: customer of the spine.

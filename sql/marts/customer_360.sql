@@ -1,4 +1,5 @@
 -- Customer 360: features, scores and segment of each customer at the newest cut-off of the spine, flat for BI. One row per customer.
+-- owner: perennial
 -- grain: customer_id
 -- pii: name, email
 -- customer_id: the customer.
@@ -112,22 +113,25 @@ cutoffs AS (
     GROUP BY customer_id
 ),
 
--- History of scores is kept, so each score is the one of the newest cut-off, scored last.
+-- History of scores is kept, so each score is the one of the newest cut-off, scored last; other tasks have rows of their own.
 churn AS (
     SELECT customer_id, as_of, p_churn, horizon_days
     FROM scores.churn
+    WHERE task = 'churn'
     QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY as_of DESC, scored_at DESC, run_id DESC) = 1
 ),
 
 clv AS (
     SELECT customer_id, expected_value, horizon_days
     FROM scores.clv
+    WHERE task = 'clv'
     QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY as_of DESC, scored_at DESC, run_id DESC) = 1
 ),
 
 next_time AS (
     SELECT customer_id, median_days
     FROM scores.next_purchase_time
+    WHERE task = 'next_purchase'
     QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY as_of DESC, scored_at DESC, run_id DESC) = 1
 ),
 
@@ -135,6 +139,7 @@ next_time AS (
 next_ranks AS (
     SELECT customer_id, rank, product_id, probability
     FROM scores.next_purchase
+    WHERE task = 'next_purchase'
     QUALIFY rank() OVER (PARTITION BY customer_id ORDER BY as_of DESC, scored_at DESC, run_id DESC) = 1
 ),
 

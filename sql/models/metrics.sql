@@ -1,4 +1,5 @@
 -- Metrics of models and of their baselines: one row per number measured.
+-- owner: perennial
 -- grain: run_id, task, split, epoch, model, protocol, metric, recorded_at
 -- run_id: run that was measured, also for the baselines beside it.
 -- task: task that was measured.

@@ -1,4 +1,5 @@
 -- Trainings: one row per run of a task.
+-- owner: perennial
 -- grain: run_id
 -- run_id: id of the run, also the name of its folder under runs/.
 -- task: task that was trained.

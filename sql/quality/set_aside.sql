@@ -1,4 +1,5 @@
 -- Raw rows that staging left out of core, and why: one row per source, core table and reason of each build.
+-- owner: perennial
 -- grain: source, core_table, reason
 -- check: row_count > 0
 -- source: source whose staging left rows out, the folder name under sql/staging.

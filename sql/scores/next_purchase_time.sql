@@ -1,8 +1,10 @@
 -- When a customer is likely to buy next: one row per customer and scoring; history is kept.
+-- owner: perennial
 -- grain: customer_id, run_id, as_of, scored_at
 -- check: p10_days <= median_days and median_days <= p90_days
 -- check: p_within_horizon between 0 and 1
 -- customer_id: who was scored.
+-- task: task that the model was trained for.
 -- run_id: run whose model gave the score.
 -- snapshot: warehouse snapshot that the model read.
 -- as_of: cut-off; only rows before it by both clocks were used.
@@ -14,6 +16,7 @@
 -- horizon_days: days after the cut-off that the probability covers.
 CREATE TABLE scores.next_purchase_time (
     customer_id VARCHAR,
+    task VARCHAR,
     run_id VARCHAR,
     snapshot BIGINT,
     as_of TIMESTAMP,

@@ -88,6 +88,17 @@ fn an_unknown_key_in_a_toml_is_named() {
 }
 
 #[test]
+fn a_night_with_an_unknown_task_ends_before_any_work() {
+    let folder = loaded();
+    folder.write("more.csv", "order_id,customer_id,ordered_at,amount\n5,e,2024-03-07,50\n");
+    let sources = "[[sources]]\ntable = 'raw.mine_orders'\nfiles = ['more.csv']\n";
+    folder.write("perennial.toml", &format!("warehouse = 'w'\n{sources}[[tasks]]\ntask = 'chrun'\n"));
+    let error = folder.fails(&["run"]);
+    assert!(error.contains("chrun") && error.contains("churn"), "{error}");
+    assert_eq!(rows(&folder), ["2"]);
+}
+
+#[test]
 fn views_in_a_cycle_are_named() {
     let folder = loaded();
     folder.write("sql/features/chicken.sql", "-- One.\nSELECT customer_id, as_of FROM features.egg\n");

@@ -45,6 +45,29 @@ fn load_is_all_or_nothing() {
     assert_eq!(shop::count(&folder, "raw.shop_events"), all);
 }
 
+/// Also a query that computes without ever waiting for anything.
+#[test]
+fn ctrl_c_ends_a_query() {
+    let folder = shop::built();
+    let endless =
+        "SELECT count(*) FROM core.timeline a, core.timeline b, core.timeline c WHERE a.amount < b.amount + c.amount";
+    let mut command = folder.command(&["sql", endless, "--out", "out.csv", "--warehouse", W]);
+    let mut child = command.stderr(Stdio::null()).spawn().expect("the binary runs");
+    sleep(Duration::from_secs(2));
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.expect("kill runs").success());
+    let end = (0..600).find_map(|_| {
+        sleep(Duration::from_millis(100));
+        child.try_wait().expect("the child's state")
+    });
+    if end.is_none() {
+        child.kill().expect("killed");
+    }
+    assert_eq!(end.expect("the query ends").code(), Some(130));
+    let left: Vec<_> = std::fs::read_dir(folder.path("")).expect("readable").flatten().map(|e| e.file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains("out.csv")), "{left:?}");
+}
+
 #[test]
 fn build_never_shows_some_tables_of_a_load_without_the_others() {
     let folder = shop::loaded();

@@ -110,11 +110,36 @@ fn one_command_does_everything_and_the_second_night_little() {
     let runs = folder.sql("shop/warehouse", "SELECT count(*) FROM models.runs");
     folder.ok(&["run", "--project", "shop"]);
     assert_eq!(folder.sql("shop/warehouse", "SELECT count(*) FROM models.runs"), runs, "nothing was due");
+    // A night that fails says how far it came, and the next one goes on.
+    folder.write("shop/orders/broken.csv", "order_id,customer_id\n1\n");
+    let failed = folder.run(&["run", "--project", "shop"]);
+    let (summary, error) = (String::from_utf8_lossy(&failed.stdout), String::from_utf8_lossy(&failed.stderr));
+    assert!(!failed.status.success() && error.contains("broken.csv, row 1"), "{error}");
+    assert!(summary.contains("raw.shop_customers") && !summary.contains("build"), "{summary}");
+    std::fs::remove_file(folder.path("shop/orders/broken.csv")).expect("removed");
+    folder.ok(&["run", "--project", "shop"]);
     for task in ["churn", "next_purchase", "clv"] {
         let table = folder.ok(&["evaluate", task, "--project", "shop", "--truth", "shop/truth"]);
         assert!(table.contains("attainable"), "{table}");
     }
     published_reads_equal_elsewhere(&folder.path("shop/published/current"));
+}
+
+#[cfg(feature = "train")]
+#[test]
+fn a_task_of_ones_own_is_scored_beside_the_shipped_one() {
+    let folder = built();
+    let lapsed = format!("task = 'lapsed'\nlabel = 'labels.churn'\nhead = 'churn'\nhorizon_days = 30\n{TINY}");
+    folder.write("models/lapsed.toml", &lapsed);
+    for task in ["churn", "lapsed"] {
+        folder.ok(&["train", task, "--warehouse", W]);
+    }
+    folder.ok(&["score", "churn", "lapsed", "--warehouse", W]);
+    let customers = &folder.sql(W, "SELECT count(*) FROM spine")[0];
+    let scored = folder.sql(W, "SELECT task, horizon_days, count(*) FROM scores.churn GROUP BY ALL ORDER BY task");
+    assert_eq!(scored, [format!("churn,90,{customers}"), format!("lapsed,30,{customers}")]);
+    let horizons = folder.sql(W, "SELECT DISTINCT churn_horizon_days FROM marts.customer_360");
+    assert_eq!(horizons, ["90"], "the mart shows the shipped task");
 }
 
 #[cfg(feature = "train")]

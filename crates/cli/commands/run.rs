@@ -2,12 +2,12 @@ use crate::context::{Context, Place, environment};
 use crate::print::{self, Format};
 use anyhow::{Context as _, Result};
 use clap::Args;
-use pipeline::RunOptions;
+use pipeline::{RunOptions, RunReport};
 use std::path::PathBuf;
 
 /// The nightly command: load what is new, build, check, train where due, score, publish, as perennial.toml says.
 ///
-/// After a failure the same command goes on where it stopped. Exit code 0: everything done.
+/// After a failure the summary says what was done, and the same command goes on from there. Exit code 0: everything done.
 #[derive(Args)]
 #[command(after_help = "Example (crontab):\n  0 3 * * *  perennial run --project /srv/shop --quiet")]
 pub struct Arguments {
@@ -28,7 +28,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let warehouse = context.open(&place).await?;
     let options =
         RunOptions { work: super::work(work)?, interrupted: context.interrupted(), environment: environment() };
-    let report = pipeline::run(&warehouse, &project, &options, &context.progress()).await?;
+    let mut report = RunReport::default();
+    let outcome = pipeline::run(&warehouse, &project, &options, &context.progress(), &mut report).await;
     print::report(format, &report, || {
         let rows: Vec<Vec<String>> = report
             .steps
@@ -36,5 +37,6 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
             .map(|s| vec![s.step.clone(), s.what.clone(), s.outcome.clone(), format!("{:.1} s", s.seconds)])
             .collect();
         print::columns(&["step", "what", "outcome", "time"], &rows)
-    })
+    })?;
+    Ok(outcome?)
 }

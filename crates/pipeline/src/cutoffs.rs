@@ -30,11 +30,18 @@ impl Cutoffs {
         let horizon = i64::from(task.horizon_days) * MICROS_PER_DAY;
         let every = i64::from(task.every_days) * MICROS_PER_DAY;
         let (first, until) = (clock.first_event.timestamp_micros(), clock.observed_until.timestamp_micros());
+        let first_known = clock.first_known.timestamp_micros();
         let test = until - horizon;
         let valid = test - horizon;
         let newest = valid - horizon;
-        let mut train: Vec<i64> =
-            (0..i64::from(task.cutoffs)).map(|k| newest - k * every).filter(|&at| at > first).collect();
+        if first < newest && first_known >= newest {
+            let (task, newest, known) = (task.name.clone(), date(newest), date(first_known));
+            return Err(Error::KnownTooLate { task, newest, known });
+        }
+        let mut train: Vec<i64> = (0..i64::from(task.cutoffs))
+            .map(|k| newest - k * every)
+            .filter(|&at| at > first.max(first_known))
+            .collect();
         train.reverse();
         if train.is_empty() {
             let have_days = (until - first) / MICROS_PER_DAY;
@@ -66,7 +73,8 @@ mod tests {
     fn clock(first_day: i64, last_day: i64) -> Clock {
         let day = |d| utc(d * MICROS_PER_DAY);
         let until = day(last_day);
-        Clock { first_event: day(first_day), last_event: until, default_as_of: until, observed_until: until }
+        let first = day(first_day);
+        Clock { first_event: first, first_known: first, last_event: until, default_as_of: until, observed_until: until }
     }
 
     #[test]
@@ -80,6 +88,9 @@ mod tests {
     #[test]
     fn cut_offs_before_all_data_are_left_out_and_none_left_is_an_error() {
         assert_eq!(Cutoffs::plan(&task(90, 9), &clock(0, 300)).unwrap().train.len(), 1);
+        let news = Clock { first_known: utc(1000 * MICROS_PER_DAY), ..clock(0, 730) };
+        let message = Cutoffs::plan(&task(90, 3), &news).unwrap_err().to_string();
+        assert!(message.contains("1972-09-27") && message.contains("--history"), "{message}");
         let message = Cutoffs::plan(&task(273, 1), &clock(0, 546)).unwrap_err().to_string();
         assert!(message.contains("820 days") && message.contains("at most 181 days"), "{message}");
     }

@@ -31,6 +31,10 @@ pub enum Error {
         "task {task}: a horizon of {horizon_days} days needs {needed_days} days of history (training, validation and test horizon); the warehouse holds {have_days} days up to {until}. Load more history or take a horizon of at most {most_days} days"
     )]
     ShortHistory { task: String, horizon_days: u32, needed_days: i64, have_days: i64, until: String, most_days: i64 },
+    #[error(
+        "task {task}: training looks back from {newest} at the latest, but nothing was known before {known}. Files loaded with --history count as known when things happened"
+    )]
+    KnownTooLate { task: String, newest: String, known: String },
     #[error("no run of task {task} in this warehouse; train one with: perennial train {task}")]
     NoRun { task: String },
     #[error("no run {run} in this warehouse; SELECT run_id, task, finished_at FROM models.runs lists them")]
@@ -50,13 +54,18 @@ pub enum Error {
     NoTrainer { task: String },
     #[error("a table of the pipeline: {0}")]
     Arrow(#[from] arrow::error::ArrowError),
+    #[cfg(feature = "train")]
+    #[error("{metric} of {model} cannot be judged on these customers: {source}")]
+    NotJudged { metric: String, model: String, source: analytics::Error },
+    #[error("{url} is the warehouse itself; publish to a folder or URL of its own")]
+    PublishedIntoItself { url: String },
     #[error("no metric {name} for this kind of prediction")]
     NoMetric { name: String },
     #[error("no table or view {name} in sql/; `perennial describe` lists them")]
     UnknownCheck { name: String },
     #[error("the truth does not know customer {customer}; is it the truth of this warehouse's shop?")]
     NoTruth { customer: String },
-    #[error("the core tables are empty: load files and run `perennial build` first")]
+    #[error("there are no orders or other facts yet: load files and run `perennial build` first")]
     NoFacts,
     #[error("interrupted; what was finished is kept (training goes on from its last epoch with --resume)")]
     Interrupted,

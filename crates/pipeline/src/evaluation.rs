@@ -123,22 +123,27 @@ pub(crate) fn compare(ours: &Judged, others: &[(Role, Judged)]) -> Result<Vec<Ro
     let bootstrap = Bootstrap::default();
     let mut rows = Vec::new();
     for metric in &ours.metrics {
+        let unjudged = |judged: &Judged| {
+            let (metric, model) = (metric.name.clone(), judged.model.clone());
+            move |source| Error::NotJudged { metric, model, source }
+        };
         rows.push(Row {
             metric: metric.name.clone(),
             model: ours.model.clone(),
             higher_is_better: metric.higher_is_better,
-            value: bootstrap.interval(&metric.statistic)?.into(),
+            value: bootstrap.interval(&metric.statistic).map_err(unjudged(ours))?.into(),
             difference: None,
             verdict: String::new(),
         });
         for (role, other) in others {
             let Some(theirs) = other.metrics.iter().find(|m| m.name == metric.name) else { continue };
-            let difference = bootstrap.difference(&metric.statistic, &theirs.statistic)?.into();
+            let difference = bootstrap.difference(&metric.statistic, &theirs.statistic);
+            let difference = difference.map_err(unjudged(other))?.into();
             rows.push(Row {
                 metric: metric.name.clone(),
                 model: other.model.clone(),
                 higher_is_better: metric.higher_is_better,
-                value: bootstrap.interval(&theirs.statistic)?.into(),
+                value: bootstrap.interval(&theirs.statistic).map_err(unjudged(other))?.into(),
                 difference: Some(difference),
                 verdict: verdict(*role, metric.higher_is_better, difference).into(),
             });

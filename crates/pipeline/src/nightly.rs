@@ -51,15 +51,16 @@ impl RunReport {
     }
 }
 
-/// Does everything `perennial.toml` asks for.
+/// Does everything `perennial.toml` asks for. `report` gets each step as it is done, so that a night that fails tells
+/// how far it came.
 pub async fn run(
     warehouse: &Warehouse,
     project: &Project,
     options: &RunOptions,
     progress: &dyn Progress,
-) -> Result<RunReport> {
+    report: &mut RunReport,
+) -> Result<()> {
     let tasks = tasks(project)?;
-    let mut report = RunReport::default();
     // One instant for the whole night, so that what came together is known together.
     let loaded_at = Utc::now();
     for source in &project.config.sources {
@@ -82,7 +83,7 @@ pub async fn run(
         must_hold(&checks)?;
         report.add("check", project.config.checks.join(", "), format!("{} checks hold", checks.len()), started);
     }
-    models(warehouse, &tasks, options, progress, &mut report).await?;
+    models(warehouse, &tasks, options, progress, report).await?;
     if let Some(url) = project.publish_url() {
         let started = Instant::now();
         let publish_options = PublishOptions { personal_data: false, environment: options.environment.clone() };
@@ -90,7 +91,7 @@ pub async fn run(
         let outcome = format!("version {} with {} tables", published.version, published.tables.len());
         report.add("publish", url, outcome, started);
     }
-    Ok(report)
+    Ok(())
 }
 
 /// The project's tasks with their retraining rules; a night ends here, before any work, where one of them is no task.

@@ -1,6 +1,6 @@
 //! Publishing marts and newest scores for BI tools.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use serde::Serialize;
 use store::Publisher;
@@ -37,6 +37,9 @@ pub async fn publish(
 ) -> Result<PublishReport> {
     progress.start("publish", None);
     let publisher = Publisher::open(url, options.environment.iter().cloned())?;
+    if publisher.url() == warehouse.store().url() {
+        return Err(Error::PublishedIntoItself { url: url.into() });
+    }
     let session = warehouse.session(SessionOptions::default()).await?;
     let what = warehouse::PublishOptions { personal_data: options.personal_data };
     let published = warehouse.publish(&publisher, &session, what).await?;

@@ -73,15 +73,23 @@ impl Plan {
         write_json(&folder.join(PLAN), self)
     }
 
-    /// The newest unfinished run of this task, as it is configured now, on this warehouse. One that never reached a
-    /// checkpoint counts only on the snapshot asked for: there is nothing of it to keep, and newer data may help.
-    pub(crate) fn unfinished(warehouse: &Warehouse, task: &Task, snapshot: u64, work: &Path) -> Option<Plan> {
+    /// The newest unfinished run of this task, as it is configured now, on this warehouse, if it was begun after the
+    /// run `newest`, which is finished. One that never reached a checkpoint counts only on the snapshot asked for:
+    /// there is nothing of it to keep, and newer data may help.
+    pub(crate) fn unfinished(
+        warehouse: &Warehouse,
+        task: &Task,
+        snapshot: u64,
+        newest: Option<&str>,
+        work: &Path,
+    ) -> Option<Plan> {
         let entries = std::fs::read_dir(work).ok()?;
         let plans = entries.filter_map(|entry| read_json::<Plan>(&entry.ok()?.path().join(PLAN)));
         let is_ours = |plan: &Plan| plan.task == *task && plan.warehouse == warehouse.store().url().as_str();
         let is_begun = |plan: &Plan| plan.snapshot == snapshot || trainer::has_checkpoint(&plan.folder(work));
-        let ours = plans.filter(|plan| is_ours(plan) && is_begun(plan));
         // Run ids begin with their time.
+        let is_newer = |plan: &Plan| newest.is_none_or(|newest| plan.run_id.as_str() > newest);
+        let ours = plans.filter(|plan| is_ours(plan) && is_begun(plan) && is_newer(plan));
         ours.max_by(|a, b| a.run_id.cmp(&b.run_id))
     }
 }
@@ -135,7 +143,7 @@ impl Run {
         Ok(trainer::Model::load(local.path(), trainer::DeviceChoice::Auto)?)
     }
 
-    async fn newest(warehouse: &Warehouse, task: &str) -> Result<Option<String>> {
+    pub(crate) async fn newest(warehouse: &Warehouse, task: &str) -> Result<Option<String>> {
         let snapshot = warehouse.store().snapshot().await?.id;
         let session = dataset::session(warehouse, snapshot, Spine::Default, None).await?;
         let query = "SELECT run_id, task FROM models.runs ORDER BY finished_at DESC, run_id DESC";

@@ -8,8 +8,10 @@ use crate::task::Task;
 use crate::time::{date, now};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use chrono::{DateTime, Utc};
+use futures::{StreamExt, stream};
 use sequences::Sequences;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use trainer::{Model, NextPurchase, Predictions, TimeToNext};
 use warehouse::{Spine, Warehouse};
@@ -46,6 +48,7 @@ pub struct ScoreReport {
 #[derive(Clone, Debug, Serialize)]
 pub struct ScoredTable {
     pub table: String,
+    pub task: String,
     pub run_id: String,
     pub rows: u64,
 }
@@ -67,8 +70,7 @@ pub async fn score(
     let Some(&(_, as_of)) = keys.first() else { return Err(Error::NoFacts) };
     let sequences = dataset::sequences(warehouse, snapshot, progress).await?;
     let scored_at = now();
-    let mut tables = Vec::new();
-    let mut runs = Vec::new();
+    let (mut tables, mut scores) = (Vec::new(), Vec::new());
     for task in tasks {
         let run = Run::find(warehouse, &task.name, options.run.as_deref()).await?;
         progress.start(&format!("score {}", task.name), None);
@@ -80,18 +82,21 @@ pub async fn score(
         progress.finish(&format!("{} customers", keys.len()));
         for (table, batch) in batches {
             let rows = batch.num_rows() as u64;
-            runs.push(ScoredTable { table: table.into(), run_id: run.run_id.clone(), rows });
-            tables.push((table, vec![batch]));
+            tables.push(ScoredTable { table: table.into(), task: task.name.clone(), run_id: run.run_id.clone(), rows });
+            scores.push(batch);
         }
     }
-    // The same runs at the same cut-off of the same core tables are one score, however often a kill or an idle night
-    // repeats it.
+    // A run at a cut-off of the same core tables is one score, however often a kill or an idle night repeats it.
     let core = read.tables.iter().filter(|(name, _)| name.starts_with("core."));
     let core: Vec<String> = core.map(|(name, version)| format!("{name}@{version}")).collect();
-    let ids: Vec<&str> = runs.iter().map(|table| table.run_id.as_str()).collect();
-    let transaction = format!("score:{}:{as_of}:{}:{}", core.join("+"), options.top, ids.join("+"));
-    let snapshot = warehouse.append(tables, &transaction, "score").await?.id;
-    Ok(ScoreReport { as_of: date(as_of), snapshot, tables: runs })
+    let mut versions = BTreeMap::new();
+    for (ScoredTable { table, run_id, .. }, batch) in tables.iter().zip(scores) {
+        let transaction = format!("score:{}:{as_of}:{}:{run_id}", core.join("+"), options.top);
+        let version = warehouse.append_stream(table, stream::iter([Ok(batch)]).boxed(), &transaction, "score").await?;
+        versions.insert(table.clone(), version);
+    }
+    let snapshot = warehouse.commit("score", versions).await?.id;
+    Ok(ScoreReport { as_of: date(as_of), snapshot, tables })
 }
 
 /// The columns that every score row has.
@@ -164,9 +169,11 @@ impl Scored<'_> {
             Arc::new(TimestampMicrosecondArray::from_value(value, of.len()).with_timezone("UTC"))
         };
         let customers = StringArray::from_iter_values(of.iter().map(|&row| self.keys[row].0.as_str()));
+        let tasks = StringArray::from_iter_values(of.iter().map(|_| self.run.task.as_str()));
         let runs = StringArray::from_iter_values(of.iter().map(|_| self.run.run_id.as_str()));
-        let key: [(&str, ArrayRef); 5] = [
+        let key: [(&str, ArrayRef); 6] = [
             ("customer_id", Arc::new(customers)),
+            ("task", Arc::new(tasks)),
             ("run_id", Arc::new(runs)),
             ("snapshot", Arc::new(Int64Array::from_value(self.snapshot as i64, of.len()))),
             ("as_of", time(self.as_of)),

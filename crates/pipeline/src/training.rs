@@ -46,7 +46,7 @@ pub async fn train(warehouse: &Warehouse, task: &Task, options: &TrainOptions, p
         Err(error) => {
             // What failed would fail again from the same place: the next training starts anew, perhaps on better data.
             std::fs::remove_dir_all(&folder).map_err(Error::file(&folder))?;
-            return Err(error);
+            return Err(of_task(error, &task));
         }
     };
     let run = Run {
@@ -60,6 +60,18 @@ pub async fn train(warehouse: &Warehouse, task: &Task, options: &TrainOptions, p
     progress.finish(&format!("best epoch {} of {}", run.best_epoch, run.epochs));
     finish(warehouse, &run, &trained, &folder).await?;
     Ok(run)
+}
+
+/// What is wrong with the labels, with the task and the view that they come from.
+fn of_task(error: Error, task: &Task) -> Error {
+    use trainer::Error::{Empty, OneClass, WrongTarget};
+    match error {
+        Error::Trainer(error @ (Empty { .. } | OneClass { .. } | WrongTarget { .. })) => {
+            let label = task.label.as_deref().unwrap_or_default();
+            Error::Task { task: task.name.clone(), problem: format!("by {label}, {error}") }
+        }
+        error => error,
+    }
 }
 
 async fn read_and_fit(
@@ -109,10 +121,11 @@ fn with_overrides(task: &Task, options: &TrainOptions) -> Task {
 
 async fn plan(warehouse: &Warehouse, task: &Task, config: &trainer::Config, options: &TrainOptions) -> Result<Plan> {
     let snapshot = warehouse.store().snapshot().await?;
-    if options.resume
-        && let Some(plan) = Plan::unfinished(warehouse, task, snapshot.id, &options.work)
-    {
-        return Ok(plan);
+    if options.resume {
+        let newest = Run::newest(warehouse, &task.name).await?;
+        if let Some(plan) = Plan::unfinished(warehouse, task, snapshot.id, newest.as_deref(), &options.work) {
+            return Ok(plan);
+        }
     }
     let clock = warehouse.clock(&snapshot).await?.ok_or(Error::NoFacts)?;
     let plan = Plan::new(warehouse, task, snapshot.id, config.seed(), Cutoffs::plan(task, &clock)?);

@@ -18,6 +18,7 @@ use futures::{Stream, StreamExt};
 use object_store::ObjectStoreExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use url::Url;
 
 use crate::error::{BoxError, Error, Result};
 use crate::root::{Root, json_bytes};
@@ -81,6 +82,11 @@ impl Publisher {
     /// A publish target: a folder or bucket, and options, as for [`crate::Store::open`]. It need not exist yet.
     pub fn open(url: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         Ok(Publisher { root: Root::open(url, options)? })
+    }
+
+    /// Where it publishes to.
+    pub fn url(&self) -> &Url {
+        &self.root.url
     }
 
     /// What was published last; None before the first publish.

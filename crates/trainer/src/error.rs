@@ -14,7 +14,7 @@ pub enum Error {
     Toml { place: String, source: Box<toml::de::Error> },
 
     /// No examples to train or to validate with.
-    #[error("the {set} set is empty, while the {other} set {has}: {advice}")]
+    #[error("the {set} set is empty, while the {other} set has {has}: {advice}")]
     Empty { set: &'static str, other: &'static str, has: String, advice: &'static str },
 
     /// A target that the head cannot learn from.

@@ -20,6 +20,8 @@ pub struct Clock {
     pub observed_until: DateTime<Utc>,
     /// The oldest event time.
     pub first_event: DateTime<Utc>,
+    /// The oldest known time.
+    pub first_known: DateTime<Utc>,
     /// The newest event time.
     pub last_event: DateTime<Utc>,
 }
@@ -47,11 +49,13 @@ async fn clock(store: &store::Store, catalog: &Catalog, snapshot: &Snapshot) -> 
     let (first, last) = (event(|f| f.event_time.map(|t| t.min)).min(), event(|f| f.event_time.map(|t| t.max)).max());
     let (Some(first), Some(last)) = (first, last) else { return Ok(None) };
     let known = event(|f| f.known_time.map(|t| t.max)).max().unwrap_or(last);
+    let first_known = event(|f| f.known_time.map(|t| t.min)).min().unwrap_or(first);
     let next_midnight = (last.div_euclid(MICROS_PER_DAY) + 1) * MICROS_PER_DAY;
     Ok(Some(Clock {
         default_as_of: time(last.max(known)) + Duration::microseconds(1),
         observed_until: time(next_midnight),
         first_event: time(first),
+        first_known: time(first_known),
         last_event: time(last),
     }))
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::{Stream, stream};
 use store::{Append, Layout, Snapshot, Table};
 use tokio::sync::mpsc;
@@ -34,7 +34,8 @@ const AS_HISTORY: i64 = 2;
 pub struct LoadOptions {
     /// A first, historical load: what the files tell was known when it happened (`_loaded_at` is NULL).
     pub history: bool,
-    /// When the files came, one instant for all of them; now by default. A nightly run gives all its loads the same.
+    /// When the first file came, each next one a microsecond later; now by default. A nightly run gives all its loads the
+    /// same.
     pub loaded_at: Option<DateTime<Utc>>,
     /// Delimited text: the first row holds the column names.
     pub header: bool,
@@ -326,11 +327,13 @@ impl Reader {
     }
 
     fn read_all(&self, sender: &mpsc::Sender<Result<RecordBatch>>) -> Result<()> {
-        for Incoming { path, label, inspection } in &self.files {
+        for (Incoming { path, label, inspection }, nth) in self.files.iter().zip(0..) {
+            // Of two versions of a fact in two files the one in the later file is the newer.
+            let loaded_at = self.loaded_at.map(|time| time + TimeDelta::microseconds(nth));
             let mut row = 0;
             read::read(path, &self.text, &inspection.names(), &mut |batch| {
                 let count = batch.num_rows();
-                let finished = self.finish(path, label, row, &batch)?;
+                let finished = self.finish(path, label, loaded_at, row, &batch)?;
                 row += count;
                 // A closed channel: the writer failed, and its error is the one to tell.
                 let stopped = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
@@ -342,7 +345,14 @@ impl Reader {
     }
 
     /// Gives a batch the table's types and the system columns. `row` is the number of the file's rows before it.
-    fn finish(&self, path: &Path, label: &str, row: usize, batch: &RecordBatch) -> Result<RecordBatch> {
+    fn finish(
+        &self,
+        path: &Path,
+        label: &str,
+        loaded_at: Option<DateTime<Utc>>,
+        row: usize,
+        batch: &RecordBatch,
+    ) -> Result<RecordBatch> {
         let rows = batch.num_rows();
         let column = |field: &Arc<Field>| -> Result<ArrayRef> {
             Ok(match field.name().as_str() {
@@ -350,7 +360,7 @@ impl Reader {
                 "_file" => Arc::new(StringArray::from(vec![label; rows])),
                 "_row" => Arc::new(Int64Array::from_iter_values((row + 1..).take(rows).map(|row| row as i64))),
                 "_loaded_at" => {
-                    let time = self.loaded_at.map(|time| time.timestamp_micros());
+                    let time = loaded_at.map(|time| time.timestamp_micros());
                     Arc::new(TimestampMicrosecondArray::from(vec![time; rows]).with_timezone("UTC"))
                 }
                 name => match batch.column_by_name(name) {

@@ -65,14 +65,19 @@ fn select(described: &Described, columns: &[String]) -> String {
     let columns: Vec<String> = columns.iter().map(|name| format!("\"{name}\"")).collect();
     let table = format!("{}.{}", described.schema, described.name);
     let newest = match described.schema.as_str() {
-        // The newest cut-off first: a backfill of an old one must not hide it.
-        "scores" => {
-            let newest = format!("as_of = (SELECT max(as_of) FROM {table})");
-            format!(" WHERE {newest} AND scored_at = (SELECT max(scored_at) FROM {table} WHERE {newest})")
-        }
+        // Of each task the newest cut-off first: a backfill of an old one must not hide it.
+        "scores" => format!(
+            " LEFT SEMI JOIN (
+                SELECT s.task, s.as_of, max(s.scored_at) AS scored_at
+                FROM {table} AS s
+                INNER JOIN (SELECT task, max(as_of) AS as_of FROM {table} GROUP BY task) AS n
+                    ON n.task = s.task AND n.as_of = s.as_of
+                GROUP BY s.task, s.as_of
+            ) AS newest ON newest.task = t.task AND newest.as_of = t.as_of AND newest.scored_at = t.scored_at"
+        ),
         _ => String::new(),
     };
-    format!("SELECT {} FROM {table}{newest}", columns.join(", "))
+    format!("SELECT {} FROM {table} AS t{newest}", columns.join(", "))
 }
 
 fn entry(described: &Described, columns: &[String]) -> Value {

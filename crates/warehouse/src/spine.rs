@@ -119,6 +119,12 @@ fn cut_offs(spine: &Spine, clock: Option<Clock>) -> Result<Vec<DateTime<Utc>>> {
             text(&clock.first_event),
             text(&clock.last_event)
         ))),
+        Some(first) if *first <= clock.first_known => Err(Error::CutOff(format!(
+            "nothing was known before the cut-off {}: what is loaded is known from {} on. Files loaded with --history count as \
+             known when things happened",
+            text(first),
+            text(&clock.first_known)
+        ))),
         Some(_) => Ok(cut_offs),
     }
 }

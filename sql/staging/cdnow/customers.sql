@@ -1,4 +1,5 @@
 -- CDNOW customers: everybody who bought, first seen at the first purchase.
+-- owner: perennial
 -- grain: customer_id
 -- customer_id: customer_id without leading zeros.
 -- event_time: day of the customer's first purchase.

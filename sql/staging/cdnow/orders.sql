@@ -1,4 +1,5 @@
 -- CDNOW purchases: every transaction of the file is an order, also the few worth nothing; the data have no products.
+-- owner: perennial
 -- grain: order_id
 -- order_id: customer, day and the number of the transaction on that day, so that loading a file again repeats the ids.
 -- customer_id: customer_id without leading zeros.

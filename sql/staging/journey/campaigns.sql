@@ -1,4 +1,5 @@
 -- Complete Journey campaigns: coupon mailings of three types.
+-- owner: perennial
 -- grain: campaign_id
 -- campaign_id: campaign_id.
 -- event_time: start_date.

@@ -1,4 +1,5 @@
 -- Complete Journey coupons: one row per coupon, campaign and product that it is good for.
+-- owner: perennial
 -- driver: raw.journey_coupons
 -- grain: coupon_id, product_id
 -- coupon_id: coupon_upc and campaign_id, because several campaigns hand out the same coupon.

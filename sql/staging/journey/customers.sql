@@ -1,4 +1,5 @@
 -- Complete Journey households: everybody who shopped, first seen at the first basket; the demographics have no place in core.
+-- owner: perennial
 -- grain: customer_id
 -- customer_id: household_id.
 -- event_time: when the household's first basket was paid.

@@ -1,4 +1,5 @@
 -- Complete Journey lines: one per product of a basket in the transaction sample.
+-- owner: perennial
 -- grain: order_id, line_id
 -- order_id: basket_id.
 -- line_id: product_id, which a basket has once.

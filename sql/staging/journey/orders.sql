@@ -1,4 +1,5 @@
 -- Complete Journey baskets: one order per basket of the transaction sample, which has only some lines of each.
+-- owner: perennial
 -- grain: order_id
 -- order_id: basket_id.
 -- customer_id: household_id.

@@ -1,4 +1,5 @@
 -- Complete Journey products: the whole catalogue, also what was never bought.
+-- owner: perennial
 -- grain: product_id
 -- product_id: product_id.
 -- event_time: start of the year that the data cover; they have no listing date.

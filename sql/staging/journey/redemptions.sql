@@ -1,4 +1,5 @@
 -- Complete Journey coupon uses: one row per household, coupon, campaign and day; the data do not name the basket.
+-- owner: perennial
 -- grain: redemption_id
 -- redemption_id: household, coupon, campaign and day.
 -- customer_id: household_id.

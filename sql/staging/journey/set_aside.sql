@@ -1,4 +1,5 @@
 -- Complete Journey coupon rows that repeat another one exactly.
+-- owner: perennial
 -- grain: source, core_table, reason
 -- source: always journey.
 -- core_table: always coupons, the table whose rows they would have been.

@@ -1,4 +1,5 @@
 -- Complete Journey mailings: one touch per household that a campaign was sent to, on the campaign's first day.
+-- owner: perennial
 -- driver: raw.journey_campaigns
 -- grain: touch_id
 -- touch_id: campaign and household.

@@ -1,4 +1,5 @@
 -- Online Retail customers: everybody on an invoice, first seen at the first one.
+-- owner: perennial
 -- grain: customer_id
 -- customer_id: CustomerID as whole number.
 -- event_time: date of the customer's first invoice.

@@ -1,4 +1,5 @@
 -- Online Retail lines: goods sold and goods taken back, each exact copy once.
+-- owner: perennial
 -- grain: order_id, line_id
 -- order_id: InvoiceNo.
 -- line_id: row of the line's first copy in its file.

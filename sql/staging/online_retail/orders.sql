@@ -1,4 +1,5 @@
 -- Online Retail invoices: what is left of each after its lines were cleaned; C invoices take goods back.
+-- owner: perennial
 -- grain: order_id
 -- order_id: InvoiceNo.
 -- customer_id: CustomerID as whole number; NULL where the shop did not know the customer.

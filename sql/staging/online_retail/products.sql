@@ -1,4 +1,5 @@
 -- Online Retail products: every good that was sold, named and priced as on most of its lines; the data have no categories.
+-- owner: perennial
 -- grain: product_id
 -- product_id: StockCode in upper case.
 -- event_time: when it was first sold.

@@ -1,4 +1,5 @@
 -- Online Retail lines that are no goods sold or taken back, by reason; each line is counted once, and copies as copies whatever they copy.
+-- owner: perennial
 -- grain: source, core_table, reason
 -- source: always online_retail.
 -- core_table: always order_lines, the table whose rows they would have been.

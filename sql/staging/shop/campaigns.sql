@@ -1,4 +1,5 @@
 -- Campaigns of the simulated shop.
+-- owner: perennial
 -- grain: campaign_id
 -- campaign_id: campaign_id.
 -- event_time: started_at.

@@ -1,4 +1,5 @@
 -- Consents that customers of the simulated shop gave and withdrew.
+-- owner: perennial
 -- grain: consent_id
 -- consent_id: consent_id.
 -- customer_id: customer_id.

@@ -1,4 +1,5 @@
 -- Customers of the simulated shop, cleaned: each copy once, no blanks around, e-mail in lower case, no impossible birth dates.
+-- owner: perennial
 -- grain: customer_id
 -- customer_id: customer_id.
 -- event_time: created_at, or the load where it is no date.

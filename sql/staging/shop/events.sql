@@ -1,4 +1,5 @@
 -- What customers of the simulated shop did on web and app.
+-- owner: perennial
 -- grain: event_id
 -- event_id: event_id.
 -- customer_id: customer_id.

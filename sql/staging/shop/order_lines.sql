@@ -1,4 +1,5 @@
 -- Order lines of the simulated shop, with customer, times and channel of their order; lines of no pieces are set aside.
+-- owner: perennial
 -- driver: raw.shop_orders
 -- grain: order_id, line_id
 -- order_id: order_id.

@@ -1,4 +1,5 @@
 -- Orders of the simulated shop, each copy once, with the value of their lines; returns and cancellations are orders of their own.
+-- owner: perennial
 -- driver: raw.shop_orders
 -- grain: order_id
 -- order_id: order_id.

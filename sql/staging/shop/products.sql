@@ -1,4 +1,5 @@
 -- Catalogue of the simulated shop.
+-- owner: perennial
 -- grain: product_id
 -- product_id: product_id.
 -- event_time: listed_at.

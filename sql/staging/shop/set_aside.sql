@@ -1,4 +1,5 @@
 -- Rows of the simulated shop's orders and order lines that are no facts, by reason.
+-- owner: perennial
 -- driver: raw.shop_orders
 -- grain: source, core_table, reason
 -- source: always shop.

@@ -1,4 +1,5 @@
 -- Messages of the simulated shop's campaigns: sent, opened and clicked.
+-- owner: perennial
 -- grain: touch_id
 -- touch_id: touch_id.
 -- customer_id: customer_id.

@@ -62,6 +62,17 @@ async fn late_rows_are_added_and_keep_when_they_were_known() {
 }
 
 #[tokio::test]
+async fn of_two_versions_in_one_load_the_one_in_the_later_file_counts() {
+    let shop = Shop::tiny().await;
+    let day = |status: &str| format!("order_id,customer,at,status,amount\no1,a,2026-01-02T10:00:00,{status},7\n");
+    let files = [shop.write("day1.csv", &day("completed")), shop.write("day2.csv", &day("cancelled"))];
+    shop.warehouse.load("raw.tiny_orders", &files, &LoadOptions::default(), &|_| {}).await.unwrap();
+    shop.warehouse.build().await.unwrap();
+    let rows = shop.rows("SELECT status FROM core.order_versions WHERE superseded_at IS NULL").await;
+    assert_eq!(rows, [["cancelled"]]);
+}
+
+#[tokio::test]
 async fn a_build_killed_between_tables_goes_on_without_duplicates() {
     let shop = Shop::tiny().await;
     let file = shop.write("orders.csv", TINY_ORDERS);

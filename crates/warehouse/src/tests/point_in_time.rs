@@ -113,7 +113,7 @@ fn same(found: &[Option<f64>], wanted: &[Option<f64>]) -> bool {
 async fn check(versions: Vec<Version>) {
     let shop = Shop::new(&[]).await;
     shop.warehouse.append(vec![("core.orders", vec![batch(&versions)])], "test", "test").await.unwrap();
-    let first = versions.iter().map(|v| v.event).min().unwrap();
+    let first = versions.iter().map(|v| v.event).min().max(versions.iter().map(|v| v.known).min()).unwrap();
     let observed_until = versions.iter().map(|v| v.event).max().unwrap() + DAY;
     let cut_offs: Vec<i64> = CUT_OFFS.into_iter().filter(|as_of| *as_of > first).collect();
     if cut_offs.is_empty() {
