@@ -38,9 +38,11 @@ const INTERRUPTED: u8 = 130;
 const GRACE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    #[cfg(all(feature = "train", unix))]
-    calm_waiting_threads();
     let Cli { command, quiet } = Cli::parse();
+    #[cfg(all(feature = "train", unix))]
+    if command.runs_models() {
+        calm_waiting_threads();
+    }
     match interruptible(command, Arc::new(Context::new(quiet))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match (print::error(&error), error.downcast_ref()) {

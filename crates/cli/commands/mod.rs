@@ -47,6 +47,15 @@ verbs! {
     leave_one_out LeaveOneOut,
 }
 
+impl Command {
+    /// Whether it computes with libtorch.
+    #[cfg(feature = "train")]
+    pub fn runs_models(&self) -> bool {
+        use Command::{Evaluate, LeaveOneOut, Run, Score, Train};
+        matches!(self, Train(_) | Evaluate(_) | Score(_) | Run(_) | LeaveOneOut(_))
+    }
+}
+
 /// Where training runs lie until they are finished: the given folder, or one in the user's cache.
 fn work(given: Option<PathBuf>) -> Result<PathBuf> {
     if let Some(folder) = given {
