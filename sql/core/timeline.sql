@@ -27,42 +27,19 @@ standing AS (
     HAVING count(*) = count(superseded_at)
 ),
 
-lines AS (
-    SELECT order_id, customer_id, event_time, known_time, superseded_at, product_id, channel, amount, is_return
-    FROM core.line_versions
-),
-
-standing_lines AS (
-    SELECT l.*
-    FROM lines AS l
-    LEFT ANTI JOIN void AS v ON v.order_id = l.order_id
-    UNION ALL
+-- Orders that never fell through have no row in standing, and greatest and least pass over NULL.
+line_facts AS (
     SELECT
-        l.order_id,
         l.customer_id,
         l.event_time,
         greatest(l.known_time, s.from_time) AS known_time,
         least(l.superseded_at, s.until_time) AS superseded_at,
+        CASE WHEN l.is_return THEN 'return' ELSE 'purchase' END AS kind,
         l.product_id,
         l.channel,
-        l.amount,
-        l.is_return
-    FROM lines AS l
-    INNER JOIN standing AS s ON s.order_id = l.order_id
-),
-
-line_facts AS (
-    SELECT
-        customer_id,
-        event_time,
-        known_time,
-        superseded_at,
-        CASE WHEN is_return THEN 'return' ELSE 'purchase' END AS kind,
-        product_id,
-        channel,
-        amount
-    FROM standing_lines
-    WHERE superseded_at IS NULL OR superseded_at > known_time
+        l.amount
+    FROM core.line_versions AS l
+    LEFT JOIN standing AS s ON s.order_id = l.order_id
 ),
 
 -- Sources without order lines, such as a plain list of transactions, still have a history.
@@ -77,7 +54,7 @@ order_facts AS (
         o.channel,
         o.amount
     FROM core.order_versions AS o
-    LEFT ANTI JOIN lines AS l ON l.order_id = o.order_id
+    LEFT ANTI JOIN core.order_lines AS l ON l.order_id = o.order_id
     WHERE NOT o.is_void
 ),
 
@@ -115,6 +92,7 @@ touch_facts AS (
 
 facts AS (
     SELECT * FROM line_facts
+    WHERE superseded_at IS NULL OR superseded_at > known_time
     UNION ALL
     SELECT * FROM order_facts
     UNION ALL

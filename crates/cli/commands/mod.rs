@@ -87,8 +87,7 @@ fn build_text(report: &BuildReport) -> String {
         text.push_str(&crate::print::columns(&["set aside from", "rows", "why"], &rows));
     }
     for table in &report.unread {
-        let file = format!("sql/staging/{}/<core table>.sql", table.trim_start_matches("raw."));
-        text.push_str(&format!("{table} goes nowhere: no staging file reads it, as {file} could\n"));
+        text.push_str(&format!("{table} goes nowhere: no sql/staging/<source>/<core table>.sql reads it\n"));
     }
     text + &format!("snapshot {}\n", report.snapshot)
 }

@@ -2,7 +2,8 @@
 //!
 //! This crate defines the columns an event has ([`Field`]), the packed store of all customers' events ([`Sequences`]),
 //! the ids a model knows ([`Vocabulary`]), one customer's history before a cut-off ([`Example`]), what a model can be
-//! asked about it ([`Head`]) and the batches made of examples ([`Batch`], [`Batcher`]). It knows no SQL engine and no tensor library.
+//! asked about it ([`Head`]) and the batches made of examples ([`Batch`], [`Batcher`]). It knows no SQL engine and no
+//! tensor library.
 //!
 //! One decision carries the rest: [`Example::at`] is the only way to make a model input, and the cut-off is its
 //! argument. Whatever trains or scores therefore cannot see an event at or after the cut-off, by event time or by

@@ -44,10 +44,9 @@ impl Faults {
                 batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
             let Some(times) = times else { continue };
             // Nearly every batch has none.
-            if max(times).is_some_and(|time| time > self.latest) {
-                *count += times.iter().flatten().filter(|time| *time > self.latest).count() as u64;
-                *newest = max(times).map_or(*newest, |time| time.max(*newest));
-            }
+            let Some(last) = max(times).filter(|time| *time > self.latest) else { continue };
+            *count += times.iter().flatten().filter(|time| *time > self.latest).count() as u64;
+            *newest = last.max(*newest);
         }
     }
 
