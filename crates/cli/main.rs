@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 
 /// Embedded analytical store and batch model trainer for customer data: who is leaving, what do they buy next, what are they worth.
 #[derive(Parser)]
@@ -68,19 +69,27 @@ fn calm_waiting_threads() {
     }
 }
 
-/// Does the work in a runtime of its own. Ctrl-C is heard in another, by this thread alone: work that computes without a
-/// pause can keep every thread of its runtime from listening.
+/// Does the work until it is done or abandoned. A thread of its own listens for Ctrl-C: work that computes without a pause
+/// can keep every thread of its runtime from listening. What is dropped puts its temporary files away at once.
 fn interruptible(command: Command, context: Arc<Context>) -> anyhow::Result<()> {
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     let listening = Builder::new_current_thread().enable_all().build()?;
-    let work = runtime.spawn({
+    let (abandon, abandoned) = oneshot::channel();
+    std::thread::spawn({
         let context = context.clone();
-        async move { command.run(&context).await }
+        move || {
+            listening.block_on(context.abandoned());
+            let _ = abandon.send(());
+            // For work that computes here and now, so that nobody can drop it.
+            std::thread::sleep(2 * GRACE);
+            print::error(&pipeline::Error::Interrupted.into());
+            std::process::exit(INTERRUPTED.into())
+        }
     });
-    let outcome = listening.block_on(async {
+    let outcome = runtime.block_on(async {
         tokio::select! {
-            outcome = work => outcome.unwrap_or_else(|panic| Err(panic.into())),
-            () = context.abandoned() => Err(pipeline::Error::Interrupted.into()),
+            outcome = command.run(&context) => outcome,
+            Ok(()) = abandoned => Err(pipeline::Error::Interrupted.into()),
         }
     });
     // What is still running must not keep the process: what it wrote becomes visible only when committed.

@@ -11,6 +11,7 @@ use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -29,6 +30,9 @@ use crate::world::{CATALOG, DEFAULT_SCHEMA, Names, World};
 pub const DEFAULT_HORIZON_DAYS: u32 = 90;
 /// Similar names shown for one that does not exist.
 const SIMILAR_NAMES: usize = 3;
+
+/// Batches computed before the one that is asked for.
+const BATCHES_AHEAD: usize = 2;
 
 /// A stream of batches of one schema.
 pub type Batches = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
@@ -175,15 +179,26 @@ impl Query {
         Arc::clone(self.frame.schema().inner())
     }
 
-    /// Runs it, batch by batch.
+    /// Runs it, batch by batch, in a task of its own that ends when the stream is dropped: whoever waits for the rows is
+    /// never held up by their computation.
     pub async fn stream(self) -> Result<Batches> {
-        let batches = self.frame.execute_stream().await?;
-        Ok(batches.map_err(Error::from).boxed())
+        let mut computed = self.frame.execute_stream().await?;
+        let mut rows = RecordBatchReceiverStreamBuilder::new(computed.schema(), BATCHES_AHEAD);
+        let sender = rows.tx();
+        rows.spawn(async move {
+            while let Some(batch) = computed.next().await {
+                if sender.send(batch).await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        Ok(rows.build().map_err(Error::from).boxed())
     }
 
     /// Runs it and keeps all batches.
     pub async fn collect(self) -> Result<Vec<RecordBatch>> {
-        Ok(self.frame.collect().await?)
+        self.stream().await?.try_collect().await
     }
 }
 
