@@ -21,7 +21,7 @@ use crate::{BUCKET, CUSTOMER_ID, EVENT_TIME, KNOWN_TIME};
 pub const NO_CUSTOMER_BUCKET: i32 = -1;
 
 /// How sorted columns are ordered, in files and to be declared to a planner: ascending, NULLs last.
-pub(crate) const ORDER: SortOptions = SortOptions { descending: false, nulls_first: false };
+pub const ORDER: SortOptions = SortOptions { descending: false, nulls_first: false };
 
 const KIND_PROPERTY: &str = "perennial.layout";
 const BUCKETS_PROPERTY: &str = "perennial.buckets";

@@ -21,7 +21,7 @@ mod writer;
 
 pub use append::Append;
 pub use error::{BoxError, Error, Result};
-pub use layout::{Layout, NO_CUSTOMER_BUCKET, bucket_of};
+pub use layout::{Layout, NO_CUSTOMER_BUCKET, ORDER, bucket_of};
 pub use publish::{Publication, PublishedFile, PublishedTable, PublishedVersion, Publisher};
 pub use snapshot::Snapshot;
 pub use store::Store;

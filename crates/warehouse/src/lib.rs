@@ -13,6 +13,7 @@ mod ddl;
 mod describe;
 mod error;
 mod faults;
+mod grain;
 mod guard;
 mod header;
 mod infer;

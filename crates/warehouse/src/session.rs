@@ -22,6 +22,7 @@ use crate::catalog::{self, SESSION_TABLES};
 use crate::clock::Clock;
 use crate::ddl::Types;
 use crate::error::{Error, Result};
+use crate::grain::{Lags, Planner, SortedGroups};
 use crate::guard;
 use crate::spine::Spine;
 use crate::world::{CATALOG, DEFAULT_SCHEMA, Names, World};
@@ -222,6 +223,9 @@ fn context(world: &Arc<World>, memory_limit: Option<usize>, threads: Option<usiz
         .with_runtime_env(runtime.build_arc()?)
         .with_default_features()
         .with_type_planner(Arc::new(Types))
+        .with_query_planner(Arc::new(Planner))
+        .with_physical_optimizer_rule(Arc::new(Lags))
+        .with_physical_optimizer_rule(Arc::new(SortedGroups))
         .build();
     let context = SessionContext::new_with_state(state);
     context.register_object_store(&world.store.store_url(), world.store.object_store());

@@ -3,6 +3,7 @@
 mod append;
 mod build;
 mod catalog;
+mod grain;
 mod load;
 mod point_in_time;
 mod real;

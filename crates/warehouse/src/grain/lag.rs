@@ -1,0 +1,215 @@
+//! [`LagExec`]: `lag` over rows that come sorted by partition and order, as a shift of the column.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
+use arrow::compute::{concat, take};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{ScalarValue, internal_datafusion_err};
+use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Literal;
+use datafusion::physical_expr::window::StandardWindowExpr;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowUDFExpr};
+use datafusion::physical_plan::{
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, InputOrderMode, PlanProperties,
+    ReplaceChildrenOptions, WindowExpr,
+};
+use futures::StreamExt;
+
+use super::changes::Changes;
+
+/// Puts [`LagExec`] wherever all functions of a window are plain lags.
+#[derive(Debug)]
+pub(crate) struct Lags;
+
+impl PhysicalOptimizerRule for Lags {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let replace = |node: Arc<dyn ExecutionPlan>| match node.downcast_ref::<BoundedWindowAggExec>().and_then(lags) {
+            Some(lags) => Ok(Transformed::yes(Arc::new(LagExec { window: node, lags }) as _)),
+            None => Ok(Transformed::no(node)),
+        };
+        plan.transform_up(replace).data()
+    }
+
+    fn name(&self) -> &str {
+        "lags"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// What each function of the window looks back at, and by how many rows; None if one of them is no plain lag.
+fn lags(window: &BoundedWindowAggExec) -> Option<Vec<Lag>> {
+    let is_sorted = window.input_order_mode == InputOrderMode::Sorted;
+    let lags = window.window_expr().iter().map(|function| lag(function.as_ref()));
+    lags.collect::<Option<Vec<_>>>().filter(|_| is_sorted)
+}
+
+fn lag(function: &dyn WindowExpr) -> Option<Lag> {
+    let standard = function.as_any().downcast_ref::<StandardWindowExpr>()?;
+    let function = standard.get_standard_func_expr().as_any().downcast_ref::<WindowUDFExpr>()?;
+    let arguments = function.args();
+    // Read backwards, or past NULLs, it is another function; only its debug form tells.
+    let is_plain = {
+        let form = format!("{function:?}");
+        form.contains("is_reversed: false") && form.contains("ignore_nulls: false")
+    };
+    if function.fun().name() != "lag" || arguments.len() > 2 || !is_plain {
+        return None;
+    }
+    let rows = match arguments.get(1) {
+        None => 1,
+        Some(offset) => match offset.downcast_ref::<Literal>()?.value() {
+            ScalarValue::Int64(Some(rows)) => usize::try_from(*rows).ok()?,
+            _ => return None,
+        },
+    };
+    Some(Lag { value: Arc::clone(arguments.first()?), rows })
+}
+
+/// The value of so many rows before, within the partition.
+#[derive(Debug, Clone)]
+struct Lag {
+    value: Arc<dyn PhysicalExpr>,
+    rows: usize,
+}
+
+/// The same result as its window, which says what comes out and how it is sorted.
+#[derive(Debug)]
+struct LagExec {
+    window: Arc<dyn ExecutionPlan>,
+    lags: Vec<Lag>,
+}
+
+impl LagExec {
+    fn window(&self) -> Result<&BoundedWindowAggExec> {
+        self.window.downcast_ref().ok_or_else(|| internal_datafusion_err!("not made from a window"))
+    }
+}
+
+impl DisplayAs for LagExec {
+    fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("LagExec of ")?;
+        self.window.fmt_as(kind, f)
+    }
+}
+
+impl ExecutionPlan for LagExec {
+    fn name(&self) -> &str {
+        "LagExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.window.properties()
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.window.children()
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        options: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let window = Arc::clone(&self.window).replace_children(children, options)?;
+        // Over a child that does not come sorted it is what it was made from.
+        match window.downcast_ref::<BoundedWindowAggExec>().and_then(lags) {
+            Some(lags) => Ok(Arc::new(LagExec { window, lags })),
+            None => Ok(window),
+        }
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        self.window.apply_expressions(f)
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let window = self.window()?;
+        let mut shift = Shift {
+            schema: self.schema(),
+            // All functions of one window share its partitions.
+            keys: window.window_expr().first().map(|f| f.partition_by().to_vec()).unwrap_or_default(),
+            lags: self.lags.iter().map(|lag| (lag.clone(), None)).collect(),
+            last: Vec::new(),
+            position: 0,
+        };
+        let rows = window.input().execute(partition, context)?;
+        let shifted = rows.map(move |batch| shift.push(&batch?));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), shifted)))
+    }
+}
+
+/// What must be known of the rows that went by.
+struct Shift {
+    schema: SchemaRef,
+    keys: Vec<Arc<dyn PhysicalExpr>>,
+    /// With the newest values, as many as the lag looks back at.
+    lags: Vec<(Lag, Option<ArrayRef>)>,
+    /// The partition of the newest row; empty before there is one.
+    last: Vec<ArrayRef>,
+    /// Rows of that partition so far.
+    position: usize,
+}
+
+impl Shift {
+    fn push(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let positions = self.positions(batch)?;
+        let mut columns = batch.columns().to_vec();
+        for (Lag { value, rows: back }, kept) in &mut self.lags {
+            let values = value.evaluate(batch)?.into_array(rows)?;
+            let before = kept.as_ref().map_or(0, |kept| kept.len());
+            let all = match kept {
+                Some(kept) => concat(&[kept, &values])?,
+                None => values,
+            };
+            // A row of a partition that has as many before it finds them in `all`.
+            let source = |row: usize| (positions[row] >= *back).then(|| (before + row - *back) as u64);
+            let sources: UInt64Array = (0..rows).map(source).collect();
+            columns.push(take(&all, &sources, None)?);
+            let keep = all.len().min(*back);
+            *kept = Some(all.slice(all.len() - keep, keep));
+        }
+        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+    }
+
+    /// How many rows of its partition come before each row.
+    fn positions(&mut self, batch: &RecordBatch) -> Result<Vec<usize>> {
+        let rows = batch.num_rows();
+        let keys = self.keys.iter().map(|key| key.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
+        let changes = Changes::find(&keys, &self.last)?;
+        let mut positions = Vec::with_capacity(rows);
+        for row in 0..rows {
+            if changes.at(row) {
+                self.position = 0;
+            }
+            positions.push(self.position);
+            self.position += 1;
+        }
+        if rows > 0 {
+            self.last = keys.iter().map(|key| key.slice(rows - 1, 1)).collect();
+        }
+        Ok(positions)
+    }
+}

@@ -1,0 +1,21 @@
+//! Queries that stay within customers run bucket by bucket: each bucket of the clustered tables is one stream, sorted by
+//! customer and time, so that aggregates, windows and joins by customer need no shuffle, no sort and no table of all
+//! customers, and memory for a bucket or two at a time.
+//!
+//! [`analysis`] finds those parts of a logical plan, [`planner`] plans each for one bucket, [`buckets`] runs that plan for
+//! every bucket. Nothing outside of such a part is told how its rows are partitioned: the engine takes any two inputs that
+//! claim to be hashed alike for hashed by *its* function, and joins them wrongly.
+
+mod analysis;
+mod buckets;
+mod changes;
+mod distinct_counts;
+mod lag;
+mod once;
+mod planner;
+mod sorted_groups;
+
+pub(crate) use buckets::BucketSource;
+pub(crate) use lag::Lags;
+pub(crate) use planner::{InBucket, Planner};
+pub(crate) use sorted_groups::SortedGroups;

@@ -1,0 +1,132 @@
+//! [`OnceExec`]: rows that every bucket reads, computed by the first that asks.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, displayable, execute_stream,
+};
+use futures::{TryStreamExt, stream};
+use store::bucket_of;
+use tokio::sync::OnceCell;
+
+/// All rows of a plan, for every bucket; or, divided by a column, to each bucket its own. The rows are held in memory, and
+/// counted there.
+#[derive(Debug)]
+pub(super) struct OnceExec {
+    plan: Arc<dyn ExecutionPlan>,
+    by: Option<(usize, u32)>,
+    bucket: Option<i32>,
+    rows: Arc<OnceCell<Held>>,
+    properties: Arc<PlanProperties>,
+}
+
+/// Rows by bucket; under `None` if they are not divided.
+#[derive(Debug)]
+struct Held {
+    rows: BTreeMap<Option<i32>, Vec<RecordBatch>>,
+    /// Gives the memory back when dropped.
+    _memory: MemoryReservation,
+}
+
+impl OnceExec {
+    /// `by`: index of a text column, and the number of buckets.
+    pub(super) fn new(plan: Arc<dyn ExecutionPlan>, by: Option<(usize, u32)>) -> OnceExec {
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(plan.schema()),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ));
+        OnceExec { plan, by, bucket: None, rows: Arc::default(), properties }
+    }
+
+    /// The same rows as one bucket sees them; all of them share one computation.
+    pub(super) fn at(&self, bucket: i32) -> OnceExec {
+        let Self { plan, by, rows, properties, .. } = self;
+        OnceExec {
+            plan: Arc::clone(plan),
+            by: *by,
+            bucket: by.map(|_| bucket),
+            rows: Arc::clone(rows),
+            properties: Arc::clone(properties),
+        }
+    }
+}
+
+async fn compute(plan: Arc<dyn ExecutionPlan>, by: Option<(usize, u32)>, context: Arc<TaskContext>) -> Result<Held> {
+    let memory = MemoryConsumer::new("rows that all buckets share").register(context.memory_pool());
+    let mut batches = execute_stream(plan, context)?;
+    let mut rows: BTreeMap<Option<i32>, Vec<RecordBatch>> = BTreeMap::new();
+    while let Some(batch) = batches.try_next().await? {
+        memory.try_grow(batch.get_array_memory_size())?;
+        let Some((column, buckets)) = by else {
+            rows.entry(None).or_default().push(batch);
+            continue;
+        };
+        let mut found: BTreeMap<i32, Vec<u32>> = BTreeMap::new();
+        for (row, customer) in (0..).zip(batch.column(column).as_string::<i32>()) {
+            found.entry(bucket_of(customer, buckets)).or_default().push(row);
+        }
+        for (bucket, indices) in found {
+            rows.entry(Some(bucket)).or_default().push(take_record_batch(&batch, &UInt32Array::from(indices))?);
+        }
+    }
+    Ok(Held { rows, _memory: memory })
+}
+
+impl DisplayAs for OnceExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.by {
+            Some((column, _)) => write!(f, "OnceExec: by {}", self.schema().field(column).name())?,
+            None => f.write_str("OnceExec")?,
+        }
+        displayable(self.plan.as_ref()).indent(false).to_string().lines().try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
+impl ExecutionPlan for OnceExec {
+    fn name(&self) -> &str {
+        "OnceExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let (plan, by, bucket, rows) = (Arc::clone(&self.plan), self.by, self.bucket, Arc::clone(&self.rows));
+        let batches = async move {
+            let held = rows.get_or_try_init(|| compute(plan, by, context)).await?;
+            let batches = held.rows.get(&bucket).cloned().unwrap_or_default();
+            Ok::<_, DataFusionError>(stream::iter(batches.into_iter().map(Ok)))
+        };
+        let batches = stream::once(batches).try_flatten();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
+    }
+}

@@ -1,0 +1,163 @@
+//! Queries run bucket by bucket against the engine as it comes, over the same random rows in one table in memory.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use datafusion::catalog::{MemTable, MemorySchemaProvider};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use proptest::prelude::*;
+
+use super::{BUCKETS, Shop, rows_of, texts};
+use crate::SessionOptions;
+
+/// Questions within customers, across them, and both; every row of every answer is told apart by its values.
+const QUERIES: &[&str] = &[
+    "SELECT customer_id, count(*), count(amount), sum(amount), avg(amount), min(event_time), max(channel),
+        round(stddev(amount), 6), count(*) FILTER (WHERE amount > 10) FROM core.orders GROUP BY customer_id",
+    "SELECT customer_id, event_time, count(*), sum(amount) FROM core.orders GROUP BY customer_id, event_time",
+    "SELECT event_time, customer_id, count(DISTINCT channel) FROM core.orders GROUP BY event_time, customer_id",
+    "SELECT customer_id, channel, count(*) FROM core.orders GROUP BY customer_id, channel",
+    "SELECT customer_id, count(DISTINCT channel) FROM core.orders GROUP BY customer_id",
+    "SELECT customer_id, count(DISTINCT channel), count(DISTINCT amount), count(DISTINCT event_time),
+        count(DISTINCT order_id) FILTER (WHERE amount > 10), sum(amount) FROM core.orders GROUP BY customer_id",
+    "SELECT channel, count(DISTINCT customer_id), sum(amount) FROM core.orders GROUP BY channel",
+    "SELECT customer_id, first_value(channel ORDER BY event_time DESC, known_time),
+        array_agg(order_id ORDER BY event_time, known_time) FROM core.orders GROUP BY customer_id HAVING count(*) > 1",
+    "SELECT DISTINCT customer_id FROM core.orders WHERE amount > 10",
+    "SELECT DISTINCT customer_id, channel FROM core.orders",
+    "SELECT count(*), sum(amount), min(customer_id) FROM core.orders",
+    "SELECT customer_id, channel, count(*) FROM core.orders GROUP BY ROLLUP (customer_id, channel)",
+    "SELECT upper(customer_id) AS c, count(*) FROM core.orders GROUP BY upper(customer_id)",
+    "SELECT order_id, lag(event_time) OVER (PARTITION BY customer_id ORDER BY event_time, known_time),
+        lag(event_time, 2) OVER (PARTITION BY customer_id ORDER BY event_time, known_time) FROM core.orders",
+    "SELECT order_id, lag(amount) OVER (PARTITION BY customer_id ORDER BY event_time, known_time),
+        lag(channel, 1, 'none') OVER (PARTITION BY customer_id ORDER BY event_time, known_time) FROM core.orders",
+    "SELECT order_id, lead(event_time) OVER (PARTITION BY customer_id ORDER BY event_time, known_time),
+        lag(event_time) OVER (PARTITION BY customer_id ORDER BY event_time DESC, known_time DESC),
+        lag(channel) IGNORE NULLS OVER (PARTITION BY customer_id ORDER BY event_time, known_time) FROM core.orders",
+    "SELECT order_id, lead(event_time) OVER (PARTITION BY customer_id ORDER BY event_time DESC, known_time DESC) FROM core.orders",
+    "SELECT order_id, row_number() OVER (PARTITION BY customer_id ORDER BY event_time, known_time),
+        sum(amount) OVER (PARTITION BY customer_id ORDER BY event_time RANGE INTERVAL '5' DAY PRECEDING) FROM core.orders",
+    "SELECT order_id, row_number() OVER (PARTITION BY channel ORDER BY event_time, known_time) FROM core.orders",
+    "SELECT a.order_id, b.order_id FROM core.orders a JOIN core.orders b ON a.customer_id = b.customer_id AND a.event_time < b.event_time",
+    "SELECT a.order_id, b.order_id FROM core.orders a LEFT JOIN core.orders b ON a.customer_id = b.customer_id AND b.amount > 20",
+    "SELECT a.order_id, b.order_id FROM core.orders a FULL JOIN core.orders b ON a.customer_id = b.customer_id AND a.amount < b.amount",
+    "SELECT a.order_id, b.order_id FROM core.orders a JOIN core.orders b ON a.channel = b.channel AND a.event_time < b.event_time",
+    "SELECT f.id, f.v, sum(o.amount) FROM foreign f LEFT JOIN core.orders o ON o.customer_id = f.id GROUP BY f.id, f.v",
+    "SELECT f.id, o.order_id FROM core.orders o LEFT JOIN foreign f ON o.customer_id = f.id AND f.v > 2",
+    "SELECT f.id, o.order_id FROM core.orders o FULL JOIN foreign f ON o.customer_id = f.id",
+    "SELECT f.id, o.order_id, o.n FROM (SELECT customer_id, max(order_id) AS order_id, count(*) AS n FROM core.orders GROUP BY customer_id) o
+        RIGHT JOIN foreign f ON o.n = f.v",
+    "SELECT o.customer_id, f.id, o.n FROM (SELECT customer_id, count(*) AS n FROM core.orders GROUP BY customer_id) o
+        LEFT JOIN foreign f ON o.n = f.v",
+    "SELECT o.customer_id, f.v, count(*) FILTER (WHERE o.amount > f.v) FROM core.orders o CROSS JOIN foreign f GROUP BY o.customer_id, f.v",
+    "SELECT customer_id, count(*) FROM core.orders o WHERE EXISTS (SELECT 1 FROM foreign f WHERE f.id = o.customer_id) GROUP BY customer_id",
+    "SELECT customer_id, count(*) FROM core.orders o WHERE customer_id NOT IN (SELECT id FROM foreign WHERE id IS NOT NULL) GROUP BY customer_id",
+    "SELECT id FROM foreign WHERE id NOT IN (SELECT customer_id FROM core.orders)",
+    "SELECT customer_id, count(*) FROM core.orders WHERE amount > (SELECT avg(amount) FROM core.orders) GROUP BY customer_id",
+    "SELECT customer_id, sum(n) FROM (
+        SELECT customer_id, count(*) AS n FROM core.orders GROUP BY customer_id
+        UNION ALL SELECT customer_id, row_number() OVER (PARTITION BY channel ORDER BY event_time, known_time) AS n FROM core.orders
+        UNION ALL SELECT id, v FROM foreign) GROUP BY customer_id",
+    "WITH twice AS (SELECT order_id FROM core.orders GROUP BY order_id HAVING count(*) > 1)
+        SELECT o.customer_id, count(*), sum(o.amount) FROM core.orders o LEFT ANTI JOIN twice t ON t.order_id = o.order_id GROUP BY o.customer_id",
+    "SELECT n, count(*) FROM (SELECT customer_id, count(*) AS n FROM core.orders GROUP BY customer_id) GROUP BY n",
+    "SELECT customer_id, count(*) FROM core.orders WHERE customer_id = 'c1' GROUP BY customer_id",
+    "SELECT customer_id, count(*) FROM core.orders WHERE customer_id IN ('c1', 'c2') AND event_time >= TIMESTAMP '1970-01-11' GROUP BY customer_id",
+    "SELECT customer_id, n FROM (SELECT customer_id, count(*) AS n FROM core.orders GROUP BY customer_id ORDER BY n DESC, customer_id LIMIT 3)",
+    "SELECT c.customer_id, c.as_of, count(o.order_id), sum(o.amount) FROM (
+            SELECT customer_id, as_of FROM (SELECT DISTINCT customer_id FROM core.orders WHERE customer_id IS NOT NULL)
+            CROSS JOIN (VALUES (TIMESTAMP '1970-01-06'), (TIMESTAMP '1970-01-11'), (TIMESTAMP '1971-01-01')) AS d (as_of)) AS c
+        LEFT JOIN core.orders AS o ON o.customer_id = c.customer_id AND o.event_time < c.as_of GROUP BY c.customer_id, c.as_of",
+];
+
+const DAY: i64 = 86_400_000_000;
+
+/// Rows of orders in one append: order, customer, channel, day of the event, delay until it is known, amount in quarters.
+type Rows = Vec<(u32, Option<u8>, Option<u8>, i64, i64, Option<i32>)>;
+
+fn appends() -> impl Strategy<Value = Vec<Rows>> {
+    let customer = prop_oneof![5 => (0u8..9).prop_map(Some), 1 => Just(None)];
+    let channel = prop_oneof![5 => (0u8..3).prop_map(Some), 1 => Just(None)];
+    let amount = prop_oneof![5 => (-50i32..200).prop_map(Some), 1 => Just(None)];
+    let row = (0u32..1, customer, channel, 0i64..20, 0i64..3, amount);
+    prop::collection::vec(prop::collection::vec(row, 0..40), 1..4).prop_map(|mut appends| {
+        for (number, row) in (0..).zip(appends.iter_mut().flatten()) {
+            // A few ids come twice, and no two rows are known at once: the order of all rows is told.
+            row.0 = if number % 7 == 6 { number - 1 } else { number };
+            row.4 = row.4 * DAY + i64::from(number);
+        }
+        appends
+    })
+}
+
+fn batch(rows: &Rows) -> RecordBatch {
+    let text = |values: Vec<Option<String>>| Arc::new(StringArray::from(values)) as ArrayRef;
+    let time = |values: Vec<i64>| Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC")) as ArrayRef;
+    let amounts = rows.iter().map(|row| row.5.map(|quarters| f64::from(quarters) / 4.0));
+    RecordBatch::try_from_iter_with_nullable([
+        ("order_id", text(rows.iter().map(|row| Some(format!("o{}", row.0))).collect()), true),
+        ("customer_id", text(rows.iter().map(|row| row.1.map(|c| format!("c{c}"))).collect()), true),
+        ("event_time", time(rows.iter().map(|row| row.3 * DAY).collect()), true),
+        ("known_time", time(rows.iter().map(|row| row.3 * DAY + row.4).collect()), true),
+        ("channel", text(rows.iter().map(|row| row.2.map(|c| format!("ch{c}"))).collect()), true),
+        ("amount", Arc::new(Float64Array::from_iter(amounts)) as ArrayRef, true),
+    ])
+    .unwrap()
+}
+
+/// The engine as it comes, over all rows at once.
+fn oracle(appends: &[Rows]) -> SessionContext {
+    let mut config = SessionConfig::new().with_target_partitions(1);
+    config.options_mut().execution.time_zone = Some("UTC".into());
+    config.options_mut().sql_parser.map_string_types_to_utf8view = false;
+    let context = SessionContext::new_with_config(config);
+    let batches: Vec<_> = appends.iter().map(batch).collect();
+    let orders = MemTable::try_new(batches[0].schema(), vec![batches]).unwrap();
+    let catalog = context.catalog("datafusion").unwrap();
+    catalog.register_schema("core", Arc::new(MemorySchemaProvider::new())).unwrap();
+    context.register_table("core.orders", Arc::new(orders)).unwrap();
+    context
+}
+
+/// A table that is not ours, in place of the name `foreign`.
+const FOREIGN: &str =
+    "(SELECT * FROM (VALUES ('c0', 1), ('c0', 2), ('c3', 3), ('c7', 4), ('nobody', 5), (NULL, 6)) AS f (id, v)) AS";
+
+fn with_foreign(query: &str) -> String {
+    query.replace("foreign f", &format!("{FOREIGN} f")).replace("FROM foreign", &format!("FROM {FOREIGN} f"))
+}
+
+/// Rows in an order of their own, and times without their zone: literals have none in the other engine.
+fn sorted(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    rows.iter_mut().flatten().for_each(|cell| *cell = cell.trim_end_matches('Z').to_owned());
+    rows.sort();
+    rows
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_answer_is_that_of_the_engine_as_it_comes(appends in appends()) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let shop = Shop::new(&[]).await;
+            for (number, rows) in appends.iter().enumerate() {
+                let source = format!("append {number}");
+                shop.warehouse.append(vec![("core.orders", vec![batch(rows)])], &source, &source).await.unwrap();
+            }
+            let oracle = oracle(&appends);
+            for threads in [1, 2, BUCKETS as usize, 2 * BUCKETS as usize] {
+                let options = SessionOptions { threads: Some(threads), ..SessionOptions::default() };
+                let session = shop.warehouse.session(options).await.unwrap();
+                for query in QUERIES {
+                    let query = with_foreign(query);
+                    let expected = oracle.sql(&query).await.unwrap().collect().await.unwrap();
+                    let expected = sorted(texts(&expected));
+                    assert_eq!(sorted(rows_of(&session, &query).await), expected, "{threads} threads: {query}");
+                }
+            }
+        });
+    }
+}
