@@ -109,7 +109,7 @@ impl pipeline::Progress for Bars {
         }
         let (bar, template) = match total {
             Some(total) => (ProgressBar::new(total), "{prefix:<24} {bar:30} {pos}/{len} {per_sec} {eta} {msg}"),
-            None => (ProgressBar::no_length(), "{prefix:<24} {spinner} {human_pos} {msg}"),
+            None => (ProgressBar::no_length(), "{prefix:<24} {spinner} {human_pos} {per_sec} {msg}"),
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = bar.with_style(style).with_prefix(stage.to_string());

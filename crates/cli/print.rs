@@ -57,6 +57,15 @@ pub fn report(format: Format, value: &impl serde::Serialize, text: impl FnOnce()
     }
 }
 
+/// Characters of a value in a table of columns.
+const SHORT: usize = 40;
+
+/// The beginning of a value, on one line.
+pub fn short(value: &str) -> String {
+    let shown: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHORT).collect();
+    if value.chars().nth(SHORT).is_some() { shown + "…" } else { shown }
+}
+
 /// Rows under a header, columns as wide as their widest cell; numbers right, words left.
 pub fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |i: usize| {

@@ -2,5 +2,8 @@
 
 mod bad_input;
 mod kill;
+mod load;
+mod load_rejects;
+mod load_schema;
 mod real_data;
 mod shop;

@@ -114,7 +114,7 @@ fn one_command_does_everything_and_the_second_night_little() {
     folder.write("shop/orders/broken.csv", "order_id,customer_id\n1\n");
     let failed = folder.run(&["run", "--project", "shop"]);
     let (summary, error) = (String::from_utf8_lossy(&failed.stdout), String::from_utf8_lossy(&failed.stderr));
-    assert!(!failed.status.success() && error.contains("broken.csv, row 1"), "{error}");
+    assert!(!failed.status.success() && error.contains("broken.csv, line 2"), "{error}");
     assert!(summary.contains("raw.shop_customers") && !summary.contains("build"), "{summary}");
     std::fs::remove_file(folder.path("shop/orders/broken.csv")).expect("removed");
     folder.ok(&["run", "--project", "shop"]);

@@ -2,17 +2,24 @@ use crate::context::{Context, Place};
 use crate::print::{self, Format};
 use anyhow::Result;
 use clap::Args;
-use pipeline::LoadOptions;
+use pipeline::{LoadOptions, LoadReport, LoadedColumn};
+use std::path::PathBuf;
 
-/// Load CSV, NDJSON or Parquet files into a raw table, all or nothing. Files loaded before are skipped.
+/// Load CSV, NDJSON or Parquet files into a raw table, all or nothing. Files loaded before are skipped. Text may be
+/// compressed (.gz, .zst).
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  perennial load raw.shop_orders 'export/orders-*.csv' --history\n  perennial load raw.cdnow_sample CDNOW_sample.txt --columns master_id,id,date,cds,dollars"
-)]
+#[command(after_help = "Examples:
+  perennial load raw.shop_orders 'export/orders-*.csv.gz' --history
+  perennial load raw.till_receipts receipts.csv --encoding gb18030 --dry-run
+  perennial load raw.till_receipts receipts.csv --schema types.toml --max-rejects 100
+  perennial load raw.cdnow_sample CDNOW_sample.txt --columns master_id,id,date,cds,dollars
+
+The types file has a line for each column whose type is not to be told from its values:
+  receipt = \"VARCHAR\"")]
 pub struct Arguments {
     /// The table, raw.<source>_<thing>.
     table: String,
-    /// Files or globs (quote globs, so that the shell leaves them alone).
+    /// Files, folders or globs (quote globs, so that the shell leaves them alone).
     #[arg(required = true, value_name = "FILES")]
     files: Vec<String>,
     /// A first, historical load: each row counts as known when it happened. Without it, from now on, unless
@@ -22,6 +29,26 @@ pub struct Arguments {
     /// The files have no header line: these are their columns.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     columns: Option<Vec<String>>,
+    /// What is between fields: a character or "tab". Default: told from the first line.
+    #[arg(long, value_name = "CHARACTER")]
+    delimiter: Option<String>,
+    /// What is around fields that hold delimiters or line ends: a character or "none". Default: ".
+    #[arg(long, value_name = "CHARACTER")]
+    quote: Option<String>,
+    /// Encoding of text, such as gb18030 or latin1. Default: UTF-8, or what a byte order mark says.
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<String>,
+    /// A TOML file with types of columns (BOOLEAN, BIGINT, DOUBLE, VARCHAR, DATE, TIMESTAMP) that count more
+    /// than their values.
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// Rows that may go to quality.rejects because they don't parse or don't fit the table. With more, nothing is
+    /// loaded.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    max_rejects: u64,
+    /// Show columns, types and rejects, and load nothing.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     place: Place,
     #[arg(long, value_enum, default_value_t)]
@@ -29,12 +56,34 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { table, files, history, columns, place, format } = arguments;
+    let Arguments { table, files, history, columns, delimiter, quote, encoding, .. } = arguments;
+    let Arguments { schema, max_rejects, dry_run, place, format, .. } = arguments;
+    let schema = schema.as_deref().map(pipeline::read_schema).transpose()?.unwrap_or_default();
+    let loaded_at = None;
+    let options =
+        LoadOptions { history, loaded_at, columns, delimiter, quote, encoding, schema, max_rejects, dry_run };
     let warehouse = context.open(&place).await?;
-    let options = LoadOptions { history, columns, loaded_at: None };
     let report = pipeline::load(&warehouse, &table, &files, &options, &context.progress()).await?;
-    print::report(format, &report, || {
-        let skipped = report.skipped.iter().map(|file| format!("skipped {file}: loaded before\n")).collect::<String>();
-        format!("{skipped}{table}: {} rows from {} files, snapshot {}\n", report.rows, report.files, report.snapshot)
-    })
+    print::report(format, &report, || text(&report, dry_run))
+}
+
+fn text(report: &LoadReport, dry_run: bool) -> String {
+    let LoadReport { table, files, rows, rejects, first_rejects, skipped, columns, is_new_schema, snapshot } = report;
+    let mut text: String = skipped.iter().map(|file| format!("skipped {file}: loaded before\n")).collect();
+    if dry_run || *is_new_schema {
+        let row = |c: &LoadedColumn| {
+            vec![c.name.clone(), c.data_type.clone(), print::short(c.example.as_deref().unwrap_or("")), c.nulls.to_string()]
+        };
+        let rows: Vec<Vec<String>> = columns.iter().map(row).collect();
+        text += &print::columns(&["column", "type", "example", "NULLs"], &rows);
+        text.push('\n');
+    }
+    if *rejects > 0 {
+        text += &format!("{rejects} rows rejected{}\n", if dry_run { "" } else { ", see quality.rejects" });
+        text.extend(first_rejects.iter().map(|reject| format!("  {reject}\n")));
+    }
+    text + &match dry_run {
+        true => format!("{table}: {rows} rows from {files} files would be loaded; nothing was changed\n"),
+        false => format!("{table}: {rows} rows from {files} files, snapshot {snapshot}\n"),
+    }
 }

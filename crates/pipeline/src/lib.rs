@@ -90,7 +90,7 @@ pub use judging::{EvaluateOptions, evaluate};
 pub use leave_one_out::{LeaveOneOutOptions, leave_one_out};
 pub use nightly::{RunOptions, RunReport, Step, run};
 pub use progress::{Progress, Silent};
-pub use project::Project;
+pub use project::{Project, read_schema};
 pub use publishing::{PublishOptions, PublishReport, publish};
 #[cfg(feature = "train")]
 pub use runs::{Plan, Run};
@@ -99,14 +99,14 @@ pub use scoring::{DEFAULT_TOP, ScoreOptions, ScoreReport, score};
 pub use sequences::Head;
 pub use simulation::{SimulateOptions, simulate};
 pub use tables::{
-    BuildReport, LoadOptions, LoadReport, SqlOptions, build, describe, features, features_to_file, init, load, open,
+    BuildReport, LoadReport, LoadedColumn, SqlOptions, build, describe, features, features_to_file, init, load, open,
     sql, sql_to_file,
 };
 pub use task::Task;
 pub use time::parse_time;
 #[cfg(feature = "train")]
 pub use training::{TrainOptions, train};
-pub use warehouse::{DEFAULT_HORIZON_DAYS, Described, Every, Scratch, Spine, Warehouse};
+pub use warehouse::{DEFAULT_HORIZON_DAYS, Described, Every, LoadOptions, Scratch, Spine, Warehouse};
 
 /// Into how many buckets customers are spread, unless `init` says otherwise.
 pub const DEFAULT_BUCKETS: u32 = 16;

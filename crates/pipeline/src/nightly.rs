@@ -8,7 +8,7 @@ use crate::project::{Project, TaskRule};
 use crate::publishing::{PublishOptions, publish};
 use crate::task::Task;
 use crate::time::date;
-use crate::{LoadOptions, build, check, load, must_hold};
+use crate::{build, check, load, must_hold};
 use chrono::Utc;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -65,9 +65,10 @@ pub async fn run(
     let loaded_at = Utc::now();
     for source in &project.config.sources {
         let started = Instant::now();
-        let load_options = LoadOptions { history: source.history, columns: None, loaded_at: Some(loaded_at) };
+        let load_options = source.load_options(loaded_at);
         let loaded = load(warehouse, &source.table, &project.files(source), &load_options, progress).await?;
-        let outcome = format!("{} rows from {} new files", loaded.rows, loaded.files);
+        let rejects = if loaded.rejects > 0 { format!(", {} rejected", loaded.rejects) } else { String::new() };
+        let outcome = format!("{} rows from {} new files{rejects}", loaded.rows, loaded.files);
         report.add("load", &source.table, outcome, started);
     }
     let started = Instant::now();

@@ -2,8 +2,12 @@
 
 use crate::error::{Error, Result};
 use crate::task::Task;
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use warehouse::LoadOptions;
 
 /// Name of the file that makes a folder a project.
 pub const FILE: &str = "perennial.toml";
@@ -29,16 +33,49 @@ pub struct Config {
 }
 
 /// Files that belong in one raw table.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// The table, `raw.<source>_<thing>`.
     pub table: String,
-    /// Files or globs. What was loaded before is skipped.
+    /// Files, folders or globs. What was loaded before is skipped.
     pub files: Vec<String>,
     /// The rows were known when they happened, not when they are loaded.
     #[serde(default)]
     pub history: bool,
+    /// The files have no header line: these are their columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// The character between fields, or `tab`. None: told from the first line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
+    /// The character around fields, or `none`. None: `"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<String>,
+    /// Encoding of the text. None: UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// Rows of a night that may go to `quality.rejects`. None: not one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rejects: Option<u64>,
+    /// SQL types of columns, in place of those that their values suggest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schema: BTreeMap<String, String>,
+}
+
+impl Source {
+    /// How its files are loaded, all of a night as of `loaded_at`.
+    pub fn load_options(&self, loaded_at: DateTime<Utc>) -> LoadOptions {
+        let Source { table: _, files: _, history, columns, delimiter, quote, encoding, schema, max_rejects } =
+            self.clone();
+        let (loaded_at, max_rejects, dry_run) = (Some(loaded_at), max_rejects.unwrap_or(0), false);
+        LoadOptions { history, loaded_at, columns, delimiter, quote, encoding, schema, max_rejects, dry_run }
+    }
+}
+
+/// Reads a file of column types, lines like `amount = "DOUBLE"`.
+pub fn read_schema(path: &Path) -> Result<BTreeMap<String, String>> {
+    read_toml(path)
 }
 
 /// A task and when it is trained anew.
@@ -70,8 +107,7 @@ impl Project {
     /// Reads `<folder>/perennial.toml`.
     pub fn read(folder: &Path) -> Result<Project> {
         let path = folder.join(FILE);
-        let text = std::fs::read_to_string(&path).map_err(Error::file(&path))?;
-        let config = toml::from_str(&text).map_err(|source| Error::Toml { path, source: Box::new(source) })?;
+        let config = read_toml(&path)?;
         let folder = std::path::absolute(folder).map_err(Error::file(folder))?;
         Ok(Project { folder, config })
     }
@@ -101,4 +137,9 @@ impl Project {
     fn resolve(&self, place: &str) -> String {
         if place.contains("://") { place.into() } else { self.folder.join(place).to_string_lossy().into_owned() }
     }
+}
+
+fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
+    toml::from_str(&text).map_err(|source| Error::Toml { path: path.into(), source: Box::new(source) })
 }

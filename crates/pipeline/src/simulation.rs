@@ -43,6 +43,7 @@ pub async fn simulate(options: &SimulateOptions, out: &Path, progress: &dyn Prog
         table: table.to_string(),
         files: vec![files.to_string()],
         history: true,
+        ..Source::default()
     });
     // The control shop sells one neutral assortment: what comes next is a coin toss there, and no task.
     let tasks = TASKS.iter().filter(|task| !control || **task != "next_purchase");

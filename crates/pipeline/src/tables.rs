@@ -2,11 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::path::Path;
+use std::time::Instant;
 use store::Store;
-use warehouse::{Described, FileFormat, Query, SessionOptions, Spine, Warehouse, write_file};
+use warehouse::{Described, FileFormat, LoadOptions, Query, SessionOptions, Spine, Warehouse, write_file};
 
 /// All features of a spine row.
 const FEATURES: &str = "SELECT * FROM features.customer ORDER BY customer_id, as_of";
@@ -37,29 +37,41 @@ pub async fn open(
     Ok(Warehouse::open(Store::open(url, environment).await?, sql)?)
 }
 
-/// How files are loaded.
-#[derive(Clone, Debug, Default)]
-pub struct LoadOptions {
-    /// Each row counts as known when it happened, not from now on.
-    pub history: bool,
-    /// The files have no header; these are their columns.
-    pub columns: Option<Vec<String>>,
-    /// When the files came; now without it. Loads that belong together share it.
-    pub loaded_at: Option<DateTime<Utc>>,
-}
-
 /// What a load did.
 #[derive(Clone, Debug, Serialize)]
 pub struct LoadReport {
     pub table: String,
     pub files: usize,
     pub rows: u64,
+    /// Rows that went to `quality.rejects`.
+    pub rejects: usize,
+    /// The first of them, in words.
+    pub first_rejects: Vec<String>,
     /// Files whose content was loaded before.
     pub skipped: Vec<String>,
+    /// The table's columns and what these files hold of them.
+    pub columns: Vec<LoadedColumn>,
+    /// Whether the table got columns, and with them their types, from these files.
+    pub is_new_schema: bool,
     pub snapshot: u64,
 }
 
-/// Loads files or globs into a raw table, all or nothing.
+/// A column of a raw table in the files of one load.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoadedColumn {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub data_type: String,
+    /// Its first value.
+    pub example: Option<String>,
+    /// Rows without a value.
+    pub nulls: u64,
+}
+
+/// Rejects that a report puts in words.
+const FIRST_REJECTS: usize = 5;
+
+/// Loads files, folders or globs into a raw table, all or nothing.
 pub async fn load(
     warehouse: &Warehouse,
     table: &str,
@@ -67,18 +79,25 @@ pub async fn load(
     options: &LoadOptions,
     progress: &dyn Progress,
 ) -> Result<LoadReport> {
-    let LoadOptions { history, columns, loaded_at } = options.clone();
-    let options = warehouse::LoadOptions { history, loaded_at, header: columns.is_none(), columns };
     progress.start(&format!("load {table}"), None);
-    let loaded = warehouse.load(table, files, &options, &|rows| progress.at(rows)).await?;
+    let started = Instant::now();
+    let loaded = warehouse.load(table, files, options, &|rows| progress.at(rows)).await?;
+    let columns = loaded.columns.into_iter();
     let report = LoadReport {
         table: loaded.table,
         files: loaded.files.len(),
         rows: loaded.rows,
-        skipped: loaded.skipped.iter().map(|path| path.display().to_string()).collect(),
+        rejects: loaded.rejects.len(),
+        first_rejects: loaded.rejects.iter().take(FIRST_REJECTS).map(ToString::to_string).collect(),
+        skipped: loaded.skipped,
+        columns: columns
+            .map(|c| LoadedColumn { name: c.name, data_type: c.data_type, example: c.example, nulls: c.nulls })
+            .collect(),
+        is_new_schema: loaded.is_new_schema,
         snapshot: loaded.snapshot.id,
     };
-    progress.finish(&format!("{} rows from {} files", report.rows, report.files));
+    let rate = report.rows as f64 / started.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
+    progress.finish(&format!("{} rows from {} files, {rate:.0} rows/s", report.rows, report.files));
     Ok(report)
 }
 

@@ -111,6 +111,12 @@ pub(crate) fn conform(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, M
     }
 }
 
+/// Every value of `array` that can't be `wanted`.
+pub(crate) fn misfits(array: &ArrayRef, wanted: &DataType) -> Vec<Misfit> {
+    let misfit = |row| conform(&array.slice(row, 1), wanted).err().map(|misfit| Misfit { row, ..misfit });
+    (0..array.len()).filter_map(misfit).collect()
+}
+
 /// Customer ids as canonical text: no blanks around, no `.0` after digits, empty is NULL.
 pub(crate) fn canonical_ids(ids: &StringArray) -> StringArray {
     ids.iter().map(|id| id.map(canonical_id).filter(|id| !id.is_empty())).collect()

@@ -9,6 +9,12 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use datafusion::error::Result as QueryResult;
 use datafusion::logical_expr::planner::TypePlanner;
 use datafusion::sql::sqlparser::ast::{self, CreateTable};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+/// What columns can be, as messages say it.
+pub(crate) const TYPES: &str = "BOOLEAN, BIGINT, DOUBLE, VARCHAR, DATE or TIMESTAMP";
 
 /// Microseconds in UTC, the only timestamp type.
 pub(crate) fn timestamp() -> DataType {
@@ -39,12 +45,8 @@ pub(crate) fn table_schema(table: &CreateTable) -> Result<SchemaRef, String> {
             Some(_) => column.name.value.clone(),
             None => column.name.value.to_lowercase(),
         };
-        let data_type = column_type(&column.data_type).ok_or_else(|| {
-            format!(
-                "column {name} has type {}: use {}",
-                column.data_type, "BOOLEAN, BIGINT, DOUBLE, VARCHAR, DATE or TIMESTAMP"
-            )
-        })?;
+        let data_type = column_type(&column.data_type)
+            .ok_or_else(|| format!("column {name} has type {}: use {TYPES}", column.data_type))?;
         if fields.iter().any(|field| field.name() == &name) {
             return Err(format!("column {name} is there twice"));
         }
@@ -54,6 +56,13 @@ pub(crate) fn table_schema(table: &CreateTable) -> Result<SchemaRef, String> {
         true => Err("the table has no columns".into()),
         false => Ok(Arc::new(Schema::new(fields))),
     }
+}
+
+/// The type of a SQL name such as `BIGINT`.
+pub(crate) fn parse_type(name: &str) -> Option<DataType> {
+    let mut parser = Parser::new(&GenericDialect {}).try_with_sql(name).ok()?;
+    let data_type = column_type(&parser.parse_data_type().ok()?)?;
+    (parser.peek_token().token == Token::EOF).then_some(data_type)
 }
 
 fn column_type(sql_type: &ast::DataType) -> Option<DataType> {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
+use crate::load::{Reject, first_few};
+
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -41,15 +43,18 @@ pub enum Error {
         problem: String,
     },
 
-    /// A row that can't be split into the table's columns.
-    #[error("{file}, row {row}: {problem}; nothing was loaded")]
-    BrokenRow {
-        /// The file.
-        file: String,
-        /// Data row, counted from 1 after the header.
-        row: u64,
-        /// What is wrong.
-        problem: String,
+    /// Rows that don't parse or don't fit, more than the load bears.
+    #[error(
+        "{} rows of the files can't be loaded into {table}, {} may be rejected; nothing was loaded{}{}",
+        .rejects.len(), .most, first_few(.rejects), way_out(.rejects)
+    )]
+    Rejected {
+        /// The raw table.
+        table: String,
+        /// Those read until it was clear.
+        rejects: Vec<Reject>,
+        /// How many could have gone to `quality.rejects`.
+        most: u64,
     },
 
     /// A value that is not of its column's type.
@@ -169,4 +174,14 @@ fn nearest(names: &[String]) -> String {
         [] => String::new(),
         _ => format!(". Similar names: {}", names.join(", ")),
     }
+}
+
+fn way_out(rejects: &[Reject]) -> String {
+    let pinned = match rejects.iter().any(|reject| reject.value.is_some()) {
+        true => {
+            "\nA table keeps the types of its first load: for wider ones load all files into a new table (--schema names types)."
+        }
+        false => "",
+    };
+    format!("{pinned}\nWith --max-rejects N up to N such rows go to quality.rejects, and the others are loaded.")
 }

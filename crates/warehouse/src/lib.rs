@@ -41,7 +41,7 @@ pub use ddl::type_name;
 pub use describe::{Described, DescribedColumn};
 pub use error::{Error, Result};
 pub use header::Header;
-pub use load::{LoadOptions, LoadReport, SYSTEM_COLUMNS};
+pub use load::{LoadOptions, LoadReport, LoadedColumn, Reject, SYSTEM_COLUMNS};
 pub use publish::PublishOptions;
 pub use scratch::Scratch;
 pub use session::{Batches, DEFAULT_HORIZON_DAYS, Query, Session, SessionOptions};

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::conform::{canonical_ids, conform};
 use crate::ddl::timestamp;
 use crate::error::{Error, Result};
-use crate::read::{self, TextOptions};
+use crate::read::{self, InputFile, TextOptions};
 use crate::world::World;
 
 const CUSTOMER_ID: &str = "customer_id";
@@ -175,16 +175,7 @@ async fn given_rows(spine: &Spine) -> Result<Option<RecordBatch>> {
         Spine::Rows(batch) => ("the spine".to_string(), batch.clone()),
         Spine::File(path) => {
             let (place, path) = (path.display().to_string(), path.clone());
-            let read = tokio::task::spawn_blocking(move || {
-                let (mut batches, text) = (Vec::new(), TextOptions { header: true, columns: None });
-                let columns = read::inspect(&path, &text, &Schema::empty())?.names();
-                read::read(&path, &text, &columns, &mut |batch| {
-                    batches.push(batch);
-                    Ok(())
-                })?;
-                Ok(batches)
-            });
-            let batches: Vec<RecordBatch> = crate::joined(read.await)?;
+            let batches = crate::joined(tokio::task::spawn_blocking(move || file_rows(path)).await)?;
             let Some(first) = batches.first() else {
                 return Err(Error::CutOff(format!("{place} has no rows: it needs columns customer_id and as_of")));
             };
@@ -196,6 +187,21 @@ async fn given_rows(spine: &Spine) -> Result<Option<RecordBatch>> {
     let batch = to_spine(&place, &batch)?;
     check_rows(&place, &batch)?;
     Ok(Some(batch))
+}
+
+/// All rows of a file; every one of them must be one.
+fn file_rows(path: PathBuf) -> Result<Vec<RecordBatch>> {
+    let (file, text, mut batches) = (InputFile::from(path), TextOptions::default(), Vec::new());
+    let columns = read::inspect(&file, &text, &Schema::empty())?.names();
+    read::read(&file, &text, &columns, &mut |rows| {
+        if let Some(row) = rows.broken.first() {
+            let problem = format!("{}: {}", row.origin, row.reason);
+            return Err(Error::File { file: file.shown.clone(), problem });
+        }
+        batches.push(rows.batch);
+        Ok(())
+    })?;
+    Ok(batches)
 }
 
 /// `batch` with exactly the columns of `spine`.

@@ -1,23 +1,21 @@
 //! Defines reading of JSON lines: one object per line; nested values stay JSON text.
 
 use std::fmt;
-use std::io::BufRead;
-use std::path::Path;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringBuilder};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::DataType;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{BATCH_ROWS, broken_row, open};
+use super::lines::Lines;
+use super::rows::{Origin, Rows, TextRows};
+use super::{InputFile, TextOptions};
 use crate::error::Result;
 use crate::infer::Guess;
 
-pub(super) fn columns(path: &Path) -> Result<Vec<(String, Option<DataType>)>> {
+pub(super) fn columns(file: &InputFile, options: &TextOptions) -> Result<Vec<(String, Option<DataType>)>> {
     let mut columns: Vec<(String, Guess)> = Vec::new();
-    each_row(path, &mut |row| {
-        for (name, value) in row.0 {
+    each_row(file, options, &mut |_, row| {
+        for (name, value) in row.map_or(Vec::new(), |row| row.0) {
             let index = match columns.iter().position(|(known, _)| *known == name) {
                 Some(index) => index,
                 None => {
@@ -39,56 +37,50 @@ pub(super) fn columns(path: &Path) -> Result<Vec<(String, Option<DataType>)>> {
 }
 
 /// `names` are those that [`columns`] found.
-pub(super) fn read(path: &Path, names: &[String], sink: &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<()> {
-    let schema = Schema::new(names.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect::<Vec<_>>());
-    let schema = Arc::new(schema);
-    let mut builders: Vec<StringBuilder> = names.iter().map(|_| StringBuilder::new()).collect();
-    let mut pending = 0;
-    let mut finish = |builders: &mut Vec<StringBuilder>| {
-        let columns = builders.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef).collect();
-        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
-        sink(batch)
-    };
-    each_row(path, &mut |mut row| {
-        for (name, builder) in names.iter().zip(&mut builders) {
+pub(super) fn read(
+    file: &InputFile,
+    options: &TextOptions,
+    names: &[String],
+    sink: &mut dyn FnMut(Rows) -> Result<()>,
+) -> Result<()> {
+    let mut rows = TextRows::new(names, sink);
+    each_row(file, options, &mut |origin, row| {
+        let mut row = match row {
+            Ok(row) => row,
+            Err(reason) => return rows.push_broken(origin, reason),
+        };
+        let cell = |name: &String| {
             // From the back: of a name given twice the last value counts, as in JSON parsers elsewhere.
-            let value = row.0.iter().rposition(|(known, _)| known == name).map(|i| row.0.swap_remove(i).1);
-            match value {
-                None | Some(Value::Null) => builder.append_null(),
-                Some(Value::String(text)) if text.is_empty() => builder.append_null(),
-                Some(Value::String(text)) => builder.append_value(text),
-                Some(other) => builder.append_value(other.to_string()),
+            match row.0.iter().rposition(|(known, _)| known == name).map(|i| row.0.swap_remove(i).1)? {
+                Value::Null => None,
+                Value::String(text) => Some(text),
+                other => Some(other.to_string()),
             }
-        }
-        pending += 1;
-        if pending < BATCH_ROWS {
-            return Ok(());
-        }
-        pending = 0;
-        finish(&mut builders)
+        };
+        let cells: Vec<Option<String>> = names.iter().map(cell).collect();
+        rows.push(origin, cells.iter().map(Option::as_deref))
     })?;
-    match pending {
-        0 => Ok(()),
-        _ => finish(&mut builders),
-    }
+    rows.finish()
 }
 
-fn each_row(path: &Path, handle: &mut dyn FnMut(Row) -> Result<()>) -> Result<()> {
-    let mut lines = open(path)?;
-    let (mut line, mut number) = (String::new(), 0);
-    loop {
-        line.clear();
-        number += 1;
-        match lines.read_line(&mut line) {
-            Ok(0) => return Ok(()),
-            Ok(_) if line.trim().is_empty() => number -= 1,
-            Ok(_) => {
-                let row = serde_json::from_str(line.trim_start_matches('\u{feff}'));
-                handle(row.map_err(|e| broken_row(path, number, format!("it is not one JSON object per line: {e}")))?)?;
-            }
-            Err(e) => return Err(broken_row(path, number, e.to_string())),
+fn each_row(
+    file: &InputFile,
+    options: &TextOptions,
+    handle: &mut dyn FnMut(Origin, Result<Row, String>) -> Result<()>,
+) -> Result<()> {
+    let mut lines = Lines::open(file, options.encoding)?;
+    let (mut line, mut row) = (String::new(), 0);
+    while lines.next(&mut line)? {
+        let text = line.trim();
+        if text.is_empty() {
+            continue;
         }
+        row += 1;
+        let object = serde_json::from_str(text).map_err(|e| format!("it is not one JSON object per line: {e}"));
+        let object = lines.fault.take().map_or(object, Err);
+        handle(Origin { row, line: Some((lines.number, text.to_string())) }, object)?;
     }
+    Ok(())
 }
 
 /// An object with its members in the order of the file, which `serde_json::Map` does not keep.

@@ -1,0 +1,144 @@
+//! Defines which files a load is about: those that its patterns name, without those whose content is in the table already.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use arrow::datatypes::SchemaRef;
+use store::Table;
+
+use super::LoadOptions;
+use crate::error::{Error, Result};
+use crate::joined;
+use crate::read::{self, InputFile, Inspection, TextOptions};
+
+/// What a file's Delta transaction says of how it was loaded: its rows known from the load on, or when they happened.
+const AS_NEWS: i64 = 1;
+const AS_HISTORY: i64 = 2;
+
+/// A file about to be loaded.
+#[derive(Debug, Clone)]
+pub(super) struct Incoming {
+    pub(super) file: InputFile,
+    /// What `_file` says.
+    pub(super) label: String,
+    pub(super) inspection: Inspection,
+}
+
+/// The files, each once, in the order of the patterns and by name within one.
+pub(super) fn expand(patterns: &[String]) -> Result<Vec<InputFile>> {
+    let mut files: Vec<InputFile> = Vec::new();
+    for pattern in patterns {
+        for path in matches(pattern)? {
+            let file = InputFile::from(path);
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
+    }
+    match files.is_empty() {
+        true => Err(no_file("", "give at least one path, folder or glob")),
+        false => Ok(files),
+    }
+}
+
+/// The files of one path, folder or glob.
+fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
+    let path = Path::new(pattern);
+    if path.is_file() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let (glob, none) = match path.is_dir() {
+        true => (format!("{}/**/*", glob::Pattern::escape(pattern)), "the folder has no files"),
+        false if pattern.contains(['*', '?', '[']) => (pattern.to_string(), "no file matches it"),
+        false => return Err(no_file(pattern, "give a path, a folder or a glob like data/*.csv")),
+    };
+    let found = glob::glob(&glob).map_err(|e| no_file(pattern, &format!("it is no glob: {e}")))?;
+    // Of a folder: `.DS_Store`, `_SUCCESS` and their like are no data.
+    let is_data = |path: &PathBuf| path.is_file() && (glob == *pattern || !file_name(path).starts_with(['.', '_']));
+    let files: Vec<PathBuf> = found.filter_map(|path| path.ok().filter(is_data)).collect();
+    if files.is_empty() { Err(no_file(pattern, none)) } else { Ok(files) }
+}
+
+fn no_file(pattern: &str, hint: &str) -> Error {
+    Error::NoFile { pattern: pattern.into(), hint: hint.into() }
+}
+
+pub(super) async fn inspect_all(
+    files: Vec<InputFile>,
+    text: TextOptions,
+    pinned: SchemaRef,
+) -> Result<Vec<(InputFile, Inspection)>> {
+    let inspect = move || {
+        let inspect = |file: InputFile| read::inspect(&file, &text, &pinned).map(|inspection| (file, inspection));
+        files.into_iter().map(inspect).collect()
+    };
+    joined(tokio::task::spawn_blocking(inspect).await)
+}
+
+/// Splits into files to load and files that are there already, or twice in this call.
+pub(super) async fn new_files(
+    table: &str,
+    latest: Option<&Table>,
+    inspected: Vec<(InputFile, Inspection)>,
+    options: &LoadOptions,
+) -> Result<(Vec<Incoming>, Vec<String>)> {
+    let (mut incoming, mut skipped, mut seen): (Vec<Incoming>, _, _) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (file, inspection) in inspected {
+        let known = match latest {
+            Some(latest) => latest.transaction(&file_transaction(table, &inspection.sha256)).await?,
+            None => None,
+        };
+        if options.history && known == Some(AS_NEWS) {
+            let problem = "its rows are there already, loaded without --history: they count as known from that load on. \
+                To have them known when they happened, start a new warehouse";
+            return Err(Error::File { file: file.shown, problem: problem.into() });
+        }
+        if known.is_some() || !seen.insert(inspection.sha256.clone()) {
+            skipped.push(file.shown);
+            continue;
+        }
+        let name = file_name(&file.path);
+        let before = incoming.iter().filter(|other| file_name(&other.file.path) == name).count() as i64;
+        let nth = before + 1 + times_loaded(table, latest, &name).await?;
+        // `_file` and `_row` together name a raw row, also when tomorrow's file has today's name.
+        let label = if nth == 1 { name } else { format!("{name}~{nth}") };
+        incoming.push(Incoming { file, label, inspection });
+    }
+    Ok((incoming, skipped))
+}
+
+pub(super) async fn transactions(
+    table: &str,
+    latest: Option<&Table>,
+    incoming: &[Incoming],
+    options: &LoadOptions,
+) -> Result<Vec<(String, i64)>> {
+    let mut names: BTreeMap<String, i64> = BTreeMap::new();
+    for Incoming { file, .. } in incoming {
+        let name = file_name(&file.path);
+        let before = times_loaded(table, latest, &name).await?;
+        *names.entry(name).or_insert(before) += 1;
+    }
+    let how = if options.history { AS_HISTORY } else { AS_NEWS };
+    let files = incoming.iter().map(|incoming| (file_transaction(table, &incoming.inspection.sha256), how));
+    Ok(files.chain(names.into_iter().map(|(name, times)| (name_transaction(table, &name), times))).collect())
+}
+
+async fn times_loaded(table: &str, latest: Option<&Table>, name: &str) -> Result<i64> {
+    match latest {
+        Some(latest) => Ok(latest.transaction(&name_transaction(table, name)).await?.unwrap_or(0)),
+        None => Ok(0),
+    }
+}
+
+fn file_transaction(table: &str, sha256: &str) -> String {
+    format!("file:{table}:{sha256}")
+}
+
+fn name_transaction(table: &str, name: &str) -> String {
+    format!("name:{table}:{name}")
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

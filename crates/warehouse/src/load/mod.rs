@@ -1,0 +1,203 @@
+//! Defines `load`: files become rows of a raw table, all of a call in one commit. A file is known by the hash of its
+//! content, so that loading it again, under whatever name, adds nothing.
+
+mod files;
+mod reader;
+mod rejects;
+mod schema;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use chrono::{DateTime, Utc};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use store::{Append, Layout, Snapshot};
+
+use crate::Warehouse;
+use crate::error::{Error, Result};
+use crate::read::TextOptions;
+use files::Incoming;
+use reader::{Reader, Seen};
+pub use rejects::Reject;
+pub(crate) use rejects::first_few;
+
+/// Columns that every raw table has beside those of its files.
+pub const SYSTEM_COLUMNS: [&str; 4] = ["_source", "_file", "_row", "_loaded_at"];
+
+/// How files are to be read and marked.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// A first, historical load: what the files tell was known when it happened (`_loaded_at` is NULL).
+    pub history: bool,
+    /// When the first file came, each next one a microsecond later; now by default. A nightly run gives all its loads the
+    /// same.
+    pub loaded_at: Option<DateTime<Utc>>,
+    /// Delimited text: the column names of files without a header.
+    pub columns: Option<Vec<String>>,
+    /// Delimited text: the character between fields, or `tab`; told from the first line by default.
+    pub delimiter: Option<String>,
+    /// Delimited text: the character around fields, or `none`; `"` by default.
+    pub quote: Option<String>,
+    /// Encoding of text, by its name on the web; UTF-8 by default. A byte order mark goes before it.
+    pub encoding: Option<String>,
+    /// SQL types of columns, in place of those that their values suggest.
+    pub schema: BTreeMap<String, String>,
+    /// Rows that may go to `quality.rejects` because they don't parse or don't fit; with more nothing is loaded.
+    pub max_rejects: u64,
+    /// Reads and checks everything, and changes nothing.
+    pub dry_run: bool,
+}
+
+/// What a load did.
+#[derive(Debug, Clone)]
+pub struct LoadReport {
+    /// The raw table.
+    pub table: String,
+    /// Files loaded, in order.
+    pub files: Vec<String>,
+    /// Rows added.
+    pub rows: u64,
+    /// Rows that went to `quality.rejects`.
+    pub rejects: Vec<Reject>,
+    /// Files whose content is in the table already.
+    pub skipped: Vec<String>,
+    /// The table's columns and what the files hold of them.
+    pub columns: Vec<LoadedColumn>,
+    /// Whether the table got columns, and with them their types, from these files.
+    pub is_new_schema: bool,
+    /// The newest snapshot; a new one unless every file was skipped.
+    pub snapshot: Snapshot,
+}
+
+/// A column of a raw table in the files of one load.
+#[derive(Debug, Clone)]
+pub struct LoadedColumn {
+    /// Its name.
+    pub name: String,
+    /// Its SQL type.
+    pub data_type: String,
+    /// Its first value; `None` where all are NULL.
+    pub example: Option<String>,
+    /// Rows without a value.
+    pub nulls: u64,
+}
+
+impl Warehouse {
+    /// Loads the files that `patterns` (paths, folders or globs) name into `table` (`raw.<source>_<thing>`), which the
+    /// first load creates. `progress` is told the number of rows so far.
+    ///
+    /// Types are taken from the whole content of the first load's files; later files must fit them, and may bring new
+    /// columns.
+    ///
+    /// # Errors
+    /// [`Error::NoFile`], [`Error::File`], [`Error::Rejected`], [`Error::Argument`]: nothing is loaded then.
+    pub async fn load(
+        &self,
+        table: &str,
+        patterns: &[String],
+        options: &LoadOptions,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<LoadReport> {
+        check_name(table)?;
+        let LoadOptions { columns, delimiter, quote, encoding, .. } = options.clone();
+        let text = TextOptions::new(columns, delimiter.as_deref(), quote.as_deref(), encoding.as_deref())?;
+        let wanted = schema::wanted_types(&options.schema)?;
+        let latest = self.store().latest(table).await?;
+        let pinned = latest.as_ref().map_or_else(|| Arc::new(Schema::empty()), |table| Arc::clone(&table.schema));
+        let inspected = files::inspect_all(files::expand(patterns)?, text.clone(), Arc::clone(&pinned)).await?;
+        let (incoming, skipped) = files::new_files(table, latest.as_ref(), inspected, options).await?;
+        let target = schema::target_schema(table, &pinned, &incoming, &wanted)?;
+        let is_new_schema = target.fields().len() > pinned.fields().len();
+
+        let rows = AtomicU64::new(0);
+        let counted = |count| {
+            rows.store(count, Ordering::Relaxed);
+            progress(count);
+        };
+        let seen = Seen::new(&target, options.max_rejects);
+        let now = options.loaded_at.unwrap_or_else(Utc::now);
+        let reader = Reader {
+            table: table.to_string(),
+            files: incoming.clone(),
+            text,
+            schema: Arc::clone(&target),
+            source: self.catalog().source_of(table.trim_start_matches("raw.")),
+            loaded_at: (!options.history).then_some(now),
+            is_untold: schema::is_untold(&pinned, &incoming, &wanted),
+            seen: seen.clone(),
+        };
+        let snapshot = match (options.dry_run, latest) {
+            (true, _) => {
+                reader.stream(&counted).try_for_each(|_| async { Ok(()) }).await?;
+                self.store().snapshot().await?
+            }
+            // A load killed before its snapshot has left its commit: the snapshot is all that is missing.
+            (false, Some(latest)) if incoming.is_empty() => self.commit_load(table, latest.version, None).await?,
+            (false, latest) => {
+                let transactions = files::transactions(table, latest.as_ref(), &incoming, options).await?;
+                let operation = format!("load {table}: {} files", incoming.len());
+                let append = Append { operation, schema: target, transactions };
+                let rejects_version = OnceLock::new();
+                let rejects = self.rejected(table, &incoming, &seen, now, &rejects_version);
+                let batches = reader.stream(&counted).chain(rejects);
+                let loaded = self.store().append(table, &Layout::FileOrder, append, batches).await?;
+                self.commit_load(table, loaded.version, rejects_version.into_inner()).await?
+            }
+        };
+        let mut seen = seen.get();
+        Ok(LoadReport {
+            table: table.to_string(),
+            files: incoming.into_iter().map(|incoming| incoming.file.shown).collect(),
+            rows: rows.into_inner(),
+            rejects: std::mem::take(&mut seen.rejects.all),
+            skipped,
+            columns: std::mem::take(&mut seen.columns),
+            is_new_schema,
+            snapshot,
+        })
+    }
+
+    /// Appends what the reader rejected; comes after its last batch and yields nothing but an error.
+    fn rejected<'a>(
+        &'a self,
+        table: &'a str,
+        incoming: &'a [Incoming],
+        seen: &'a Seen,
+        loaded_at: DateTime<Utc>,
+        version: &'a OnceLock<u64>,
+    ) -> impl Stream<Item = Result<RecordBatch>> + Send + 'a {
+        let append = async move {
+            let rejects = seen.get().rejects.all.clone();
+            match self.append_rejects(table, incoming, &rejects, loaded_at).await {
+                Ok(Some(appended)) => version.set(appended).err().and(None),
+                Ok(None) => None,
+                Err(error) => Some(Err(error)),
+            }
+        };
+        stream::once(append).filter_map(|error| async move { error })
+    }
+
+    async fn commit_load(&self, table: &str, version: u64, rejects_version: Option<u64>) -> Result<Snapshot> {
+        let mut tables = BTreeMap::from([(table.to_string(), version)]);
+        tables.extend(rejects_version.map(|version| (rejects::REJECTS_TABLE.to_string(), version)));
+        Ok(self.store().commit_snapshot(&format!("load {table}"), tables).await?)
+    }
+}
+
+fn check_name(table: &str) -> Result<()> {
+    let plain = |name: &str| {
+        let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(word)
+    };
+    match table.strip_prefix("raw.").is_some_and(plain) {
+        true => Ok(()),
+        false => Err(Error::Argument {
+            what: "table",
+            value: table.into(),
+            valid: "files are loaded into raw.<source>_<thing>, in lower-case letters, digits and _".into(),
+        }),
+    }
+}

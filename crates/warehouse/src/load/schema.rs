@@ -1,0 +1,115 @@
+//! Defines which columns and types a raw table gets: those it has, then those that its files bring, of the types asked for
+//! or else of all their values.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+use super::{Incoming, SYSTEM_COLUMNS};
+use crate::ddl::{TYPES, parse_type, timestamp, type_name};
+use crate::error::{Error, Result};
+use crate::infer::common_type;
+
+/// The types that a user asks for, by column.
+pub(super) fn wanted_types(schema: &BTreeMap<String, String>) -> Result<BTreeMap<String, DataType>> {
+    let parsed = schema.iter().map(|(column, name)| match parse_type(name) {
+        Some(data_type) => Ok((column.clone(), data_type)),
+        None => {
+            let valid = format!("column \"{column}\" can be {TYPES}");
+            Err(Error::Argument { what: "type", value: name.clone(), valid })
+        }
+    });
+    parsed.collect()
+}
+
+/// The table's columns, then those new in `incoming`, then (for a new table) the system columns.
+pub(super) fn target_schema(
+    table: &str,
+    pinned: &Schema,
+    incoming: &[Incoming],
+    wanted: &BTreeMap<String, DataType>,
+) -> Result<SchemaRef> {
+    let new = new_columns(pinned, incoming)?;
+    check_wanted(table, pinned, &new, wanted)?;
+    let mut fields: Vec<Field> = pinned.fields().iter().map(|field| field.as_ref().clone()).collect();
+    fields.extend(new.into_iter().map(|(name, data_type)| {
+        let data_type = wanted.get(name).cloned().or(data_type);
+        Field::new(name, data_type.unwrap_or(DataType::Utf8), true)
+    }));
+    for name in SYSTEM_COLUMNS {
+        if pinned.index_of(name).is_err() {
+            fields.push(Field::new(name, system_type(name), true));
+        }
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// Whether a first load has not a single value to tell a type by, and is told none: its columns would be text for ever.
+pub(super) fn is_untold(pinned: &Schema, incoming: &[Incoming], wanted: &BTreeMap<String, DataType>) -> bool {
+    let mut columns = incoming.iter().flat_map(|incoming| &incoming.inspection.columns);
+    let is_told = |(name, data_type): &(String, Option<DataType>)| data_type.is_some() || wanted.contains_key(name);
+    pinned.fields().is_empty() && !columns.any(is_told)
+}
+
+/// Columns that the table lacks, with the type of their values; `None` where all are NULL.
+fn new_columns<'a>(pinned: &Schema, incoming: &'a [Incoming]) -> Result<Vec<(&'a str, Option<DataType>)>> {
+    let mut new: Vec<(&str, Option<DataType>)> = Vec::new();
+    for Incoming { file, inspection, .. } in incoming {
+        for (name, data_type) in &inspection.columns {
+            if SYSTEM_COLUMNS.contains(&name.as_str()) {
+                let problem = format!("column \"{name}\" has a name that raw tables keep for themselves; rename it");
+                return Err(Error::File { file: file.shown.clone(), problem });
+            }
+            if pinned.index_of(name).is_ok() {
+                continue;
+            }
+            match new.iter_mut().find(|(known, _)| known == name) {
+                None => new.push((name, data_type.clone())),
+                Some((_, known)) => {
+                    *known = match (known.take(), data_type) {
+                        (Some(a), Some(b)) => Some(common_type(&a, b)),
+                        (a, b) => a.or_else(|| b.clone()),
+                    }
+                }
+            }
+        }
+    }
+    Ok(new)
+}
+
+/// Every wanted type is that of a column there is, and of no column that has another type already.
+fn check_wanted(
+    table: &str,
+    pinned: &Schema,
+    new: &[(&str, Option<DataType>)],
+    wanted: &BTreeMap<String, DataType>,
+) -> Result<()> {
+    for (column, data_type) in wanted {
+        match pinned.field_with_name(column) {
+            Ok(field) if field.data_type() == data_type => {}
+            Ok(field) => {
+                let had = type_name(field.data_type());
+                let valid = format!("{table}.{column} is {had} since its first load; load into a new table instead");
+                return Err(Error::Argument { what: "type", value: type_name(data_type), valid });
+            }
+            Err(_) if new.iter().any(|(name, _)| name == column) => {}
+            Err(_) => {
+                let known = pinned.fields().iter().map(|field| field.name().as_str());
+                let known =
+                    known.filter(|name| !SYSTEM_COLUMNS.contains(name)).chain(new.iter().map(|(name, _)| *name));
+                let valid = format!("the columns are {}", known.collect::<Vec<_>>().join(", "));
+                return Err(Error::Argument { what: "column of the schema", value: column.clone(), valid });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn system_type(name: &str) -> DataType {
+    match name {
+        "_row" => DataType::Int64,
+        "_loaded_at" => timestamp(),
+        _ => DataType::Utf8,
+    }
+}
