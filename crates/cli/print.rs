@@ -6,6 +6,7 @@ use arrow::util::pretty::pretty_format_batches;
 use clap::ValueEnum;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
+use unicode_width::UnicodeWidthStr;
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, ValueEnum)]
@@ -68,18 +69,15 @@ pub fn short(value: &str) -> String {
 
 /// Rows under a header, columns as wide as their widest cell; numbers right, words left.
 pub fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |i: usize| {
-        let cells = rows.iter().map(|row| row[i].chars().count());
-        cells.chain([header[i].chars().count()]).max().unwrap_or(0)
-    };
+    let width = |i: usize| rows.iter().map(|row| row[i].width()).chain([header[i].width()]).max().unwrap_or(0);
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let is_number = |cell: &str| cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
     let mut text = String::new();
     let header: Vec<String> = header.iter().map(|h| h.to_string()).collect();
     for row in std::iter::once(&header).chain(rows) {
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| match is_number(cell) {
-            true => format!("{cell:>width$}"),
-            false => format!("{cell:<width$}"),
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| {
+            let blanks = " ".repeat(width.saturating_sub(cell.width()));
+            if is_number(cell) { blanks + cell } else { format!("{cell}{blanks}") }
         });
         text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');

@@ -135,6 +135,37 @@ fn files_are_named_by_path_folder_or_glob() {
     assert!(error.contains("notes.docx") && error.contains(".csv"), "{error}");
 }
 
+#[test]
+fn urls_name_a_file_a_prefix_or_a_glob() {
+    let folder = warehouse();
+    for (name, id) in [("drop/a.csv", 1), ("drop/2024/b c.csv", 2), ("drop/2024/d.csv", 3), ("drop/_old/e.csv", 4)] {
+        folder.write(name, &format!("id\n{id}\n"));
+    }
+    let url = |rest: &str| format!("file://{}/{rest}", folder.path("drop").display());
+    for (table, rest, ids) in [
+        ("file", "2024/b c.csv", vec!["2"]),
+        ("prefix", "", vec!["1", "2", "3"]),
+        ("below", "2024", vec!["2", "3"]),
+        ("glob", "*.csv", vec!["1"]),
+        ("deep", "**/[a-c]*.csv", vec!["1", "2"]),
+    ] {
+        let table = format!("raw.mine_{table}");
+        folder.ok(&["load", &table, &url(rest), "--warehouse", "w"]);
+        assert_eq!(folder.sql("w", &format!("SELECT id FROM {table} ORDER BY id")), ids, "{rest}");
+    }
+    let files = folder.sql("w", "SELECT _file FROM raw.mine_file");
+    assert_eq!(files, ["b c.csv"], "the name is the file's own, wherever it came from");
+    for rest in ["nothing.csv", "2023/*.csv"] {
+        let error = folder.fails(&["load", "raw.mine_none", &url(rest), "--warehouse", "w"]);
+        assert!(error.contains(rest) && error.contains("no file lies there"), "{error}");
+    }
+    folder.write("drop/bad.csv", "id\n1\n2,3\n");
+    let error = folder.fails(&["load", "raw.mine_bad", &url("bad.csv"), "--warehouse", "w"]);
+    assert!(error.contains("drop/bad.csv, line 3"), "{error}");
+    let error = folder.fails(&["load", "raw.mine_ftp", "ftp://host/a.csv", "--warehouse", "w"]);
+    assert!(error.contains("ftp") && error.contains("s3://"), "{error}");
+}
+
 fn replaced(text: &[u8], table: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text;

@@ -1,8 +1,8 @@
-use crate::context::{Context, Place};
+use crate::context::{Context, Place, environment};
 use crate::print::{self, Format};
 use anyhow::Result;
 use clap::Args;
-use pipeline::{LoadOptions, LoadReport, LoadedColumn};
+use pipeline::{LoadOptions, LoadReport, LoadedColumn, Source};
 use std::path::PathBuf;
 
 /// Load CSV, NDJSON or Parquet files into a raw table, all or nothing. Files loaded before are skipped. Text may be
@@ -10,6 +10,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(after_help = "Examples:
   perennial load raw.shop_orders 'export/orders-*.csv.gz' --history
+  perennial load raw.shop_events 's3://bucket/drop/*.ndjson.zst'
   perennial load raw.till_receipts receipts.csv --encoding gb18030 --dry-run
   perennial load raw.till_receipts receipts.csv --schema types.toml --max-rejects 100
   perennial load raw.cdnow_sample CDNOW_sample.txt --columns master_id,id,date,cds,dollars
@@ -19,7 +20,21 @@ The types file has a line for each column whose type is not to be told from its 
 pub struct Arguments {
     /// The table, raw.<source>_<thing>.
     table: String,
-    /// Files, folders or globs (quote globs, so that the shell leaves them alone).
+    #[command(flatten)]
+    form: Form,
+    /// Show columns, types and rejects, and load nothing.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    place: Place,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Files and what they do not say of themselves.
+#[derive(Args)]
+pub struct Form {
+    /// Files, folders or globs, here or as URLs (quote globs, so that the shell leaves them alone).
     #[arg(required = true, value_name = "FILES")]
     files: Vec<String>,
     /// A first, historical load: each row counts as known when it happened. Without it, from now on, unless
@@ -43,27 +58,26 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
     /// Rows that may go to quality.rejects because they don't parse or don't fit the table. With more, nothing is
-    /// loaded.
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    max_rejects: u64,
-    /// Show columns, types and rejects, and load nothing.
-    #[arg(long)]
-    dry_run: bool,
-    #[command(flatten)]
-    place: Place,
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    /// loaded. Default: 0.
+    #[arg(long, value_name = "N")]
+    max_rejects: Option<u64>,
+}
+
+impl Form {
+    /// As a project has it, for a table to be named.
+    pub fn source(self) -> Result<Source> {
+        let Form { files, history, columns, delimiter, quote, encoding, schema, max_rejects } = self;
+        let schema = schema.as_deref().map(pipeline::read_schema).transpose()?.unwrap_or_default();
+        Ok(Source { table: String::new(), files, history, columns, delimiter, quote, encoding, max_rejects, schema })
+    }
 }
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { table, files, history, columns, delimiter, quote, encoding, .. } = arguments;
-    let Arguments { schema, max_rejects, dry_run, place, format, .. } = arguments;
-    let schema = schema.as_deref().map(pipeline::read_schema).transpose()?.unwrap_or_default();
-    let loaded_at = None;
-    let options =
-        LoadOptions { history, loaded_at, columns, delimiter, quote, encoding, schema, max_rejects, dry_run };
+    let Arguments { table, form, dry_run, place, format } = arguments;
+    let source = form.source()?;
+    let options = LoadOptions { dry_run, environment: environment(), ..source.load_options() };
     let warehouse = context.open(&place).await?;
-    let report = pipeline::load(&warehouse, &table, &files, &options, &context.progress()).await?;
+    let report = pipeline::load(&warehouse, &table, &source.files, &options, &context.progress()).await?;
     print::report(format, &report, || text(&report, dry_run))
 }
 

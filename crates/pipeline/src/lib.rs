@@ -90,7 +90,7 @@ pub use judging::{EvaluateOptions, evaluate};
 pub use leave_one_out::{LeaveOneOutOptions, leave_one_out};
 pub use nightly::{RunOptions, RunReport, Step, run};
 pub use progress::{Progress, Silent};
-pub use project::{Project, read_schema};
+pub use project::{Project, Source, read_schema};
 pub use publishing::{PublishOptions, PublishReport, publish};
 #[cfg(feature = "train")]
 pub use runs::{Plan, Run};

@@ -8,7 +8,7 @@ use crate::project::{Project, TaskRule};
 use crate::publishing::{PublishOptions, publish};
 use crate::task::Task;
 use crate::time::date;
-use crate::{build, check, load, must_hold};
+use crate::{LoadOptions, build, check, load, must_hold};
 use chrono::Utc;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub struct RunOptions {
     pub work: PathBuf,
     /// Once set, training stops at its next checkpoint and the run ends.
     pub interrupted: Arc<AtomicBool>,
-    /// Settings of the object store that is published to.
+    /// Settings of the object stores that are loaded from and published to.
     pub environment: Vec<(String, String)>,
 }
 
@@ -65,7 +65,8 @@ pub async fn run(
     let loaded_at = Utc::now();
     for source in &project.config.sources {
         let started = Instant::now();
-        let load_options = source.load_options(loaded_at);
+        let environment = options.environment.clone();
+        let load_options = LoadOptions { loaded_at: Some(loaded_at), environment, ..source.load_options() };
         let loaded = load(warehouse, &source.table, &project.files(source), &load_options, progress).await?;
         let rejects = if loaded.rejects > 0 { format!(", {} rejected", loaded.rejects) } else { String::new() };
         let outcome = format!("{} rows from {} new files{rejects}", loaded.rows, loaded.files);

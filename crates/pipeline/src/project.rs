@@ -2,7 +2,6 @@
 
 use crate::error::{Error, Result};
 use crate::task::Task;
-use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,7 +37,7 @@ pub struct Config {
 pub struct Source {
     /// The table, `raw.<source>_<thing>`.
     pub table: String,
-    /// Files, folders or globs. What was loaded before is skipped.
+    /// Files, folders or globs, of this machine or as URLs. What was loaded before is skipped.
     pub files: Vec<String>,
     /// The rows were known when they happened, not when they are loaded.
     #[serde(default)]
@@ -64,12 +63,12 @@ pub struct Source {
 }
 
 impl Source {
-    /// How its files are loaded, all of a night as of `loaded_at`.
-    pub fn load_options(&self, loaded_at: DateTime<Utc>) -> LoadOptions {
-        let Source { table: _, files: _, history, columns, delimiter, quote, encoding, schema, max_rejects } =
+    /// How its files are loaded.
+    pub fn load_options(&self) -> LoadOptions {
+        let Source { table: _, files: _, history, columns, delimiter, quote, encoding, max_rejects, schema } =
             self.clone();
-        let (loaded_at, max_rejects, dry_run) = (Some(loaded_at), max_rejects.unwrap_or(0), false);
-        LoadOptions { history, loaded_at, columns, delimiter, quote, encoding, schema, max_rejects, dry_run }
+        let max_rejects = max_rejects.unwrap_or(0);
+        LoadOptions { history, columns, delimiter, quote, encoding, schema, max_rejects, ..LoadOptions::default() }
     }
 }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use object_store::{ObjectStoreExt, WriteMultipart};
 
 use crate::error::{Error, Result};
+use crate::root::Root;
 use crate::store::Store;
 
 /// Larger files are sent in parts of this size, so that no whole file need be in memory.
@@ -43,7 +44,7 @@ impl Store {
     /// already; what a killed upload left there is written over.
     pub async fn upload_folder(&self, local: &FolderPath, rel: &str, last: &str) -> Result<()> {
         let marker = format!("{rel}/{last}");
-        if self.has_file(&marker).await? {
+        if self.root.has(&marker).await? {
             return Err(Error::Exists { path: self.root.show(&marker) });
         }
         let final_bytes = std::fs::read(local.join(last)).map_err(|e| Error::io(&local.join(last), e))?;
@@ -62,17 +63,9 @@ impl Store {
         let final_bytes = self.get_file(&marker).await?;
         for file in self.list(rel).await? {
             let Some(name) = file.strip_prefix(&format!("{rel}/")).filter(|name| *name != last) else { continue };
-            self.download_file(&file, &local.join(name)).await?;
+            self.root.download(&file, &local.join(name)).await?;
         }
         write_whole(&local.join(last), &final_bytes)
-    }
-
-    async fn has_file(&self, rel: &str) -> Result<bool> {
-        match self.root.objects.head(&self.path(rel)?).await.map_err(|e| Error::storage(self.root.show(rel), e)) {
-            Ok(_) => Ok(true),
-            Err(Error::Missing { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     async fn upload_file(&self, local: &FolderPath, rel: &str) -> Result<()> {
@@ -96,19 +89,30 @@ impl Store {
         }
         upload.finish().await.map(|_| ()).map_err(failed)
     }
+}
 
-    async fn download_file(&self, rel: &str, local: &FolderPath) -> Result<()> {
-        let failed = |e| Error::storage(self.root.show(rel), e);
-        let size = self.root.objects.head(&self.path(rel)?).await.map_err(failed)?.size;
+impl Root {
+    pub(crate) async fn has(&self, rel: &str) -> Result<bool> {
+        match self.objects.head(&self.path(rel)?).await.map_err(|e| Error::storage(self.show(rel), e)) {
+            Ok(_) => Ok(true),
+            Err(Error::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Copies the file `rel` to `local`, in parts if it is large.
+    pub(crate) async fn download(&self, rel: &str, local: &FolderPath) -> Result<()> {
+        let failed = |e| Error::storage(self.show(rel), e);
+        let size = self.objects.head(&self.path(rel)?).await.map_err(failed)?.size;
         if size <= PART_BYTES as u64 {
-            return write_whole(local, &self.get_file(rel).await?);
+            return write_whole(local, &self.get(rel).await?);
         }
         create_parent(local)?;
         let mut file = File::create(local).map_err(|e| Error::io(local, e))?;
         let mut start = 0;
         while start < size {
             let end = size.min(start + PART_BYTES as u64);
-            let part = self.root.objects.get_range(&self.path(rel)?, start..end).await.map_err(failed)?;
+            let part = self.objects.get_range(&self.path(rel)?, start..end).await.map_err(failed)?;
             std::io::Write::write_all(&mut file, &part).map_err(|e| Error::io(local, e))?;
             start = end;
         }

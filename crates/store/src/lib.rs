@@ -7,6 +7,7 @@
 
 mod append;
 mod error;
+mod files;
 mod folder;
 mod layout;
 mod publish;
@@ -21,6 +22,7 @@ mod writer;
 
 pub use append::Append;
 pub use error::{BoxError, Error, Result};
+pub use files::Files;
 pub use layout::{Layout, NO_CUSTOMER_BUCKET, ORDER, bucket_of};
 pub use publish::{Publication, PublishedFile, PublishedTable, PublishedVersion, Publisher};
 pub use snapshot::Snapshot;

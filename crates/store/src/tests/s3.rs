@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::readers::readers;
 use super::*;
-use crate::{Error, Publisher};
+use crate::{Error, Files, Publisher};
 
 /// An S3 of its own, with one bucket; ends with the test.
 struct Emulator {
@@ -100,6 +100,7 @@ async fn a_bucket_is_a_warehouse_like_a_folder() {
     assert_eq!(read_table(&store, &table).await, sorted(expected.clone()));
 
     run_folder(&store).await;
+    files_of_a_url(&store, emulator.options()).await;
     published_files(emulator.options(), &expected).await;
 }
 
@@ -113,6 +114,19 @@ async fn run_folder(store: &Store) {
     assert!(matches!(error, Error::Exists { .. }), "{error}");
     store.download_folder("runs/r1", to.path(), "run.json").await.unwrap();
     assert!(std::fs::read(to.path().join("weights")).unwrap() == weights);
+}
+
+async fn files_of_a_url(store: &Store, options: [(String, String); 5]) {
+    store.put_file("drop/2024/a b.csv", "id\n1\n").await.unwrap();
+    store.put_file("drop/b.csv", "id\n2\n").await.unwrap();
+    let files = Files::open("s3://bucket/my shop/drop", options).unwrap();
+    assert_eq!(files.list("").await.unwrap(), ["2024/a b.csv", "b.csv"]);
+    assert!(files.has("b.csv").await.unwrap() && !files.has("2024").await.unwrap());
+    let to = tempfile::tempdir().unwrap();
+    files.download("2024/a b.csv", &to.path().join("1/a b.csv")).await.unwrap();
+    assert_eq!(std::fs::read_to_string(to.path().join("1/a b.csv")).unwrap(), "id\n1\n");
+    let error = files.download("c.csv", &to.path().join("c.csv")).await.unwrap_err();
+    assert!(matches!(error, Error::Missing { .. }), "{error}");
 }
 
 async fn published_files(options: [(String, String); 5], rows: &[Row]) {

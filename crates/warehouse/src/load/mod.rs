@@ -49,6 +49,15 @@ pub struct LoadOptions {
     pub max_rejects: u64,
     /// Reads and checks everything, and changes nothing.
     pub dry_run: bool,
+    /// Settings of the object stores that files are read from.
+    pub environment: Vec<(String, String)>,
+}
+
+impl LoadOptions {
+    fn text(&self) -> Result<TextOptions> {
+        let LoadOptions { columns, delimiter, quote, encoding, .. } = self;
+        TextOptions::new(columns.clone(), delimiter.as_deref(), quote.as_deref(), encoding.as_deref())
+    }
 }
 
 /// What a load did.
@@ -86,7 +95,7 @@ pub struct LoadedColumn {
 }
 
 impl Warehouse {
-    /// Loads the files that `patterns` (paths, folders or globs) name into `table` (`raw.<source>_<thing>`), which the
+    /// Loads the files that `patterns` (paths, folders, globs or URLs of either) name into `table` (`raw.<source>_<thing>`), which the
     /// first load creates. `progress` is told the number of rows so far.
     ///
     /// Types are taken from the whole content of the first load's files; later files must fit them, and may bring new
@@ -102,12 +111,12 @@ impl Warehouse {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<LoadReport> {
         check_name(table)?;
-        let LoadOptions { columns, delimiter, quote, encoding, .. } = options.clone();
-        let text = TextOptions::new(columns, delimiter.as_deref(), quote.as_deref(), encoding.as_deref())?;
+        let text = options.text()?;
         let wanted = schema::wanted_types(&options.schema)?;
         let latest = self.store().latest(table).await?;
         let pinned = latest.as_ref().map_or_else(|| Arc::new(Schema::empty()), |table| Arc::clone(&table.schema));
-        let inspected = files::inspect_all(files::expand(patterns)?, text.clone(), Arc::clone(&pinned)).await?;
+        let found = files::expand(patterns, &options.environment).await?;
+        let inspected = files::inspect_all(found.files.clone(), text.clone(), Arc::clone(&pinned)).await?;
         let (incoming, skipped) = files::new_files(table, latest.as_ref(), inspected, options).await?;
         let target = schema::target_schema(table, &pinned, &incoming, &wanted)?;
         let is_new_schema = target.fields().len() > pinned.fields().len();
