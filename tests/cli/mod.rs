@@ -5,5 +5,6 @@ mod kill;
 mod load;
 mod load_rejects;
 mod load_schema;
+mod load_source;
 mod real_data;
 mod shop;

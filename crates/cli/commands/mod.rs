@@ -28,6 +28,7 @@ macro_rules! verbs {
 
 verbs! {
     init Init,
+    source Source,
     load Load,
     build Build,
     check Check,

@@ -23,6 +23,8 @@ pub enum Error {
     File { path: PathBuf, source: std::io::Error },
     #[error("{}: {source}", path.display())]
     Toml { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("{what} is there already and is not replaced")]
+    AlreadyThere { what: String },
     #[error("no task `{name}`: neither a file nor a shipped task; shipped are {shipped}")]
     UnknownTask { name: String, shipped: String },
     #[error("task {task}: {problem}")]

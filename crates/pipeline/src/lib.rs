@@ -70,6 +70,7 @@ mod runs;
 #[cfg(feature = "train")]
 mod scoring;
 mod simulation;
+mod source;
 mod tables;
 mod task;
 mod time;
@@ -98,6 +99,7 @@ pub use runs::{Plan, Run};
 pub use scoring::{DEFAULT_TOP, ScoreOptions, ScoreReport, score};
 pub use sequences::Head;
 pub use simulation::{SimulateOptions, simulate};
+pub use source::{NewSource, new_source};
 pub use tables::{
     BuildReport, LoadReport, LoadedColumn, SqlOptions, build, describe, features, features_to_file, init, load, open,
     sql, sql_to_file,

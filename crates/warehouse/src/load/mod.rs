@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use store::{Append, Layout, Snapshot};
@@ -92,6 +92,18 @@ pub struct LoadedColumn {
     pub example: Option<String>,
     /// Rows without a value.
     pub nulls: u64,
+}
+
+/// The columns that a first load of these files would pin, without one.
+///
+/// # Errors
+/// As [`Warehouse::load`], but for rows that are not looked at.
+pub async fn infer(patterns: &[String], options: &LoadOptions) -> Result<SchemaRef> {
+    let (nothing, table) = (Arc::new(Schema::empty()), "the table");
+    let found = files::expand(patterns, &options.environment).await?;
+    let inspected = files::inspect_all(found.files, options.text()?, Arc::clone(&nothing)).await?;
+    let (incoming, _) = files::new_files(table, None, inspected, options).await?;
+    schema::target_schema(table, &nothing, &incoming, &schema::wanted_types(&options.schema)?)
 }
 
 impl Warehouse {
