@@ -13,6 +13,7 @@
 -- country: country of the customer.
 -- city: city of the customer.
 -- signup_channel: channel on which the customer signed up.
+-- is_deleted: whether the source deleted the customer with this version; NULL where it never deletes.
 -- superseded_at: when the next version of the same key became known; NULL for the version in force.
 WITH
 corrected AS (

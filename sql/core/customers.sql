@@ -14,6 +14,7 @@
 -- country: country of the customer.
 -- city: city of the customer.
 -- signup_channel: channel on which the customer signed up.
+-- is_deleted: whether the source deleted the customer with this version; NULL where it never deletes.
 CREATE TABLE core.customers (
     customer_id VARCHAR,
     event_time TIMESTAMP,
@@ -25,5 +26,6 @@ CREATE TABLE core.customers (
     gender VARCHAR,
     country VARCHAR,
     city VARCHAR,
-    signup_channel VARCHAR
+    signup_channel VARCHAR,
+    is_deleted BOOLEAN
 )

@@ -4,7 +4,7 @@
 -- pii: name, email, phone, birth_date
 -- customer_id: customer of the spine.
 -- as_of: cut-off of the spine row; the version here was known before it.
--- signed_up_at: when the customer signed up or was first seen; NULL, like all below, for a customer not known then.
+-- signed_up_at: when the customer signed up or was first seen; NULL, like all below, for a customer not known then or known to be deleted.
 -- name: full name.
 -- email: e-mail address.
 -- phone: telephone number.
@@ -31,3 +31,4 @@ LEFT JOIN core.customer_versions AS c
     AND c.event_time < s.as_of
     AND c.known_time < s.as_of
     AND (c.superseded_at IS NULL OR c.superseded_at >= s.as_of)
+    AND NOT coalesce(c.is_deleted, false)

@@ -3,6 +3,7 @@
 mod bad_input;
 mod kill;
 mod load;
+mod load_changes;
 mod load_rejects;
 mod load_schema;
 mod load_source;
