@@ -113,7 +113,7 @@ fn wrong_bytes_are_named_with_the_likely_encoding() {
     folder.ok(&["load", "raw.mine_latin", "latin.csv", "--encoding", "latin1", "--warehouse", "w"]);
     assert_eq!(folder.sql("w", "SELECT name FROM raw.mine_latin"), ["José García", "François Lefèvre d’Or"]);
     // One that ends in the middle.
-    std::fs::write(folder.path("cut.csv.gz"), &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b]).expect("a file");
+    std::fs::write(folder.path("cut.csv.gz"), [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b]).expect("a file");
     let error = folder.fails(&["load", "raw.mine_cut", "cut.csv.gz", "--warehouse", "w"]);
     assert!(error.contains("cut.csv.gz"), "{error}");
 }

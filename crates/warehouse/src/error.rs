@@ -45,14 +45,16 @@ pub enum Error {
 
     /// Rows that don't parse or don't fit, more than the load bears.
     #[error(
-        "{} rows of the files can't be loaded into {table}, {} may be rejected; nothing was loaded{}{}",
-        .rejects.len(), .most, first_few(.rejects), way_out(.rejects)
+        "{}{} rows of the files can't be loaded into {table}, {} may be rejected; nothing was loaded{}{}",
+        if *.is_all { "" } else { "at least " }, .rejects.len(), .most, first_few(.rejects), way_out(.rejects)
     )]
     Rejected {
         /// The raw table.
         table: String,
         /// Those read until it was clear.
         rejects: Vec<Reject>,
+        /// Whether the files were read to their end.
+        is_all: bool,
         /// How many could have gone to `quality.rejects`.
         most: u64,
     },

@@ -115,9 +115,12 @@ impl Reader {
     fn check_rejects(&self, at_end: bool) -> Result<()> {
         let rejects = &self.seen.get().rejects;
         match rejects.too_many(at_end) {
-            true => {
-                Err(Error::Rejected { table: self.table.clone(), rejects: rejects.all.clone(), most: rejects.most })
-            }
+            true => Err(Error::Rejected {
+                table: self.table.clone(),
+                rejects: rejects.all.clone(),
+                is_all: at_end,
+                most: rejects.most,
+            }),
             false => Ok(()),
         }
     }

@@ -181,7 +181,7 @@ impl<'a> Records<'a> {
                 return Ok(true);
             }
             // Blank lines are no rows.
-            if self.text.trim().is_empty() {
+            if self.fields.is_empty() && self.text.trim().is_empty() {
                 self.text.clear();
             }
         }
@@ -211,6 +211,10 @@ struct Fields {
 impl Fields {
     fn clear(&mut self) {
         (self.length, self.count) = (0, 0);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.length == 0 && self.count == 0
     }
 
     fn get(&self, index: usize) -> &str {
@@ -272,5 +276,48 @@ fn column_name(index: usize, name: &str) -> String {
     match name.trim() {
         "" => format!("column_{}", index + 1),
         name => name.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    proptest! {
+        /// Line by line, records are those that the `csv` crate finds in the whole text, and begin on the line told.
+        #[test]
+        fn records_are_those_of_the_text_as_a_whole(
+            tokens in vec(select(vec!["a", "é", ",", ",", "\"", "\"", "\n", "\n", "\r\n", " "]), 0..40),
+        ) {
+            let text = format!("x\n{}", tokens.concat());
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.csv");
+            std::fs::write(&path, &text).unwrap();
+            let mut reader = csv::ReaderBuilder::new().has_headers(true).flexible(true).from_reader(text.as_bytes());
+            let expected: Vec<Vec<String>> =
+                reader.records().map(|record| record.unwrap().iter().map(String::from).collect()).collect();
+
+            let (file, options) = (InputFile::from(path), TextOptions { delimiter: Some(b','), ..TextOptions::default() });
+            let mut records = Records::open(&file, &options).unwrap().unwrap();
+            let lines: Vec<&str> = text.split('\n').collect();
+            let mut row = 0;
+            while records.next().unwrap() {
+                if records.is_open {
+                    prop_assert_eq!(row + 1, expected.len(), "only the last record can be open");
+                } else {
+                    let fields: Vec<&str> = (0..records.fields.count).map(|i| records.fields.get(i)).collect();
+                    prop_assert_eq!(&fields, &expected[row]);
+                }
+                let (line, text) = records.origin().line.unwrap();
+                let first = text.trim_start_matches(['\r', '\n']).split('\n').next().unwrap_or_default();
+                prop_assert!(lines[line as usize - 1].starts_with(first), "line {}: {:?}", line, text);
+                row += 1;
+            }
+            prop_assert_eq!(row, expected.len());
+        }
     }
 }
