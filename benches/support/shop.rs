@@ -38,7 +38,8 @@ impl Shop {
     /// Writes a query's rows to `<name>.parquet` for a peer. Returns the file and its number of rows.
     pub async fn export(&self, name: &str, query: &str) -> Result<(PathBuf, u64)> {
         let file = self.folder().join(format!("{name}.parquet"));
-        let rows = pipeline::sql_to_file(&self.warehouse, query, &SqlOptions::default(), &file, &Silent).await?;
+        let query = pipeline::sql(&self.warehouse, query, &SqlOptions::default()).await?;
+        let rows = pipeline::query_to_file(query, &file, &Silent).await?;
         Ok((file, rows))
     }
 }

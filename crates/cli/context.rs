@@ -9,6 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// Work that takes no longer shows no spinner.
+const PATIENCE: Duration = Duration::from_millis(500);
+const TICK: Duration = Duration::from_millis(200);
+
 /// Where the warehouse is.
 #[derive(Args, Clone)]
 pub struct Place {
@@ -75,6 +79,23 @@ impl Context {
         Ok(Task::read(name, folder)?)
     }
 
+    /// Waits for `work`, with a spinner on a terminal where that takes longer.
+    pub async fn watch<T>(&self, what: &'static str, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(PATIENCE) => {}
+        }
+        let bar = if self.quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        let style = ProgressStyle::with_template("{prefix} {spinner} {elapsed}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.set_prefix(what);
+        bar.enable_steady_tick(TICK);
+        let done = work.await;
+        bar.finish_and_clear();
+        done
+    }
+
     pub fn progress(&self) -> Bars {
         Bars { quiet: self.quiet, bar: Mutex::new(None) }
     }
@@ -113,7 +134,7 @@ impl pipeline::Progress for Bars {
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = bar.with_style(style).with_prefix(stage.to_string());
-        bar.enable_steady_tick(Duration::from_millis(200));
+        bar.enable_steady_tick(TICK);
         if let Ok(mut current) = self.bar.lock() {
             *current = Some(bar);
         }

@@ -3,6 +3,7 @@
 mod commands;
 mod context;
 mod print;
+mod shell;
 
 use clap::Parser;
 use commands::Command;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use arrow::array::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
 use clap::ValueEnum;
-use std::io::{ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 use unicode_width::UnicodeWidthStr;
 
@@ -16,12 +16,38 @@ pub enum Format {
     Json,
 }
 
-/// Writes to standard output. A reader that has gone away (`| head`) is no error.
-pub fn out(text: &str) -> Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+/// Standard output. A reader that has gone away (`| head`) is no error.
+struct Out;
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
     }
+
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        unless_gone(std::io::stdout().lock().write_all(bytes))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        unless_gone(std::io::stdout().lock().flush())
+    }
+}
+
+fn unless_gone(written: std::io::Result<()>) -> std::io::Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Where many rows are printed to.
+pub fn sink() -> impl Write + Send {
+    BufWriter::new(Out)
+}
+
+pub fn out(text: &str) -> Result<()> {
+    Out.write_all(text.as_bytes())?;
+    Ok(Out.flush()?)
 }
 
 pub fn line(text: &str) -> Result<()> {

@@ -9,3 +9,4 @@ mod load_schema;
 mod load_source;
 mod real_data;
 mod shop;
+mod sql;

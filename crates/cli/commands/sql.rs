@@ -1,21 +1,27 @@
 use crate::context::{Context, Place};
 use crate::print;
+use crate::shell::{self, Rows};
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, ValueEnum};
-use futures::StreamExt;
+use clap::Args;
 use pipeline::SqlOptions;
 use std::io::Read;
 use std::path::PathBuf;
 
+const EXAMPLES: &str = "\
+Examples:
+  perennial sql 'SELECT count(*) FROM core.orders; SELECT count(*) FROM core.customers'
+  perennial sql --file report.sql --format csv
+  echo 'SELECT 1' | perennial sql --format markdown
+  perennial sql 'SELECT * FROM features.customer' --as-of 2024-10-01 --out features.parquet
+  perennial sql 'EXPLAIN ANALYZE SELECT count(*) FROM features.customer'";
+
 /// Ask the warehouse in SQL: all tables and views of one snapshot, read-only.
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  perennial sql 'SELECT count(*) FROM core.orders'\n  perennial sql --file report.sql --format csv\n  echo 'SELECT 1' | perennial sql\n  perennial sql 'SELECT * FROM features.customer' --as-of 2024-10-01 --out features.parquet"
-)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// The query; from --file or standard input without it.
+    /// One or several statements, separated by `;`; from --file or standard input without it.
     query: Option<String>,
-    /// A file that holds the query.
+    /// A file that holds the statements.
     #[arg(long, conflicts_with = "query", value_name = "FILE")]
     file: Option<PathBuf>,
     /// How rows are printed.
@@ -34,63 +40,24 @@ pub struct Arguments {
     place: Place,
 }
 
-/// How rows are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, ValueEnum)]
-enum Rows {
-    #[default]
-    Table,
-    Csv,
-    Json,
-}
-
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { query, file, format, out, snapshot, spine, place } = arguments;
-    let query = text(query, file)?;
+    let statements = pipeline::Statement::parse_all(&text(query, file)?)?;
     let warehouse = context.open(&place).await?;
     let (spine, horizon_days) = spine.parse()?;
-    let options = SqlOptions { snapshot, spine, horizon_days };
-    if let Some(out) = out {
-        let rows = pipeline::sql_to_file(&warehouse, &query, &options, &out, &context.progress()).await?;
-        return print::line(&format!("{rows} rows in {}", out.display()));
-    }
-    let query = pipeline::sql(&warehouse, &query, &options).await?;
-    let schema = query.schema();
-    let mut stream = query.stream().await?;
-    match format {
-        Rows::Table => {
-            let mut batches = Vec::new();
-            while let Some(batch) = stream.next().await {
-                batches.push(batch?);
-            }
-            if batches.is_empty() {
-                batches.push(arrow::array::RecordBatch::new_empty(schema.clone()));
-            }
-            print::batches(&batches)
+    let session = pipeline::session(&warehouse, &SqlOptions { snapshot, spine, horizon_days }).await?;
+    match (out, statements.as_slice()) {
+        (_, []) => bail!("no query: there are only comments"),
+        (None, statements) => shell::run(&session, statements, format, context).await,
+        (Some(out), [statement]) => {
+            let query = session.query(statement).await?;
+            let rows = pipeline::query_to_file(query, &out, &context.progress()).await?;
+            print::line(&format!("{rows} rows in {}", out.display()))
         }
-        Rows::Csv => {
-            let mut header = true;
-            loop {
-                let batch = match stream.next().await {
-                    Some(batch) => batch?,
-                    // An empty result still has its header.
-                    None if header => arrow::array::RecordBatch::new_empty(schema.clone()),
-                    None => return Ok(()),
-                };
-                let mut bytes = Vec::new();
-                arrow::csv::WriterBuilder::new().with_header(header).build(&mut bytes).write(&batch)?;
-                print::out(&String::from_utf8(bytes)?)?;
-                header = false;
-            }
-        }
-        Rows::Json => {
-            let nulls = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
-            let mut writer = nulls.build::<_, arrow::json::writer::JsonArray>(Vec::new());
-            while let Some(batch) = stream.next().await {
-                writer.write(&batch?)?;
-            }
-            writer.finish()?;
-            print::line(&String::from_utf8(writer.into_inner())?)
-        }
+        (Some(_), several) => bail!(
+            "--out holds the rows of one statement, and there are {}; use COPY (SELECT …) TO 'file' for each",
+            several.len()
+        ),
     }
 }
 

@@ -102,13 +102,16 @@ pub use simulation::{SimulateOptions, simulate};
 pub use source::{NewSource, new_source};
 pub use tables::{
     BuildReport, LoadReport, LoadedColumn, SqlOptions, build, describe, features, features_to_file, init, load, open,
-    sql, sql_to_file,
+    query_to_file, session, sql,
 };
 pub use task::Task;
 pub use time::parse_time;
 #[cfg(feature = "train")]
 pub use training::{TrainOptions, train};
-pub use warehouse::{DEFAULT_HORIZON_DAYS, Described, Every, LoadOptions, Scratch, Spine, Warehouse};
+pub use warehouse::{
+    Answer, DEFAULT_HORIZON_DAYS, Described, Every, FileFormat, LoadOptions, Query, Scratch, Session, Spine, Statement,
+    Warehouse, is_complete, write_rows,
+};
 
 /// Into how many buckets customers are spread, unless `init` says otherwise.
 pub const DEFAULT_BUCKETS: u32 = 16;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
 use store::Store;
-use warehouse::{Described, FileFormat, LoadOptions, Query, SessionOptions, Spine, Warehouse, write_file};
+use warehouse::{Described, FileFormat, LoadOptions, Query, Session, SessionOptions, Spine, Warehouse, write_file};
 
 /// All features of a spine row.
 const FEATURES: &str = "SELECT * FROM features.customer ORDER BY customer_id, as_of";
@@ -175,26 +175,24 @@ pub struct SqlOptions {
     pub horizon_days: Option<u32>,
 }
 
-/// Plans a query; its rows are streamed or collected from what it returns.
-pub async fn sql(warehouse: &Warehouse, query: &str, options: &SqlOptions) -> Result<Query> {
+/// SQL over one snapshot.
+pub async fn session(warehouse: &Warehouse, options: &SqlOptions) -> Result<Session> {
     let SqlOptions { snapshot, spine, horizon_days } = options.clone();
     let defaults = SessionOptions::default();
     let horizon_days = horizon_days.unwrap_or(defaults.horizon_days);
-    let session = warehouse.session(SessionOptions { snapshot, spine, horizon_days, ..defaults }).await?;
-    Ok(session.sql(query).await?)
+    Ok(warehouse.session(SessionOptions { snapshot, spine, horizon_days, ..defaults }).await?)
+}
+
+/// Plans a query; its rows are streamed or collected from what it returns.
+pub async fn sql(warehouse: &Warehouse, query: &str, options: &SqlOptions) -> Result<Query> {
+    Ok(session(warehouse, options).await?.sql(query).await?)
 }
 
 /// Writes a query's rows to a file whose ending says the format. Returns their number.
-pub async fn sql_to_file(
-    warehouse: &Warehouse,
-    query: &str,
-    options: &SqlOptions,
-    file: &Path,
-    progress: &dyn Progress,
-) -> Result<u64> {
+pub async fn query_to_file(query: Query, file: &Path, progress: &dyn Progress) -> Result<u64> {
     let format = FileFormat::of(file)?;
     progress.start("query", None);
-    let rows = write_file(sql(warehouse, query, options).await?, file, format).await?;
+    let rows = write_file(query, file, format).await?;
     progress.finish(&format!("{rows} rows"));
     Ok(rows)
 }
@@ -213,7 +211,7 @@ pub async fn features_to_file(
     progress: &dyn Progress,
 ) -> Result<u64> {
     must_have_facts(warehouse).await?;
-    sql_to_file(warehouse, features_query(options), options, file, progress).await
+    query_to_file(sql(warehouse, features_query(options), options).await?, file, progress).await
 }
 
 async fn must_have_facts(warehouse: &Warehouse) -> Result<()> {

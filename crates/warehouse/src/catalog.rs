@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::TableReference;
-use datafusion::sql::parser::{DFParser, Statement};
+use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast;
 use include_dir::{Dir, DirEntry, include_dir};
@@ -17,6 +17,7 @@ use crate::ddl::table_schema;
 use crate::error::{Error, Result};
 use crate::guard;
 use crate::header::Header;
+use crate::statement::Statement;
 
 /// The schemas, in the order in which they may read each other: a view reads only its own or an earlier one.
 pub const SCHEMAS: [&str; 10] =
@@ -200,21 +201,8 @@ impl Catalog {
     }
 }
 
-/// Parses one statement.
-pub(crate) fn parse(sql: &str) -> Result<Statement> {
-    let mut statements = DFParser::parse_sql(sql)?;
-    match (statements.pop_front(), statements.is_empty()) {
-        (Some(statement), true) => Ok(statement),
-        _ => Err(Error::Argument {
-            what: "SQL",
-            value: sql.chars().take(60).collect(),
-            valid: "give exactly one statement".into(),
-        }),
-    }
-}
-
 /// The tables a statement names, as `schema.name` or bare.
-pub(crate) fn references(statement: &Statement) -> Result<Vec<String>> {
+pub(crate) fn references(statement: &Parsed) -> Result<Vec<String>> {
     let (tables, _) = resolve_table_references(statement, true)?;
     Ok(tables.iter().map(full_name).collect())
 }
@@ -229,11 +217,11 @@ fn full_name(table: &TableReference) -> String {
 fn define(path: String, sql: String) -> Result<Definition> {
     let fail = |problem: String| Error::Definition { path: path.clone(), problem };
     let (schema, name) = placed(&path).map_err(&fail)?;
-    let statement = parse(&sql).map_err(|e| fail(e.to_string()))?;
+    let statement = Statement::one(&sql).map_err(|e| fail(e.to_string()))?.parsed;
     guard::no_sampling(&statement).map_err(|e| fail(e.to_string()))?;
     let mut columns = None;
     let kind = match &statement {
-        Statement::Statement(s) => match (s.as_ref(), schema.as_str()) {
+        Parsed::Statement(s) => match (s.as_ref(), schema.as_str()) {
             (ast::Statement::Query(_), STAGING) => Kind::Staging,
             (ast::Statement::Query(_), _) => Kind::View,
             (ast::Statement::CreateTable(table), schema) if schema != STAGING => {

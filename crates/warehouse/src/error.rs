@@ -108,6 +108,43 @@ pub enum Error {
         nearest_names: Vec<String>,
     },
 
+    /// A query names a column that none of its tables has.
+    #[error("there is no column {name}{}", nearest_or_all(.nearest_names, .known_names))]
+    UnknownColumn {
+        /// As written.
+        name: String,
+        /// The most similar names that exist.
+        nearest_names: Vec<String>,
+        /// All names that would be valid there.
+        known_names: Vec<String>,
+    },
+
+    /// A query calls a function that does not exist.
+    #[error("there is no function {name}{}", nearest(.nearest_names))]
+    UnknownFunction {
+        /// As written.
+        name: String,
+        /// The most similar names that exist.
+        nearest_names: Vec<String>,
+    },
+
+    /// A text that is no SQL.
+    #[error("syntax error: {0}")]
+    Syntax(String),
+
+    /// Something is wrong at a known place of a SQL text.
+    #[error("{problem}\nline {line}, column {column}:\n{pointer}")]
+    At {
+        /// What is wrong.
+        problem: Box<Error>,
+        /// From 1.
+        line: u64,
+        /// In characters, from 1.
+        column: u64,
+        /// The line, and below it a caret at the column.
+        pointer: String,
+    },
+
     /// A statement that would change something, or that the engine would silently ignore.
     #[error("{what} is refused: {instead}")]
     Refused {
@@ -186,4 +223,12 @@ fn way_out(rejects: &[Reject]) -> String {
         false => "",
     };
     format!("{pinned}\nWith --max-rejects N up to N such rows go to quality.rejects, and the others are loaded.")
+}
+
+fn nearest_or_all(nearest_names: &[String], known_names: &[String]) -> String {
+    match (nearest_names, known_names) {
+        ([], []) => String::new(),
+        ([], known) => format!("; there are {}", known.join(", ")),
+        (names, _) => nearest(names),
+    }
 }

@@ -18,13 +18,16 @@ mod guard;
 mod header;
 mod infer;
 mod load;
+mod problem;
 mod publish;
 mod read;
+mod run;
 mod scaffold;
 mod scan;
 mod scratch;
 mod session;
 mod spine;
+mod statement;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -44,11 +47,13 @@ pub use error::{Error, Result};
 pub use header::Header;
 pub use load::{LoadOptions, LoadReport, LoadedColumn, Reject, SYSTEM_COLUMNS, infer};
 pub use publish::PublishOptions;
+pub use run::Answer;
 pub use scaffold::Scaffold;
 pub use scratch::Scratch;
 pub use session::{Batches, DEFAULT_HORIZON_DAYS, Query, Session, SessionOptions};
 pub use spine::{Every, Spine};
-pub use write::{FileFormat, write_file};
+pub use statement::{Statement, is_complete};
+pub use write::{FileFormat, write_file, write_rows};
 
 /// Tables and views over a store. Cheap to clone.
 #[derive(Debug, Clone)]

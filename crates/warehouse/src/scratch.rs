@@ -10,10 +10,11 @@ use datafusion::catalog::{MemTable, TableProvider};
 use store::Store;
 
 use crate::Warehouse;
-use crate::catalog::{self, Kind, PARAMS, SPINE};
+use crate::catalog::{Kind, PARAMS, SPINE};
 use crate::error::Result;
 use crate::session::{Session, SessionOptions};
 use crate::spine;
+use crate::statement::Statement;
 use crate::world::DEFAULT_SCHEMA;
 
 /// Views over empty tables that a test fills.
@@ -40,7 +41,7 @@ impl Scratch {
 
     /// Runs a query or an `INSERT`.
     pub async fn run(&self, sql: &str) -> Result<Vec<RecordBatch>> {
-        self.session.run_any(catalog::parse(sql)?).await
+        self.session.run_any(Statement::one(sql)?.parsed).await
     }
 }
 

@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
-use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::parser::Statement;
+use datafusion::sql::parser::Statement as Parsed;
 use futures::{Stream, StreamExt, TryStreamExt};
 use store::{DataFile, Snapshot};
 
@@ -24,13 +23,13 @@ use crate::ddl::Types;
 use crate::error::{Error, Result};
 use crate::grain::{Lags, Planner, SortedGroups};
 use crate::guard;
+use crate::problem::similar;
 use crate::spine::Spine;
+use crate::statement::Statement;
 use crate::world::{CATALOG, DEFAULT_SCHEMA, Names, World};
 
 /// Horizon of labels if nothing else is asked for.
 pub const DEFAULT_HORIZON_DAYS: u32 = 90;
-/// Similar names shown for one that does not exist.
-const SIMILAR_NAMES: usize = 3;
 
 /// Batches computed before the one that is asked for.
 const BATCHES_AHEAD: usize = 2;
@@ -118,22 +117,31 @@ impl Session {
     /// [`Error::Refused`] for statements that write and for `TABLESAMPLE`, [`Error::UnknownTable`] with similar names,
     /// [`Error::Query`] with the engine's answer.
     pub async fn sql(&self, sql: &str) -> Result<Query> {
-        let statement = catalog::parse(sql)?;
-        guard::read_only(&statement)?;
+        self.query(&Statement::one(sql)?).await
+    }
+
+    /// Plans one statement of a text, as [`Session::sql`] does.
+    pub async fn query(&self, statement: &Statement) -> Result<Query> {
+        guard::read_only(&statement.parsed)?;
+        let planned = self.plan(statement.parsed.clone()).await;
+        planned.map_err(|error| statement.locate(error, &self.context.state()))
+    }
+
+    async fn plan(&self, statement: Parsed) -> Result<Query> {
         self.check_tables(&statement)?;
         let plan = self.context.state().statement_to_plan(statement).await?;
         Ok(Query { frame: self.context.execute_logical_plan(plan).await? })
     }
 
     /// Runs a statement that may write to tables in memory; for [`crate::Scratch`].
-    pub(crate) async fn run_any(&self, statement: Statement) -> Result<Vec<RecordBatch>> {
+    pub(crate) async fn run_any(&self, statement: Parsed) -> Result<Vec<RecordBatch>> {
         let plan = self.context.state().statement_to_plan(statement).await?;
         Ok(self.context.execute_logical_plan(plan).await?.collect().await?)
     }
 
     /// Lets a name stand for this table.
     pub(crate) fn keep(&self, full_name: String, table: Arc<dyn TableProvider>) {
-        self.world.known.lock().unwrap_or_else(PoisonError::into_inner).insert(full_name, table);
+        self.world.keep(full_name, table);
     }
 
     /// The snapshot that is read.
@@ -151,7 +159,7 @@ impl Session {
         self.world.names()
     }
 
-    fn check_tables(&self, statement: &Statement) -> Result<()> {
+    fn check_tables(&self, statement: &Parsed) -> Result<()> {
         let names = self.names();
         let functions = self.context.state().table_functions().keys().cloned().collect::<Vec<_>>();
         for name in catalog::references(statement)? {
@@ -212,6 +220,8 @@ fn context(world: &Arc<World>, memory_limit: Option<usize>, threads: Option<usiz
         .with_default_catalog_and_schema(CATALOG, DEFAULT_SCHEMA);
     let options = config.options_mut();
     options.execution.time_zone = Some("UTC".into());
+    // Errors say where in the text something is wrong.
+    options.sql_parser.collect_spans = true;
     // One text type everywhere: tables hold Utf8, so must casts and literals.
     options.sql_parser.map_string_types_to_utf8view = false;
     let mut runtime = RuntimeEnvBuilder::new();
@@ -231,17 +241,4 @@ fn context(world: &Arc<World>, memory_limit: Option<usize>, threads: Option<usiz
     context.register_object_store(&world.store.store_url(), world.store.object_store());
     context.register_catalog(CATALOG, Arc::new(Names(Arc::clone(world))));
     Ok(context)
-}
-
-/// The names most like `name`; a right name in the wrong or no schema comes first.
-fn similar(name: &str, names: Vec<String>) -> Vec<String> {
-    let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_string();
-    let distance = |known: &String| {
-        let short = levenshtein(&last(known), &last(name));
-        (short.min(levenshtein(known, name)), short)
-    };
-    let mut ranked: Vec<(_, String)> = names.into_iter().map(|known| (distance(&known), known)).collect();
-    ranked.sort();
-    let near = |(distance, known): &((usize, usize), String)| distance.0 <= known.len().max(name.len()) / 2;
-    ranked.into_iter().filter(near).take(SIMILAR_NAMES).map(|(_, known)| known).collect()
 }

@@ -19,6 +19,7 @@ use store::{DataFile, Snapshot, Store};
 
 use crate::catalog::{Catalog, Definition, Kind, PARAMS, SCHEMAS, SESSION_TABLES, SPINE};
 use crate::error::{Error, Result};
+use crate::problem;
 use crate::scan::TableScan;
 use crate::spine::{self, Spine};
 
@@ -60,10 +61,20 @@ impl World {
         }
     }
 
+    /// Lets a name stand for this table.
+    pub(crate) fn keep(&self, full_name: String, table: Arc<dyn TableProvider>) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(full_name, table);
+    }
+
+    /// The table that a name stands for already.
+    pub(crate) fn kept(&self, full_name: &str) -> Option<Arc<dyn TableProvider>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(full_name).cloned()
+    }
+
     async fn provider(&self, schema: &str, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let full_name = format!("{schema}.{name}");
-        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&full_name) {
-            return Ok(Some(Arc::clone(known)));
+        if let Some(known) = self.kept(&full_name) {
+            return Ok(Some(known));
         }
         let provider: Arc<dyn TableProvider> = match (schema, self.catalog.get(&full_name)) {
             (DEFAULT_SCHEMA, _) if name == SPINE => {
@@ -103,8 +114,13 @@ impl World {
     }
 
     async fn view(&self, definition: &Definition) -> Result<Arc<dyn TableProvider>> {
-        let plan = self.session_state()?.create_logical_plan(&definition.sql).await;
-        let plan = plan.map_err(|e| e.context(format!("in sql/{}", definition.path)))?;
+        let state = self.session_state()?;
+        let plan = state.create_logical_plan(&definition.sql).await;
+        let plan = plan.map_err(|e| match problem::located(e.into(), &definition.sql, Some(&state)) {
+            // Of a view that this one reads.
+            error @ Error::Definition { .. } => error,
+            error => Error::Definition { path: definition.path.clone(), problem: error.to_string() },
+        })?;
         Ok(Arc::new(ViewTable::new(plan, Some(definition.sql.clone()))))
     }
 

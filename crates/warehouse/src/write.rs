@@ -1,5 +1,5 @@
-//! Defines writing a query's result to a local file. It is written beside its place and renamed, so that the file is
-//! there whole or not at all.
+//! Defines writing a query's result to a stream or a local file. A file is written beside its place and renamed, so that
+//! it is there whole or not at all.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -25,6 +25,8 @@ pub enum FileFormat {
     Csv,
     /// One object per line.
     JsonLines,
+    /// One array of objects; no ending says this.
+    Json,
     /// zstd, timestamps in microseconds UTC.
     Parquet,
 }
@@ -45,26 +47,36 @@ impl FileFormat {
     }
 }
 
-/// Runs `query` and writes its rows to `path`, over what was there. Returns the number of rows.
+/// Runs `query` and writes its rows to the local file `path`, over what was there. Returns the number of rows.
 ///
 /// # Errors
-/// [`Error::Io`]: the folder does not exist, or is not writable.
+/// [`Error::Io`]: the folder does not exist, or is not writable. [`Error::Argument`] for a URL.
 pub async fn write_file(query: Query, path: &Path, format: FileFormat) -> Result<u64> {
+    if path.to_string_lossy().contains("://") {
+        let valid = "results are written to local files; `perennial publish` writes to object stores".into();
+        return Err(Error::Argument { what: "file", value: path.display().to_string(), valid });
+    }
     let io = |source| Error::Io { action: "write", path: path.to_path_buf(), source };
-    let schema = plain_schema(&query.schema());
-    let mut batches = query.stream().await?;
     let partial = Partial::beside(path);
     let file = BufWriter::new(File::create(&partial.0).map_err(io)?);
-    let mut writer = Writer::new(file, format, &schema)?;
+    let (rows, file) = write_rows(query, file, format).await?;
+    file.into_inner().map_err(|e| io(e.into_error()))?.sync_all().map_err(io)?;
+    std::fs::rename(&partial.0, path).map_err(io)?;
+    Ok(rows)
+}
+
+/// Runs `query` and writes its rows to `sink`, batch by batch. Returns their number, and the sink, flushed.
+pub async fn write_rows<W: Write + Send>(query: Query, sink: W, format: FileFormat) -> Result<(u64, W)> {
+    let schema = plain_schema(&query.schema());
+    let mut batches = query.stream().await?;
+    let mut writer = Writer::new(sink, format, &schema)?;
     let mut rows = 0;
     while let Some(batch) = batches.next().await {
         let batch = plain(&batch?, &schema)?;
         rows += batch.num_rows() as u64;
         writer.write(&batch)?;
     }
-    writer.finish()?.into_inner().map_err(|e| io(e.into_error()))?.sync_all().map_err(io)?;
-    std::fs::rename(&partial.0, path).map_err(io)?;
-    Ok(rows)
+    Ok((rows, writer.finish()?))
 }
 
 /// A file that is removed unless it was renamed.
@@ -84,28 +96,29 @@ impl Drop for Partial {
     }
 }
 
-enum Writer {
-    Csv(Box<csv::Writer<BufWriter<File>>>),
-    JsonLines(Box<json::LineDelimitedWriter<BufWriter<File>>>),
-    Parquet(Box<ArrowWriter<BufWriter<File>>>),
+enum Writer<W: Write + Send> {
+    Csv(Box<csv::Writer<W>>),
+    JsonLines(Box<json::LineDelimitedWriter<W>>),
+    Json(Box<json::ArrayWriter<W>>),
+    Parquet(Box<ArrowWriter<W>>),
 }
 
-impl Writer {
-    fn new(file: BufWriter<File>, format: FileFormat, schema: &SchemaRef) -> Result<Writer> {
+impl<W: Write + Send> Writer<W> {
+    fn new(sink: W, format: FileFormat, schema: &SchemaRef) -> Result<Self> {
+        let with_nulls = || json::WriterBuilder::new().with_explicit_nulls(true);
         Ok(match format {
             FileFormat::Csv => {
-                let mut writer = csv::WriterBuilder::new().with_header(true).build(file);
+                let mut writer = csv::WriterBuilder::new().with_header(true).build(sink);
                 // The header comes with the first batch; an empty result has one too.
                 writer.write(&RecordBatch::new_empty(Arc::clone(schema)))?;
                 Writer::Csv(Box::new(writer))
             }
-            FileFormat::JsonLines => {
-                Writer::JsonLines(Box::new(json::WriterBuilder::new().with_explicit_nulls(true).build(file)))
-            }
+            FileFormat::JsonLines => Writer::JsonLines(Box::new(with_nulls().build(sink))),
+            FileFormat::Json => Writer::Json(Box::new(with_nulls().build(sink))),
             FileFormat::Parquet => {
                 let zstd = Compression::ZSTD(ZstdLevel::default());
                 let properties = WriterProperties::builder().set_compression(zstd).build();
-                let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties));
+                let writer = ArrowWriter::try_new(sink, Arc::clone(schema), Some(properties));
                 Writer::Parquet(Box::new(writer.map_err(parquet)?))
             }
         })
@@ -115,21 +128,26 @@ impl Writer {
         match self {
             Writer::Csv(writer) => Ok(writer.write(batch)?),
             Writer::JsonLines(writer) => Ok(writer.write(batch)?),
+            Writer::Json(writer) => Ok(writer.write(batch)?),
             Writer::Parquet(writer) => writer.write(batch).map_err(parquet),
         }
     }
 
-    fn finish(self) -> Result<BufWriter<File>> {
-        let mut file = match self {
+    fn finish(self) -> Result<W> {
+        let mut sink = match self {
             Writer::Csv(writer) => writer.into_inner(),
             Writer::JsonLines(mut writer) => {
                 writer.finish()?;
                 writer.into_inner()
             }
+            Writer::Json(mut writer) => {
+                writer.finish()?;
+                writer.into_inner()
+            }
             Writer::Parquet(writer) => writer.into_inner().map_err(parquet)?,
         };
-        file.flush().map_err(arrow::error::ArrowError::from)?;
-        Ok(file)
+        sink.flush().map_err(arrow::error::ArrowError::from)?;
+        Ok(sink)
     }
 }
 
