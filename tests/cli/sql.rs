@@ -77,6 +77,10 @@ fn rows_come_in_every_form() {
     for (form, wanted) in forms {
         assert_eq!(sql(&folder, &[query, "--format", form]), wanted, "{form}");
     }
+    let output = folder.run(&["sql", query, "--format", "parquet", "--warehouse", "w"]);
+    std::fs::write(folder.path("piped.parquet"), output.stdout).expect("a file");
+    let back = "SELECT * FROM 'piped.parquet'";
+    assert_eq!(sql(&folder, &[back, "--format", "csv"]), forms[0].1);
     let nothing = "SELECT order_id FROM raw.mine_orders WHERE order_id < 0";
     for (form, wanted) in
         [("csv", "order_id\n"), ("json", "[]\n"), ("ndjson", ""), ("markdown", "| order_id |\n| ---: |\n")]
@@ -119,6 +123,28 @@ fn plans_are_explained() {
 }
 
 #[test]
+fn files_are_queried_by_their_path() {
+    let folder = loaded();
+    // As load reads them: 007 is no number.
+    assert_eq!(
+        sql(&folder, &["SELECT * FROM 'one.csv' LIMIT 1", "--format", "csv"]).lines().nth(1),
+        Some("1,007,2024-01-05,10.5")
+    );
+    let all = "SELECT count(*) AS n, sum(amount) AS total FROM ";
+    for file in ["copy.csv", "copy.ndjson", "copy.parquet"] {
+        sql(&folder, &[&format!("COPY raw.mine_orders TO '{file}'")]);
+        assert_eq!(sql(&folder, &[&format!("{all}'{file}'"), "--format", "csv"]), "n,total\n3,60.5\n", "{file}");
+    }
+    let joined = "SELECT count(*) AS n FROM 'one.csv' AS f JOIN raw.mine_orders AS o USING (order_id)";
+    assert_eq!(sql(&folder, &[joined, "--format", "csv"]), "n\n2\n");
+    for missing in ["gone.csv", "more/gone.parquet", "s3://bucket/gone.parquet"] {
+        assert_says(&fails(&folder, &format!("SELECT * FROM '{missing}'")), &["no file", missing]);
+    }
+    folder.write("odd.xlsx", "x");
+    assert_says(&fails(&folder, "SELECT * FROM 'odd.xlsx'"), &["odd.xlsx", ".parquet"]);
+}
+
+#[test]
 fn copy_writes_whole_files_again_and_again() {
     let folder = loaded();
     for _ in 0..2 {
@@ -127,7 +153,8 @@ fn copy_writes_whole_files_again_and_again() {
     let written = std::fs::read_to_string(folder.path("out.csv")).expect("a file");
     assert_eq!(written, "order_id,amount\n1,10.5\n2,20.0\n3,30.0\n");
     sql(&folder, &["COPY (SELECT * FROM raw.mine_orders WHERE false) TO 'none.parquet'"]);
-    assert!(folder.path("none.parquet").exists());
+    let columns = sql(&folder, &["DESCRIBE raw.mine_orders", "--format", "csv"]).lines().count();
+    assert_eq!(sql(&folder, &["SELECT * FROM 'none.parquet'", "--format", "csv"]).split(',').count(), columns - 1);
     // A query that fails leaves what was there.
     fails(&folder, "COPY (SELECT cast(customer_id AS BIGINT) AS n FROM raw.mine_orders) TO 'out.csv'");
     assert_eq!(std::fs::read_to_string(folder.path("out.csv")).expect("a file"), written);
@@ -136,6 +163,26 @@ fn copy_writes_whole_files_again_and_again() {
         ("COPY raw.mine_orders TO 's3://bucket/out.csv'", ["s3://bucket/out.csv", "local"]),
         ("COPY raw.mine_orders TO 'out.csv' STORED AS CSV", ["STORED AS", "ending"]),
         ("COPY raw.mine_order TO 'out.csv'", ["raw.mine_orders", "line 1"]),
+    ] {
+        assert_says(&fails(&folder, query), &parts);
+    }
+}
+
+#[test]
+fn a_table_is_read_at_an_older_version() {
+    let folder = loaded();
+    let count = |version: u32| {
+        let query = format!("SELECT count(*) AS n FROM at_version('raw.mine_orders', {version})");
+        sql(&folder, &[&query, "--format", "csv"])
+    };
+    assert_eq!((count(0).as_str(), count(1).as_str()), ("n\n2\n", "n\n3\n"));
+    let both =
+        "SELECT o.order_id FROM raw.mine_orders o LEFT ANTI JOIN at_version('raw.mine_orders', 0) v USING (order_id)";
+    assert_eq!(sql(&folder, &[both, "--format", "csv"]), "order_id\n3\n");
+    for (query, parts) in [
+        ("SELECT * FROM at_version('raw.mine_orders', 9)", ["no version 9", "0 to 1"]),
+        ("SELECT * FROM at_version('raw.mine_order', 0)", ["no versions", "raw.mine_orders"]),
+        ("SELECT * FROM at_version('raw.mine_orders')", ["at_version", "a table and a version"]),
     ] {
         assert_says(&fails(&folder, query), &parts);
     }

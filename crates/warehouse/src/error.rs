@@ -108,6 +108,26 @@ pub enum Error {
         nearest_names: Vec<String>,
     },
 
+    /// A query asks for versions of something that has none.
+    #[error("{name} has no versions: only tables that were written have{}", nearest(.nearest_names))]
+    NoVersions {
+        /// As written.
+        name: String,
+        /// The most similar tables.
+        nearest_names: Vec<String>,
+    },
+
+    /// A query asks for a version that the snapshot's table does not have yet.
+    #[error("{name} has no version {version}; it has 0 to {newest}")]
+    Version {
+        /// The table.
+        name: String,
+        /// As asked for.
+        version: u64,
+        /// The snapshot's version of the table.
+        newest: u64,
+    },
+
     /// A query names a column that none of its tables has.
     #[error("there is no column {name}{}", nearest_or_all(.nearest_names, .known_names))]
     UnknownColumn {

@@ -26,6 +26,7 @@ mod scaffold;
 mod scan;
 mod scratch;
 mod session;
+mod sources;
 mod spine;
 mod statement;
 #[cfg(test)]

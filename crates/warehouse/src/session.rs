@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::grain::{Lags, Planner, SortedGroups};
 use crate::guard;
 use crate::problem::similar;
+use crate::sources::{self, AT_VERSION, AtVersion};
 use crate::spine::Spine;
 use crate::statement::Statement;
 use crate::world::{CATALOG, DEFAULT_SCHEMA, Names, World};
@@ -128,7 +129,8 @@ impl Session {
     }
 
     async fn plan(&self, statement: Parsed) -> Result<Query> {
-        self.check_tables(&statement)?;
+        let opened = sources::open(&statement, &self.world, &self.context.state()).await?;
+        self.check_tables(&statement, &opened)?;
         let plan = self.context.state().statement_to_plan(statement).await?;
         Ok(Query { frame: self.context.execute_logical_plan(plan).await? })
     }
@@ -159,11 +161,13 @@ impl Session {
         self.world.names()
     }
 
-    fn check_tables(&self, statement: &Parsed) -> Result<()> {
+    /// `opened` are the names that stand for something else than a table or view.
+    fn check_tables(&self, statement: &Parsed, opened: &[String]) -> Result<()> {
         let names = self.names();
         let functions = self.context.state().table_functions().keys().cloned().collect::<Vec<_>>();
         for name in catalog::references(statement)? {
             let known = names.contains(&name)
+                || opened.contains(&name)
                 || functions.contains(&name)
                 || name.starts_with("information_schema.")
                 || SESSION_TABLES.iter().any(|table| name == format!("{DEFAULT_SCHEMA}.{table}"));
@@ -239,6 +243,7 @@ fn context(world: &Arc<World>, memory_limit: Option<usize>, threads: Option<usiz
         .build();
     let context = SessionContext::new_with_state(state);
     context.register_object_store(&world.store.store_url(), world.store.object_store());
+    context.register_udtf(AT_VERSION, Arc::new(AtVersion(Arc::downgrade(world))));
     context.register_catalog(CATALOG, Arc::new(Names(Arc::clone(world))));
     Ok(context)
 }

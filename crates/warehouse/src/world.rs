@@ -71,6 +71,12 @@ impl World {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(full_name).cloned()
     }
 
+    /// A table of the snapshot at another version.
+    pub(crate) async fn at_version(&self, full_name: &str, version: u64) -> Result<Arc<dyn TableProvider>> {
+        let columns = self.catalog.get(full_name).and_then(|definition| definition.columns.clone());
+        self.scan(full_name, version, columns).await
+    }
+
     async fn provider(&self, schema: &str, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let full_name = format!("{schema}.{name}");
         if let Some(known) = self.kept(&full_name) {
