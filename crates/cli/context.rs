@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Work that takes no longer shows no spinner.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -29,11 +30,20 @@ pub struct Context {
     interrupted: Arc<AtomicBool>,
     /// Somebody watches `interrupted`, so the first Ctrl-C only asks.
     is_watched: AtomicBool,
+    /// A shell is open, so Ctrl-C only ends what it runs.
+    is_shell: AtomicBool,
+    cancel: Notify,
 }
 
 impl Context {
     pub fn new(quiet: bool) -> Context {
-        Context { quiet, interrupted: Arc::default(), is_watched: AtomicBool::new(false) }
+        Context {
+            quiet,
+            interrupted: Arc::default(),
+            is_watched: AtomicBool::new(false),
+            is_shell: AtomicBool::new(false),
+            cancel: Notify::new(),
+        }
     }
 
     /// Set by Ctrl-C: work that watches it stops at its next safe point.
@@ -42,9 +52,23 @@ impl Context {
         self.interrupted.clone()
     }
 
+    /// From now on Ctrl-C ends what waits for [`Context::cancelled`], and not the program.
+    pub fn enter_shell(&self) {
+        self.is_shell.store(true, Ordering::Relaxed);
+    }
+
+    /// Ready at the next Ctrl-C.
+    pub async fn cancelled(&self) {
+        self.cancel.notified().await;
+    }
+
     /// Ready when work must be dropped: at the first Ctrl-C, or at the second where the work watches for the first.
     pub async fn abandoned(&self) {
         while tokio::signal::ctrl_c().await.is_ok() {
+            if self.is_shell.load(Ordering::Relaxed) {
+                self.cancel.notify_waiters();
+                continue;
+            }
             if self.interrupted.swap(true, Ordering::Relaxed) || !self.is_watched.load(Ordering::Relaxed) {
                 return;
             }
@@ -99,6 +123,13 @@ impl Context {
     pub fn progress(&self) -> Bars {
         Bars { quiet: self.quiet, bar: Mutex::new(None) }
     }
+}
+
+/// The program's folder of the kind that `variable` names, by default below the user's home.
+pub fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let given = std::env::var_os(variable).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let folder = given.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(below_home)))?;
+    Some(folder.join("perennial"))
 }
 
 /// Settings of object stores (AWS_…, AZURE_…, GOOGLE_…): the library itself never reads the environment.

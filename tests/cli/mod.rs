@@ -10,3 +10,5 @@ mod load_source;
 mod real_data;
 mod shop;
 mod sql;
+#[cfg(target_os = "linux")]
+mod terminal;

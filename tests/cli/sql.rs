@@ -7,7 +7,7 @@ use std::process::Stdio;
 const W: [&str; 2] = ["--warehouse", "w"];
 
 /// A warehouse with two loads of orders: two rows, then one more.
-fn loaded() -> Folder {
+pub fn loaded() -> Folder {
     let folder = Folder::new();
     folder.ok(&["init", "w"]);
     for (file, rows) in [("one.csv", "1,007,2024-01-05,10.5\n2,b,2024-02-05,20\n"), ("two.csv", "3,c,2024-03-05,30\n")]

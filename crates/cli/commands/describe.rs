@@ -38,7 +38,8 @@ fn overview(described: &[pipeline::Described]) -> String {
     print::columns(&["name", "kind", "one row per", "what"], &rows)
 }
 
-fn columns(described: &pipeline::Described) -> String {
+/// What a table is and what its columns mean.
+pub fn columns(described: &pipeline::Described) -> String {
     let mut text = format!("{} ({})\n{}\n", described.full_name(), described.kind.name(), described.summary);
     if !described.grain.is_empty() {
         text.push_str(&format!("one row per {}\n", described.grain.join(", ")));

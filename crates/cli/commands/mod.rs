@@ -1,6 +1,6 @@
 //! One file a verb: its arguments, the one function of `pipeline` it calls, and what it prints.
 
-use crate::context::Context;
+use crate::context::{Context, user_folder};
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use pipeline::BuildReport;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// Declares each verb's module, its variant and its dispatch, so that the list exists once.
 macro_rules! verbs {
     ($($(#[$attribute:meta])* $module:ident $name:ident),* $(,)?) => {
-        $($(#[$attribute])* mod $module;)*
+        $($(#[$attribute])* pub mod $module;)*
 
         #[derive(Subcommand)]
         pub enum Command {
@@ -62,12 +62,10 @@ fn work(given: Option<PathBuf>) -> Result<PathBuf> {
     if let Some(folder) = given {
         return Ok(folder);
     }
-    let cache = match (std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")) {
-        (Some(cache), _) => PathBuf::from(cache),
-        (None, Some(home)) => PathBuf::from(home).join(".cache"),
-        (None, None) => bail!("neither XDG_CACHE_HOME nor HOME is set; say where training may work with --work DIR"),
-    };
-    Ok(cache.join("perennial/training"))
+    match user_folder("XDG_CACHE_HOME", ".cache") {
+        Some(cache) => Ok(cache.join("training")),
+        None => bail!("neither XDG_CACHE_HOME nor HOME is set; say where training may work with --work DIR"),
+    }
 }
 
 /// What a build did, a line a table, and what it left out.

@@ -1,25 +1,31 @@
-use crate::context::{Context, Place};
+use crate::context::{Context, Place, user_folder};
 use crate::print;
-use crate::shell::{self, Rows};
+use crate::shell::{self, Repl, Rows};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use pipeline::SqlOptions;
-use std::io::Read;
+use pipeline::{SqlOptions, Statement};
+use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
+  perennial sql                      (a shell; \\? in it lists its commands)
   perennial sql 'SELECT count(*) FROM core.orders; SELECT count(*) FROM core.customers'
   perennial sql --file report.sql --format csv
   echo 'SELECT 1' | perennial sql --format markdown
   perennial sql 'SELECT * FROM features.customer' --as-of 2024-10-01 --out features.parquet
+  perennial sql \"SELECT * FROM 'till/receipts.csv' AS r JOIN core.customers AS c ON c.customer_id = r.card\"
+  perennial sql \"COPY (SELECT * FROM insights.rfm) TO 'rfm.parquet'\"
+  perennial sql \"SELECT count(*) FROM at_version('core.orders', 3)\"
+  perennial sql 'SELECT count(*) FROM core.orders' --snapshot 2
   perennial sql 'EXPLAIN ANALYZE SELECT count(*) FROM features.customer'";
 
-/// Ask the warehouse in SQL: all tables and views of one snapshot, read-only.
+/// Ask the warehouse in SQL: all tables and views of one snapshot, read-only; files by their path in single quotes.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// One or several statements, separated by `;`; from --file or standard input without it.
+    /// One or several statements, separated by `;`; from --file or standard input without it. On a
+    /// terminal without any: a shell.
     query: Option<String>,
     /// A file that holds the statements.
     #[arg(long, conflicts_with = "query", value_name = "FILE")]
@@ -42,36 +48,41 @@ pub struct Arguments {
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { query, file, format, out, snapshot, spine, place } = arguments;
-    let statements = pipeline::Statement::parse_all(&text(query, file)?)?;
+    let statements = text(query, file)?.map(|text| Statement::parse_all(&text)).transpose()?;
     let warehouse = context.open(&place).await?;
     let (spine, horizon_days) = spine.parse()?;
-    let session = pipeline::session(&warehouse, &SqlOptions { snapshot, spine, horizon_days }).await?;
-    match (out, statements.as_slice()) {
-        (_, []) => bail!("no query: there are only comments"),
-        (None, statements) => shell::run(&session, statements, format, context).await,
-        (Some(out), [statement]) => {
+    let options = SqlOptions { snapshot, spine, horizon_days };
+    let session = pipeline::session(&warehouse, &options).await?;
+    match (out, statements.as_deref()) {
+        (None, None) => {
+            let history = user_folder("XDG_STATE_HOME", ".local/state").map(|folder| folder.join("history"));
+            Repl { warehouse, options, session, format, context }.run(history).await
+        }
+        (Some(_), None) => bail!("--out takes a query: give it as an argument, with --file, or on standard input"),
+        (_, Some([])) => bail!("no query: give it as an argument, with --file, or on standard input"),
+        (None, Some(statements)) => shell::run(&session, statements, format, context).await,
+        (Some(out), Some([statement])) => {
             let query = session.query(statement).await?;
             let rows = pipeline::query_to_file(query, &out, &context.progress()).await?;
             print::line(&format!("{rows} rows in {}", out.display()))
         }
-        (Some(_), several) => bail!(
+        (Some(_), Some(several)) => bail!(
             "--out holds the rows of one statement, and there are {}; use COPY (SELECT …) TO 'file' for each",
             several.len()
         ),
     }
 }
 
-fn text(query: Option<String>, file: Option<PathBuf>) -> Result<String> {
+/// What to run; `None` to ask a person.
+fn text(query: Option<String>, file: Option<PathBuf>) -> Result<Option<String>> {
     match (query, file) {
-        (Some(query), _) => Ok(query),
-        (None, Some(file)) => std::fs::read_to_string(&file).with_context(|| file.display().to_string()),
+        (Some(query), _) => Ok(Some(query)),
+        (None, Some(file)) => std::fs::read_to_string(&file).map(Some).with_context(|| file.display().to_string()),
+        (None, None) if std::io::stdin().is_terminal() => Ok(None),
         (None, None) => {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text).context("standard input")?;
-            if text.trim().is_empty() {
-                bail!("no query: give it as an argument, with --file, or on standard input");
-            }
-            Ok(text)
+            Ok(Some(text))
         }
     }
 }

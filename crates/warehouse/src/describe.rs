@@ -1,12 +1,18 @@
 //! Defines `describe`: what tables and views there are, from their headers and their real columns.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::Warehouse;
 use crate::catalog::{Definition, Kind};
 use crate::ddl::type_name;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::problem::similar;
 use crate::session::{Session, SessionOptions};
+
+/// What every raw table is.
+const RAW: &str = "Rows as they were loaded, in the order of their files.";
 
 /// A table or view and its documentation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,6 +68,48 @@ impl Warehouse {
     }
 }
 
+impl Session {
+    /// Every table and view: name, kind and one sentence. Nothing is planned for it.
+    pub fn overview(&self) -> Vec<(String, Kind, String)> {
+        let raw = self.snapshot().tables.keys().filter(|name| name.starts_with("raw."));
+        let raw = raw.map(|name| (name.clone(), Kind::Table, RAW.to_string()));
+        let defined = self.world.catalog.iter().filter(|definition| definition.kind != Kind::Staging);
+        raw.chain(defined.map(|d| (d.full_name(), d.kind, d.header.summary.clone()))).collect()
+    }
+
+    /// One table or view and its documentation.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTable`] with similar names.
+    pub async fn describe(&self, full_name: &str) -> Result<Described> {
+        match self.world.catalog.get(full_name).filter(|definition| definition.kind != Kind::Staging) {
+            Some(definition) => described_one(self, definition).await,
+            None if self.snapshot().tables.contains_key(full_name) => described_raw(self, full_name).await,
+            None => {
+                let nearest_names = similar(full_name, self.names());
+                Err(Error::UnknownTable { name: full_name.into(), nearest_names })
+            }
+        }
+    }
+
+    /// The names of all columns: of views those that their headers describe.
+    pub async fn column_names(&self) -> Result<BTreeSet<String>> {
+        let mut names = BTreeSet::new();
+        for definition in self.world.catalog.iter().filter(|definition| definition.kind != Kind::Staging) {
+            names.extend(definition.header.columns.iter().map(|(name, _)| name.clone()));
+            names.extend(
+                definition.columns.iter().flat_map(|columns| columns.fields().iter().map(|f| f.name().clone())),
+            );
+        }
+        let raw = self.snapshot().tables.iter().filter(|(name, _)| name.starts_with("raw."));
+        let raw = raw.map(|(name, version)| self.world.store.table(name, *version));
+        for table in futures::future::try_join_all(raw).await? {
+            names.extend(table.schema.fields().iter().map(|field| field.name().clone()));
+        }
+        Ok(names)
+    }
+}
+
 pub(crate) async fn described_one(session: &Session, definition: &Definition) -> Result<Described> {
     let columns = columns(session, &definition.full_name()).await?;
     let header = &definition.header;
@@ -97,7 +145,7 @@ async fn described_raw(session: &Session, full_name: &str) -> Result<Described> 
         schema: "raw".into(),
         name: full_name.trim_start_matches("raw.").into(),
         kind: Kind::Table,
-        summary: "Rows as they were loaded, in the order of their files.".into(),
+        summary: RAW.into(),
         grain: vec!["_file".into(), "_row".into()],
         owner: None,
         pii: Vec::new(),

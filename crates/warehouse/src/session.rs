@@ -68,7 +68,7 @@ impl Default for SessionOptions {
 /// SQL over one snapshot: every query of a session sees the same rows.
 pub struct Session {
     context: SessionContext,
-    world: Arc<World>,
+    pub(crate) world: Arc<World>,
 }
 
 impl Warehouse {
@@ -149,6 +149,11 @@ impl Session {
     /// The snapshot that is read.
     pub fn snapshot(&self) -> &Snapshot {
         &self.world.snapshot
+    }
+
+    /// Whether no later snapshot has been committed.
+    pub async fn is_newest(&self) -> Result<bool> {
+        Ok(self.world.store.snapshot().await?.id == self.world.snapshot.id)
     }
 
     /// First and last times of the snapshot's facts; `None` before there are any.
