@@ -4,9 +4,12 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use pipeline::{Project, Task, Warehouse};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -105,19 +108,8 @@ impl Context {
 
     /// Waits for `work`, with a spinner on a terminal where that takes longer.
     pub async fn watch<T>(&self, what: &'static str, work: impl Future<Output = T>) -> T {
-        let mut work = std::pin::pin!(work);
-        tokio::select! {
-            done = &mut work => return done,
-            () = tokio::time::sleep(PATIENCE) => {}
-        }
-        let bar = if self.quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
-        let style = ProgressStyle::with_template("{prefix} {spinner} {elapsed}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        bar.set_prefix(what);
-        bar.enable_steady_tick(TICK);
-        let done = work.await;
-        bar.finish_and_clear();
-        done
+        let _spinner = (!self.quiet && std::io::stderr().is_terminal()).then(|| Spinner::start(what));
+        work.await
     }
 
     pub fn progress(&self) -> Bars {
@@ -136,6 +128,39 @@ pub fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
 pub fn environment() -> Vec<(String, String)> {
     const PREFIXES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
     std::env::vars().filter(|(name, _)| PREFIXES.iter().any(|p| name.starts_with(p))).collect()
+}
+
+/// Turns, after a moment, until it is dropped. In a thread of its own: a query can keep every thread of the runtime busy.
+struct Spinner {
+    end: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Spinner {
+    fn start(what: &'static str) -> Spinner {
+        let (end, ended) = mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            if ended.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            let style = ProgressStyle::with_template("{prefix} {spinner} {elapsed}");
+            let bar = ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            let bar = bar.with_prefix(what);
+            bar.enable_steady_tick(TICK);
+            // Ends with an error: nothing is ever sent.
+            let _ = ended.recv();
+            bar.finish_and_clear();
+        });
+        Spinner { end: Some(end), thread: Some(thread) }
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.end.take();
+        // What is printed next must not meet the spinner.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
 }
 
 /// One progress bar at a time on standard error; hidden where that is no terminal, where only finished stages show.
