@@ -116,7 +116,10 @@ async fn staging_mistakes_name_file_column_and_what_there_is() {
             &format!("SELECT id AS order_id, {clocks}, id AS nonsense FROM raw.tiny_x"),
             &["nonsense", "core.orders", "order_id"],
         ),
-        (&format!("SELECT id AS order_id, {clocks}, euros AS amount FROM raw.tiny_x"), &["euros", "raw.tiny_x.amount"]),
+        (
+            &format!("SELECT id AS order_id, {clocks}, euros AS amount FROM raw.tiny_x"),
+            &["euros", "there are id, at, amount"],
+        ),
         ("SELECT id AS order_id, at AS event_time FROM raw.tiny_x", &["no column known_time"]),
         (
             &format!("SELECT id AS order_id, {clocks}, note AS amount FROM raw.tiny_x"),
