@@ -27,7 +27,7 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use store::{CUSTOMER_ID, DataFile, EVENT_TIME, KNOWN_TIME, Layout, NO_CUSTOMER_BUCKET, Table, TimeRange, bucket_of};
 
-use crate::grain::{BucketSource, InBucket};
+use crate::grain::{Bucket, BucketSource, InBucket};
 
 /// One clock of a file.
 type RangeOf = fn(&DataFile) -> Option<TimeRange>;
@@ -102,7 +102,7 @@ impl TableScan {
         };
         let mut equivalence = EquivalenceProperties::new(source(&[])?.schema());
         let mut buckets = Vec::with_capacity(files_of.len());
-        for (bucket, files) in files_of {
+        for (number, files) in files_of {
             let mut plan = source(&files)?;
             let order = plan.output_ordering().cloned();
             if files.len() > 1 {
@@ -117,7 +117,7 @@ impl TableScan {
             {
                 equivalence.add_ordering(order);
             }
-            buckets.push((bucket, files.iter().map(|file| file.size).sum(), plan));
+            buckets.push(Bucket { number, bytes: files.iter().map(|file| file.size).sum(), plan });
         }
         let statistics = self.statistics_of(files).project(projection);
         Ok(Arc::new(BucketSource::new(buckets, equivalence, statistics)))

@@ -18,11 +18,21 @@ use store::NO_CUSTOMER_BUCKET;
 
 use super::once::OnceExec;
 
+/// What a table reads for one bucket.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    pub(crate) number: i32,
+    /// Size of its files.
+    pub(crate) bytes: u64,
+    /// One stream.
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+}
+
 /// A leaf of a bucket's plan: the rows of one bucket of a table, in the order that it declares.
 #[derive(Debug, Clone)]
 pub(crate) struct BucketSource {
-    /// What the table reads for each bucket that has rows, and how many bytes.
-    buckets: Arc<Vec<(i32, u64, Arc<dyn ExecutionPlan>)>>,
+    /// Those that have rows.
+    buckets: Arc<Vec<Bucket>>,
     /// The bucket that is read; none is chosen while planning.
     bucket: Option<i32>,
     /// Of the whole table: what the engine compares when it chooses the side of a join to build.
@@ -33,7 +43,7 @@ pub(crate) struct BucketSource {
 impl BucketSource {
     /// Each bucket's plan must have one partition, and the properties given.
     pub(crate) fn new(
-        buckets: Vec<(i32, u64, Arc<dyn ExecutionPlan>)>,
+        buckets: Vec<Bucket>,
         equivalence: EquivalenceProperties,
         statistics: Statistics,
     ) -> BucketSource {
@@ -57,7 +67,7 @@ impl DisplayAs for BucketSource {
         if let Some(order) = self.properties.output_ordering() {
             write!(f, ", sorted by [{order}]")?;
         }
-        if let Some((_, _, plan)) = self.buckets.first() {
+        if let Some(Bucket { plan, .. }) = self.buckets.first() {
             write!(f, ", such as")?;
             displayable(plan.as_ref())
                 .indent(false)
@@ -99,8 +109,8 @@ impl ExecutionPlan for BucketSource {
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let Some(wanted) = self.bucket else { return internal_err!("no bucket was chosen") };
-        match self.buckets.iter().find(|(bucket, ..)| *bucket == wanted) {
-            Some((_, _, plan)) => plan.execute(0, context),
+        match self.buckets.iter().find(|bucket| bucket.number == wanted) {
+            Some(bucket) => bucket.plan.execute(0, context),
             None => Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream::empty()))),
         }
     }
@@ -120,8 +130,8 @@ impl BucketsExec {
         let mut sizes: Vec<(u64, i32)> = (NO_CUSTOMER_BUCKET..buckets as i32).map(|bucket| (0, bucket)).collect();
         plan.apply(|node| {
             if let Some(source) = node.downcast_ref::<BucketSource>() {
-                for (bucket, size, _) in source.buckets.iter() {
-                    sizes[(bucket - NO_CUSTOMER_BUCKET) as usize].0 += size;
+                for bucket in source.buckets.iter() {
+                    sizes[(bucket.number - NO_CUSTOMER_BUCKET) as usize].0 += bucket.bytes;
                 }
             }
             Ok(TreeNodeRecursion::Continue)

@@ -15,7 +15,7 @@ mod once;
 mod planner;
 mod sorted_groups;
 
-pub(crate) use buckets::BucketSource;
+pub(crate) use buckets::{Bucket, BucketSource};
 pub(crate) use lag::Lags;
 pub(crate) use planner::{InBucket, Planner};
 pub(crate) use sorted_groups::SortedGroups;

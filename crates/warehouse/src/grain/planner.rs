@@ -1,9 +1,10 @@
 //! Plans queries: parts that stay within customers once for a bucket, everything else as the engine does.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use datafusion::catalog::Session;
@@ -28,7 +29,7 @@ pub(crate) struct Planner;
 #[async_trait]
 impl QueryPlanner for Planner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Nodes)]);
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Nodes::default())]);
         planner.create_physical_plan(&by_bucket(plan.clone())?, session).await
     }
 }
@@ -112,7 +113,12 @@ macro_rules! leaf {
 leaf!(PerBucket);
 leaf!(Once);
 
-struct Nodes;
+/// Plans both nodes.
+#[derive(Default)]
+struct Nodes {
+    /// What was planned already: a view that is read in several places is computed in one.
+    shared: Mutex<HashMap<Once, Arc<OnceExec>>>,
+}
 
 #[async_trait]
 impl ExtensionPlanner for Nodes {
@@ -136,12 +142,18 @@ impl ExtensionPlanner for Nodes {
             let plan = planner.create_physical_plan(plan, &state).await?;
             return Ok(Some(Arc::new(BucketsExec::new(plan, *buckets, streams)?)));
         }
-        if let Some(Once { plan, by }) = node.as_any().downcast_ref() {
+        if let Some(once) = node.as_any().downcast_ref::<Once>() {
+            let shared = || self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = shared().get(once) {
+                return Ok(Some(Arc::clone(known) as _));
+            }
             if let Some(within) = state.config().get_extension::<InBucket>() {
                 *state.config_mut() = within.outside.clone();
             }
-            let plan = planner.create_physical_plan(plan, &state).await?;
-            return Ok(Some(Arc::new(OnceExec::new(plan, *by))));
+            let plan = planner.create_physical_plan(&once.plan, &state).await?;
+            let planned = Arc::new(OnceExec::new(plan, once.by));
+            shared().insert(once.clone(), Arc::clone(&planned));
+            return Ok(Some(planned));
         }
         Ok(None)
     }

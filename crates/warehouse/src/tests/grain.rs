@@ -161,3 +161,56 @@ proptest! {
         });
     }
 }
+
+/// The plan that a query really runs, on more threads than this machine may have.
+async fn plan(shop: &Shop, query: &str) -> String {
+    let session =
+        shop.warehouse.session(SessionOptions { threads: Some(4), ..SessionOptions::default() }).await.unwrap();
+    let rows = rows_of(&session, &format!("EXPLAIN {query}")).await;
+    rows.into_iter().find(|row| row[0] == "physical_plan").unwrap().remove(1)
+}
+
+#[tokio::test]
+async fn questions_within_customers_need_no_shuffle_and_no_sort() {
+    let shop = Shop::new(&[]).await;
+    let rows = vec![(1, Some(1), Some(1), 1, 0, Some(1)), (2, Some(2), None, 2, 0, None)];
+    for source in ["one", "two"] {
+        shop.warehouse.append(vec![("core.orders", vec![batch(&rows)])], source, source).await.unwrap();
+    }
+    let queries = [
+        ("SELECT customer_id, count(*), stddev(amount) FROM core.orders GROUP BY customer_id", "SortedGroupsExec"),
+        (
+            "SELECT customer_id, count(DISTINCT channel), count(DISTINCT amount) FROM core.orders GROUP BY customer_id",
+            "SortedGroupsExec",
+        ),
+        ("SELECT lag(event_time) OVER (PARTITION BY customer_id ORDER BY event_time) FROM core.orders", "LagExec"),
+        (
+            "SELECT count(*) FROM core.orders a JOIN core.orders b USING (customer_id) GROUP BY customer_id",
+            "HashJoinExec",
+        ),
+    ];
+    for (query, operator) in queries {
+        let plan = plan(&shop, query).await;
+        assert!(plan.contains("BucketsExec") && plan.contains(operator), "{query}: {plan}");
+        assert!(!plan.contains("RepartitionExec") && !plan.contains("SortExec"), "{query}: {plan}");
+    }
+}
+
+#[tokio::test]
+async fn every_feature_view_runs_bucket_by_bucket() {
+    let shop = Shop::new(&[]).await;
+    let rows = "SELECT 'c1' AS customer_id, TIMESTAMP '2026-01-01' AS event_time, TIMESTAMP '2026-01-01' AS known_time";
+    let rows = shop.session().await.sql(rows).await.unwrap().collect().await.unwrap();
+    for table in ["customers", "orders", "order_lines", "events", "touches", "redemptions"] {
+        let table = format!("core.{table}");
+        shop.warehouse.append(vec![(table.as_str(), rows.clone())], &table, &table).await.unwrap();
+    }
+    let views = shop.session().await.names();
+    let views: Vec<&String> = views.iter().filter(|name| name.starts_with("features.")).collect();
+    assert!(views.len() > 10, "{views:?}");
+    for view in views {
+        let plan = plan(&shop, &format!("SELECT * FROM {view}")).await;
+        let whole = plan.lines().map(str::trim).find(|line| !line.starts_with("CooperativeExec")).unwrap_or_default();
+        assert!(whole.starts_with("BucketsExec"), "{view}: {plan}");
+    }
+}
