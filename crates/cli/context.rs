@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use pipeline::{Project, Task, Warehouse};
+use pipeline::{Project, Warehouse};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,9 +101,10 @@ impl Context {
     }
 
     /// A task by its file or name.
-    pub fn task(&self, place: &Place, name: &str) -> Result<Task> {
+    #[cfg(feature = "train")]
+    pub fn task(&self, place: &Place, name: &str) -> Result<pipeline::Task> {
         let folder = if Path::new(name).is_file() { Path::new("") } else { &place.project };
-        Ok(Task::read(name, folder)?)
+        Ok(pipeline::Task::read(name, folder)?)
     }
 
     /// Waits for `work`, with a spinner on a terminal where that takes longer.

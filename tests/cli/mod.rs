@@ -7,6 +7,7 @@ mod load_changes;
 mod load_rejects;
 mod load_schema;
 mod load_source;
+mod optimize;
 mod real_data;
 mod shop;
 mod sql;

@@ -1,6 +1,7 @@
 //! A small simulated shop through the whole path.
 
 use crate::support::Folder;
+#[cfg(feature = "train")]
 use std::path::Path;
 
 /// The warehouse of these tests.
@@ -53,6 +54,7 @@ pub fn count(folder: &Folder, table: &str) -> usize {
 }
 
 /// The version that `_latest.json` names, where there is one, has every file with the bytes it promises.
+#[cfg(feature = "train")]
 pub fn assert_published_whole(folder: &Folder, place: &str) {
     let latest = folder.path(place).join("_latest.json");
     if !latest.exists() {

@@ -32,6 +32,7 @@ verbs! {
     load Load,
     build Build,
     check Check,
+    optimize Optimize,
     sql Sql,
     describe Describe,
     features Features,

@@ -101,8 +101,8 @@ pub use sequences::Head;
 pub use simulation::{SimulateOptions, simulate};
 pub use source::{NewSource, new_source};
 pub use tables::{
-    BuildReport, LoadReport, LoadedColumn, SqlOptions, build, describe, features, features_to_file, init, load, open,
-    query_to_file, session, sql,
+    BuildReport, LoadReport, LoadedColumn, OptimizedTable, SqlOptions, build, describe, features, features_to_file,
+    init, load, open, optimize, query_to_file, session, sql,
 };
 pub use task::Task;
 pub use time::parse_time;

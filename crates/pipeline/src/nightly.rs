@@ -6,9 +6,11 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::{Project, TaskRule};
 use crate::publishing::{PublishOptions, publish};
+use crate::tables::CROWDED_FILES;
 use crate::task::Task;
+#[cfg(feature = "train")]
 use crate::time::date;
-use crate::{LoadOptions, build, check, load, must_hold};
+use crate::{LoadOptions, build, check, load, must_hold, optimize};
 use chrono::Utc;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -78,6 +80,10 @@ pub async fn run(
     report.add("build", format!("{} staging files", built.staged.len()), format!("{rows} rows added"), started);
     for table in &built.unread {
         report.add("build", table, "goes nowhere: no staging file reads it", started);
+    }
+    let started = Instant::now();
+    for table in optimize(warehouse, &[], CROWDED_FILES, progress).await?.iter().filter(|table| table.merged > 0) {
+        report.add("optimize", &table.table, format!("{} files merged into {}", table.merged, table.into), started);
     }
     if !project.config.checks.is_empty() {
         let started = Instant::now();

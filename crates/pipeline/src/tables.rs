@@ -5,7 +5,7 @@ use crate::progress::Progress;
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
-use store::Store;
+use store::{Optimized, Store};
 use warehouse::{Described, FileFormat, LoadOptions, Query, Session, SessionOptions, Spine, Warehouse, write_file};
 
 /// All features of a spine row.
@@ -35,6 +35,41 @@ pub async fn open(
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Warehouse> {
     Ok(Warehouse::open(Store::open(url, environment).await?, sql)?)
+}
+
+/// What became of the files of a clustered table.
+#[derive(Clone, Debug, Serialize)]
+pub struct OptimizedTable {
+    pub table: String,
+    /// Files that were merged.
+    pub merged: usize,
+    /// Into how many.
+    pub into: usize,
+    /// Left alone, because work on it is not finished.
+    pub is_busy: bool,
+}
+
+/// A night merges the files of a bucket that has more than so many: each of them costs every scan a little.
+pub(crate) const CROWDED_FILES: usize = 8;
+
+/// Merges the files of every bucket that has more than `most_files`, of these clustered tables or else of all.
+pub async fn optimize(
+    warehouse: &Warehouse,
+    tables: &[String],
+    most_files: usize,
+    progress: &dyn Progress,
+) -> Result<Vec<OptimizedTable>> {
+    progress.start("optimize", None);
+    let report = warehouse.optimize(tables, most_files).await?;
+    let table = |(table, optimized): (String, Option<Optimized>)| OptimizedTable {
+        table,
+        merged: optimized.as_ref().map_or(0, |optimized| optimized.merged),
+        into: optimized.as_ref().map_or(0, |optimized| optimized.into),
+        is_busy: optimized.is_none(),
+    };
+    let tables: Vec<OptimizedTable> = report.tables.into_iter().map(table).collect();
+    progress.finish(&format!("{} files merged", tables.iter().map(|table| table.merged).sum::<usize>()));
+    Ok(tables)
 }
 
 /// What a load did.

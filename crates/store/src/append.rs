@@ -6,15 +6,13 @@
 
 use std::future::ready;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::Utc;
 use deltalake::DeltaTableError;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TableReference, TransactionError};
-use deltalake::kernel::{Action, Add, MetadataExt, StructType, Transaction, new_metadata};
+use deltalake::kernel::{Action, Add, MetadataExt, StructType, new_metadata};
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
@@ -25,6 +23,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::BUCKET;
+use crate::commit::{Commit, pause};
 use crate::error::{BoxError, Error, Result};
 use crate::layout::{BucketRows, Layout, cluster};
 use crate::schema::{refuse_empty_customer, storable, to_stored};
@@ -125,6 +124,17 @@ impl Store {
         adds: &[Add],
         mut newest: Option<Table>,
     ) -> Result<Table> {
+        let partition_by = layout.partition_columns().iter().map(|&column| column.to_owned()).collect();
+        let commit = Commit {
+            table: name,
+            operation: DeltaOperation::Write {
+                mode: SaveMode::Append,
+                partition_by: Some(partition_by),
+                predicate: None,
+            },
+            message: &append.operation,
+            transactions: &append.transactions,
+        };
         for attempt in 0..ATTEMPTS {
             let mut actions = match &newest {
                 None => creation(name, layout, &append.schema)?,
@@ -135,7 +145,7 @@ impl Store {
                 Some(table) if actions.is_empty() && append.transactions.is_empty() => return Ok(table),
                 _ => {}
             }
-            if let Some(table) = self.try_commit(name, layout, append, newest.as_ref(), actions).await? {
+            if let Some(table) = self.try_commit(&commit, newest.as_ref(), actions).await? {
                 return Ok(table);
             }
             pause(attempt).await;
@@ -149,53 +159,15 @@ impl Store {
         }
         Err(Error::Contended { what: format!("appending to {name}"), attempts: ATTEMPTS })
     }
-
-    /// One try to commit right on top of `newest`; None if another writer was faster.
-    async fn try_commit(
-        &self,
-        name: &str,
-        layout: &Layout,
-        append: &Append,
-        newest: Option<&Table>,
-        actions: Vec<Action>,
-    ) -> Result<Option<Table>> {
-        let transactions = append.transactions.iter().map(|(app_id, version)| Transaction::new(app_id, *version));
-        let properties = CommitProperties::default()
-            .with_max_retries(0)
-            // Old snapshots name old versions: their log must stay.
-            .with_cleanup_expired_logs(Some(false))
-            .with_application_transactions(transactions.collect())
-            .with_metadata([("userMetadata".to_owned(), json!(append.operation))]);
-        let partition_by = layout.partition_columns().iter().map(|&column| column.to_owned()).collect();
-        let operation =
-            DeltaOperation::Write { mode: SaveMode::Append, partition_by: Some(partition_by), predicate: None };
-        let state = newest.map(|table| &table.state as &dyn TableReference);
-        let log = self.log(name)?;
-        let commit = CommitBuilder::from(properties).with_actions(actions).build(state, log.clone(), operation);
-        let prepared = commit.into_prepared_commit_future().await.map_err(|e| Error::delta(name, e))?;
-        let committed = match prepared.await {
-            Ok(committed) => committed,
-            Err(error) if is_lost_race(&error) => return Ok(None),
-            Err(error) => return Err(Error::delta(name, error)),
-        };
-        let version = committed.version;
-        match committed.await {
-            Ok(finished) => self.describe(name, finished.snapshot, log).map(Some),
-            Err(error) => {
-                tracing::warn!(table = name, version, %error, "committed, but its checkpoint could not be written");
-                self.table(name, version).await.map(Some)
-            }
-        }
-    }
 }
 
-/// The files of one append, as they are written.
-struct NewFiles<'a> {
-    store: &'a Store,
-    table: &'a str,
-    layout: &'a Layout,
-    schema: SchemaRef,
-    adds: Vec<Add>,
+/// The files of one commit to come, as they are written.
+pub(crate) struct NewFiles<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) table: &'a str,
+    pub(crate) layout: &'a Layout,
+    pub(crate) schema: SchemaRef,
+    pub(crate) adds: Vec<Add>,
 }
 
 impl NewFiles<'_> {
@@ -240,7 +212,7 @@ impl NewFiles<'_> {
         if held.is_empty() { Ok(()) } else { self.flush(held).await }
     }
 
-    async fn flush(&mut self, held: Vec<RecordBatch>) -> Result<()> {
+    pub(crate) async fn flush(&mut self, held: Vec<RecordBatch>) -> Result<()> {
         let (schema, layout) = (self.schema.clone(), self.layout.clone());
         let files = blocking(move || encode_buckets(&held, &schema, &layout)).await;
         self.upload(files.map_err(|e| Error::parquet(self.table, e))?).await
@@ -287,7 +259,7 @@ impl NewFiles<'_> {
     }
 
     /// Deletes the files, which no commit names, as far as that goes.
-    async fn remove(&self) {
+    pub(crate) async fn remove(&self) {
         for add in &self.adds {
             let deleted = match file_path(self.store, self.table, add) {
                 Ok(path) => self.store.root.objects.delete(&path).await.map_err(|e| Error::storage(path, e)),
@@ -390,30 +362,12 @@ async fn is_written(table: &Table, transactions: &[(String, i64)]) -> Result<boo
     }
 }
 
-fn has_file(store: &Store, table: &Table, add: &Add) -> bool {
+pub(crate) fn has_file(store: &Store, table: &Table, add: &Add) -> bool {
     file_path(store, &table.name, add).is_ok_and(|path| table.files.iter().any(|file| file.path == path))
 }
 
 fn file_path(store: &Store, table: &str, add: &Add) -> Result<Path> {
     store.path(&format!("{}/{}", table_folder(table)?, add.path))
-}
-
-/// Whether another writer took the version that a commit was for.
-fn is_lost_race(error: &DeltaTableError) -> bool {
-    use TransactionError::{CommitConflict, MaxCommitAttempts, VersionAlreadyExists};
-    match error {
-        DeltaTableError::VersionAlreadyExists(_) => true,
-        DeltaTableError::Transaction { source } => {
-            matches!(source, VersionAlreadyExists(_) | MaxCommitAttempts(_) | CommitConflict(_))
-        }
-        _ => false,
-    }
-}
-
-/// Waits a little, longer every time and not equally long for all writers.
-async fn pause(attempt: u32) {
-    let spread = Uuid::now_v7().as_u128() as u64 % 16;
-    tokio::time::sleep(Duration::from_millis(u64::from(attempt.min(20)) * 4 + spread)).await;
 }
 
 fn memory_size(batch: &RecordBatch) -> usize {

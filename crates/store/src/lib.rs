@@ -6,10 +6,12 @@
 //! and the order of the rows in a file stays known.
 
 mod append;
+mod commit;
 mod error;
 mod files;
 mod folder;
 mod layout;
+mod optimize;
 mod publish;
 mod root;
 mod schema;
@@ -24,6 +26,7 @@ pub use append::Append;
 pub use error::{BoxError, Error, Result};
 pub use files::Files;
 pub use layout::{Layout, NO_CUSTOMER_BUCKET, ORDER, bucket_of};
+pub use optimize::Optimized;
 pub use publish::{Publication, PublishedFile, PublishedTable, PublishedVersion, Publisher};
 pub use snapshot::Snapshot;
 pub use store::Store;

@@ -5,6 +5,7 @@ mod append;
 mod concurrent;
 mod folder;
 mod kill;
+mod optimize;
 mod publish;
 mod readers;
 mod root;
