@@ -17,7 +17,7 @@ impl Changes {
     /// counts as a change.
     pub(super) fn find(keys: &[ArrayRef], last: &[ArrayRef]) -> Result<Changes> {
         let rows = keys.first().map_or(0, |key| key.len());
-        let mut changes = Changes { first: last.is_empty() && !keys.is_empty(), others: None };
+        let mut changes = Changes { first: rows > 0 && last.is_empty(), others: None };
         if rows == 0 {
             return Ok(changes);
         }

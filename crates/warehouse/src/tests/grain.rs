@@ -124,8 +124,18 @@ fn oracle(appends: &[Rows]) -> SessionContext {
 const FOREIGN: &str =
     "(SELECT * FROM (VALUES ('c0', 1), ('c0', 2), ('c3', 3), ('c7', 4), ('nobody', 5), (NULL, 6)) AS f (id, v)) AS";
 
+/// Cut-offs, in place of the name `spine`: several of a customer, the same one twice, none, nobody's, and one of someone
+/// who never buys.
+const SPINE: &str = "(SELECT * FROM (VALUES ('c0', TIMESTAMP '1970-01-03', 1), ('c0', TIMESTAMP '1970-01-09', 2),
+    ('c0', TIMESTAMP '1970-01-09', 2), ('c0', TIMESTAMP '1971-01-01', 3), ('c0', NULL, 4), ('c1', TIMESTAMP '1970-01-11', 5),
+    ('c2', TIMESTAMP '1970-01-06', 6), ('c2', TIMESTAMP '1970-01-11', 7), ('c5', TIMESTAMP '1970-01-01', 8),
+    ('nobody', TIMESTAMP '1970-01-11', 9), (NULL, TIMESTAMP '1970-01-11', 10)) AS v (customer_id, as_of, tag)) AS s";
+
 fn with_foreign(query: &str) -> String {
-    query.replace("foreign f", &format!("{FOREIGN} f")).replace("FROM foreign", &format!("FROM {FOREIGN} f"))
+    query
+        .replace("spine s", SPINE)
+        .replace("foreign f", &format!("{FOREIGN} f"))
+        .replace("FROM foreign", &format!("FROM {FOREIGN} f"))
 }
 
 /// Rows in an order of their own, and times without their zone: literals have none in the other engine.
@@ -187,6 +197,13 @@ async fn questions_within_customers_need_no_shuffle_and_no_sort() {
         (
             "SELECT count(*) FROM core.orders a JOIN core.orders b USING (customer_id) GROUP BY customer_id",
             "HashJoinExec",
+        ),
+        (
+            "SELECT s.customer_id, s.as_of, count(o.order_id), sum(o.amount)
+                FROM (SELECT DISTINCT customer_id, event_time AS as_of FROM core.orders) s
+                LEFT JOIN core.orders o ON o.customer_id = s.customer_id AND o.event_time < s.as_of
+                GROUP BY s.customer_id, s.as_of",
+            "PointInTimeExec",
         ),
     ];
     for (query, operator) in queries {
