@@ -21,7 +21,7 @@ use crate::catalog::{self, SESSION_TABLES};
 use crate::clock::Clock;
 use crate::ddl::Types;
 use crate::error::{Error, Result};
-use crate::grain::{Lags, Planner, PointInTime, SortedGroups};
+use crate::grain::{Operators, Planner};
 use crate::guard;
 use crate::problem::similar;
 use crate::sources::{self, AT_VERSION, AtVersion};
@@ -243,9 +243,7 @@ fn context(world: &Arc<World>, memory_limit: Option<usize>, threads: Option<usiz
         .with_default_features()
         .with_type_planner(Arc::new(Types))
         .with_query_planner(Arc::new(Planner))
-        .with_physical_optimizer_rule(Arc::new(PointInTime))
-        .with_physical_optimizer_rule(Arc::new(Lags))
-        .with_physical_optimizer_rule(Arc::new(SortedGroups))
+        .with_physical_optimizer_rule(Arc::new(Operators))
         .build();
     let context = SessionContext::new_with_state(state);
     context.register_object_store(&world.store.store_url(), world.store.object_store());

@@ -28,6 +28,17 @@ pub(crate) struct Bucket {
     pub(crate) plan: Arc<dyn ExecutionPlan>,
 }
 
+/// What the engine is told of the leaves here: no partitioning that it could use, because its hash is not ours.
+pub(super) fn leaf_properties(equivalence: EquivalenceProperties, streams: usize) -> Arc<PlanProperties> {
+    let partitioning = Partitioning::UnknownPartitioning(streams);
+    Arc::new(PlanProperties::new(equivalence, partitioning, EmissionType::Incremental, Boundedness::Bounded))
+}
+
+/// Shows a plan that the engine does not see below the leaf that runs it.
+pub(super) fn show_inside(plan: &Arc<dyn ExecutionPlan>, f: &mut fmt::Formatter) -> fmt::Result {
+    displayable(plan.as_ref()).indent(false).to_string().lines().try_for_each(|line| write!(f, "\n    {line}"))
+}
+
 /// A leaf of a bucket's plan: the rows of one bucket of a table, in the order that it declares.
 #[derive(Debug, Clone)]
 pub(crate) struct BucketSource {
@@ -47,12 +58,7 @@ impl BucketSource {
         equivalence: EquivalenceProperties,
         statistics: Statistics,
     ) -> BucketSource {
-        let properties = Arc::new(PlanProperties::new(
-            equivalence,
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ));
+        let properties = leaf_properties(equivalence, 1);
         BucketSource { buckets: Arc::new(buckets), bucket: None, statistics: Arc::new(statistics), properties }
     }
 
@@ -69,11 +75,7 @@ impl DisplayAs for BucketSource {
         }
         if let Some(Bucket { plan, .. }) = self.buckets.first() {
             write!(f, ", such as")?;
-            displayable(plan.as_ref())
-                .indent(false)
-                .to_string()
-                .lines()
-                .try_for_each(|line| write!(f, "\n    {line}"))?;
+            show_inside(plan, f)?;
         }
         Ok(())
     }
@@ -145,13 +147,7 @@ impl BucketsExec {
                 buckets.push(bucket);
             }
         }
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(plan.schema()),
-            // Nothing more is true that the engine could use: its hash is not ours.
-            Partitioning::UnknownPartitioning(loads.len()),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ));
+        let properties = leaf_properties(EquivalenceProperties::new(plan.schema()), loads.len());
         let streams = loads.into_iter().map(|(_, buckets)| buckets).collect();
         Ok(BucketsExec { plan, streams, properties })
     }
@@ -175,7 +171,7 @@ impl DisplayAs for BucketsExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
         let buckets: usize = self.streams.iter().map(Vec::len).sum();
         write!(f, "BucketsExec: {buckets} buckets in {} streams", self.streams.len())?;
-        displayable(self.plan.as_ref()).indent(false).to_string().lines().try_for_each(|line| write!(f, "\n    {line}"))
+        show_inside(&self.plan, f)
     }
 }
 

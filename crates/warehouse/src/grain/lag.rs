@@ -6,15 +6,13 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
 use arrow::compute::{concat, take};
 use arrow::datatypes::SchemaRef;
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ScalarValue, internal_datafusion_err};
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Literal;
 use datafusion::physical_expr::window::StandardWindowExpr;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowUDFExpr};
 use datafusion::physical_plan::{
@@ -25,26 +23,10 @@ use futures::StreamExt;
 
 use super::changes::Changes;
 
-/// Puts [`LagExec`] wherever all functions of a window are plain lags.
-#[derive(Debug)]
-pub(crate) struct Lags;
-
-impl PhysicalOptimizerRule for Lags {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let replace = |node: Arc<dyn ExecutionPlan>| match node.downcast_ref::<BoundedWindowAggExec>().and_then(lags) {
-            Some(lags) => Ok(Transformed::yes(Arc::new(LagExec { window: node, lags }) as _)),
-            None => Ok(Transformed::no(node)),
-        };
-        plan.transform_up(replace).data()
-    }
-
-    fn name(&self) -> &str {
-        "lags"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+/// [`LagExec`] in place of a window all of whose functions are plain lags.
+pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+    let lags = node.downcast_ref::<BoundedWindowAggExec>().and_then(lags)?;
+    Some(Arc::new(LagExec { window: Arc::clone(node), lags }))
 }
 
 /// What each function of the window looks back at, and by how many rows; None if one of them is no plain lag.
@@ -127,10 +109,7 @@ impl ExecutionPlan for LagExec {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let window = Arc::clone(&self.window).replace_children(children, options)?;
         // Over a child that does not come sorted it is what it was made from.
-        match window.downcast_ref::<BoundedWindowAggExec>().and_then(lags) {
-            Some(lags) => Ok(Arc::new(LagExec { window, lags })),
-            None => Ok(window),
-        }
+        Ok(instead_of(&window).unwrap_or(window))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {

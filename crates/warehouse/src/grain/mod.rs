@@ -13,12 +13,11 @@ mod cut_offs;
 mod distinct_counts;
 mod lag;
 mod once;
+mod operators;
 mod planner;
 mod point_in_time;
 mod sorted_groups;
 
 pub(crate) use buckets::{Bucket, BucketSource};
-pub(crate) use lag::Lags;
+pub(crate) use operators::Operators;
 pub(crate) use planner::{InBucket, Planner};
-pub(crate) use point_in_time::PointInTime;
-pub(crate) use sorted_groups::SortedGroups;

@@ -11,18 +11,17 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, displayable, execute_stream,
-};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream};
 use futures::{TryStreamExt, stream};
 use store::bucket_of;
 use tokio::sync::OnceCell;
 
+use super::buckets::{leaf_properties, show_inside};
+
 /// All rows of a plan, for every bucket; or, divided by a column, to each bucket its own. The rows are held in memory, and
 /// counted there.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct OnceExec {
     plan: Arc<dyn ExecutionPlan>,
     by: Option<(usize, u32)>,
@@ -42,25 +41,13 @@ struct Held {
 impl OnceExec {
     /// `by`: index of a text column, and the number of buckets.
     pub(super) fn new(plan: Arc<dyn ExecutionPlan>, by: Option<(usize, u32)>) -> OnceExec {
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(plan.schema()),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ));
+        let properties = leaf_properties(EquivalenceProperties::new(plan.schema()), 1);
         OnceExec { plan, by, bucket: None, rows: Arc::default(), properties }
     }
 
     /// The same rows as one bucket sees them; all of them share one computation.
     pub(super) fn at(&self, bucket: i32) -> OnceExec {
-        let Self { plan, by, rows, properties, .. } = self;
-        OnceExec {
-            plan: Arc::clone(plan),
-            by: *by,
-            bucket: by.map(|_| bucket),
-            rows: Arc::clone(rows),
-            properties: Arc::clone(properties),
-        }
+        OnceExec { bucket: self.by.map(|_| bucket), ..self.clone() }
     }
 }
 
@@ -91,7 +78,7 @@ impl DisplayAs for OnceExec {
             Some((column, _)) => write!(f, "OnceExec: by {}", self.schema().field(column).name())?,
             None => f.write_str("OnceExec")?,
         }
-        displayable(self.plan.as_ref()).indent(false).to_string().lines().try_for_each(|line| write!(f, "\n    {line}"))
+        show_inside(&self.plan, f)
     }
 }
 

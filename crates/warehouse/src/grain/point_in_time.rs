@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{JoinSide, JoinType, internal_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -18,7 +17,6 @@ use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, IsNullExpr};
 use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::joins::utils::JoinFilter;
@@ -31,26 +29,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::cut_offs::CutOffs;
 
-/// Puts [`PointInTimeExec`] in place of the join and the aggregate.
-#[derive(Debug)]
-pub(crate) struct PointInTime;
-
-impl PhysicalOptimizerRule for PointInTime {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let replace = |node: Arc<dyn ExecutionPlan>| match node.downcast_ref::<AggregateExec>().and_then(found) {
-            Some(found) => Ok(Transformed::yes(Arc::new(PointInTimeExec { aggregate: node, found }) as _)),
-            None => Ok(Transformed::no(node)),
-        };
-        plan.transform_up(replace).data()
-    }
-
-    fn name(&self) -> &str {
-        "point_in_time"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+/// [`PointInTimeExec`] in place of the aggregate and the join.
+pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+    let found = node.downcast_ref::<AggregateExec>().and_then(found)?;
+    Some(Arc::new(PointInTimeExec { aggregate: Arc::clone(node), found }))
 }
 
 /// The parts of a join and an aggregate that are a point-in-time question. All expressions are over the columns of the

@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat, take};
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, aggregate_expressions};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
@@ -24,28 +22,10 @@ use futures::{StreamExt, stream};
 use super::changes::Changes;
 use super::distinct_counts::DistinctCounts;
 
-/// Puts [`SortedGroupsExec`] wherever all group columns come sorted and one operator does the whole aggregation.
-#[derive(Debug)]
-pub(crate) struct SortedGroups;
-
-impl PhysicalOptimizerRule for SortedGroups {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let replace = |node: Arc<dyn ExecutionPlan>| match node.downcast_ref::<AggregateExec>() {
-            Some(aggregate) if is_streamable(aggregate) => {
-                Ok(Transformed::yes(Arc::new(SortedGroupsExec { aggregate: Arc::new(aggregate.clone()) }) as _))
-            }
-            _ => Ok(Transformed::no(node)),
-        };
-        plan.transform_up(replace).data()
-    }
-
-    fn name(&self) -> &str {
-        "sorted_groups"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+/// [`SortedGroupsExec`] in place of an aggregate all of whose group columns come sorted.
+pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+    let aggregate = node.downcast_ref::<AggregateExec>().filter(|aggregate| is_streamable(aggregate))?;
+    Some(Arc::new(SortedGroupsExec { aggregate: Arc::new(aggregate.clone()) }))
 }
 
 fn is_streamable(aggregate: &AggregateExec) -> bool {
@@ -98,12 +78,7 @@ impl ExecutionPlan for SortedGroupsExec {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = Arc::clone(&self.aggregate).replace_children(children, options)?;
         // Over a child that does not come sorted it is what it was made from.
-        match plan.downcast_ref::<AggregateExec>() {
-            Some(aggregate) if is_streamable(aggregate) => {
-                Ok(Arc::new(SortedGroupsExec { aggregate: Arc::new(aggregate.clone()) }))
-            }
-            _ => Ok(plan),
-        }
+        Ok(instead_of(&plan).unwrap_or(plan))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
