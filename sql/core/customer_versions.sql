@@ -16,28 +16,12 @@
 -- is_deleted: whether the source deleted the customer with this version; NULL where it never deletes.
 -- superseded_at: when the next version of the same key became known; NULL for the version in force.
 WITH
-corrected AS (
-    SELECT customer_id
+versions AS (
+    SELECT *, lead(known_time) OVER (PARTITION BY customer_id ORDER BY known_time, event_time, name, email) AS superseded_at
     FROM core.customers
-    GROUP BY customer_id
-    HAVING count(*) > 1
-),
-
--- Most keys have one version, so only the others are sorted; DISTINCT drops what was sent twice unchanged.
-several AS (
-    SELECT DISTINCT u.*
-    FROM core.customers AS u
-    LEFT SEMI JOIN corrected AS c ON c.customer_id = u.customer_id
-),
-
-single AS (
-    SELECT u.*
-    FROM core.customers AS u
-    LEFT ANTI JOIN corrected AS c ON c.customer_id = u.customer_id
 )
 
-SELECT *, cast(NULL AS TIMESTAMP) AS superseded_at
-FROM single
-UNION ALL
-SELECT *, lead(known_time) OVER (PARTITION BY customer_id ORDER BY known_time, event_time, name, email) AS superseded_at
-FROM several
+-- A version that was superseded as it became known was never in force.
+SELECT *
+FROM versions
+WHERE superseded_at IS NULL OR superseded_at > known_time

@@ -15,28 +15,22 @@
 -- is_return: whether goods came back.
 -- superseded_at: when the next version of the same key became known; NULL for the version in force.
 WITH
-corrected AS (
-    SELECT order_id, line_id
+-- What passed to another customer ends for the one who had it.
+held AS (
+    SELECT *, false AS is_moved
     FROM core.order_lines
-    GROUP BY order_id, line_id
-    HAVING count(*) > 1
+    UNION ALL BY NAME
+    SELECT id AS order_id, sub_id AS line_id, customer_id, event_time, known_time, true AS is_moved
+    FROM core.moves
+    WHERE of_table = 'order_lines'
 ),
 
--- Most keys have one version, so only the others are sorted; DISTINCT drops what was sent twice unchanged.
-several AS (
-    SELECT DISTINCT l.*
-    FROM core.order_lines AS l
-    LEFT SEMI JOIN corrected AS c ON c.order_id = l.order_id AND c.line_id = l.line_id
-),
-
-single AS (
-    SELECT l.*
-    FROM core.order_lines AS l
-    LEFT ANTI JOIN corrected AS c ON c.order_id = l.order_id AND c.line_id = l.line_id
+versions AS (
+    SELECT *, lead(known_time) OVER (PARTITION BY customer_id, order_id, line_id ORDER BY known_time, is_moved, event_time, amount, product_id) AS superseded_at
+    FROM held
 )
 
-SELECT *, cast(NULL AS TIMESTAMP) AS superseded_at
-FROM single
-UNION ALL
-SELECT *, lead(known_time) OVER (PARTITION BY order_id, line_id ORDER BY known_time, event_time, amount, product_id) AS superseded_at
-FROM several
+-- A version that was superseded as it became known was never in force.
+SELECT * EXCLUDE (is_moved)
+FROM versions
+WHERE NOT is_moved AND (superseded_at IS NULL OR superseded_at > known_time)

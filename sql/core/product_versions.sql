@@ -12,28 +12,12 @@
 -- cost: what one piece costs the company.
 -- superseded_at: when the next version of the same key became known; NULL for the version in force.
 WITH
-corrected AS (
-    SELECT product_id
+versions AS (
+    SELECT *, lead(known_time) OVER (PARTITION BY product_id ORDER BY known_time, event_time, name, category) AS superseded_at
     FROM core.products
-    GROUP BY product_id
-    HAVING count(*) > 1
-),
-
--- Most keys have one version, so only the others are sorted; DISTINCT drops what was sent twice unchanged.
-several AS (
-    SELECT DISTINCT p.*
-    FROM core.products AS p
-    LEFT SEMI JOIN corrected AS c ON c.product_id = p.product_id
-),
-
-single AS (
-    SELECT p.*
-    FROM core.products AS p
-    LEFT ANTI JOIN corrected AS c ON c.product_id = p.product_id
 )
 
-SELECT *, cast(NULL AS TIMESTAMP) AS superseded_at
-FROM single
-UNION ALL
-SELECT *, lead(known_time) OVER (PARTITION BY product_id ORDER BY known_time, event_time, name, category) AS superseded_at
-FROM several
+-- A version that was superseded as it became known was never in force.
+SELECT *
+FROM versions
+WHERE superseded_at IS NULL OR superseded_at > known_time

@@ -11,19 +11,23 @@
 -- amount: net value of a line or order, or the value of an event; NULL for none.
 WITH
 void AS (
-    SELECT order_id, known_time, superseded_at
+    SELECT customer_id, order_id, known_time, superseded_at
     FROM core.order_versions
     WHERE is_void
 ),
 
 -- The times in which an order that ever fell through did count: until each fall, and from when it stood again.
 standing AS (
-    SELECT order_id, lag(superseded_at) OVER (PARTITION BY order_id ORDER BY known_time) AS from_time, known_time AS until_time
+    SELECT
+        customer_id,
+        order_id,
+        lag(superseded_at) OVER (PARTITION BY customer_id, order_id ORDER BY known_time) AS from_time,
+        known_time AS until_time
     FROM void
     UNION ALL
-    SELECT order_id, max(superseded_at) AS from_time, cast(NULL AS TIMESTAMP) AS until_time
+    SELECT customer_id, order_id, max(superseded_at) AS from_time, cast(NULL AS TIMESTAMP) AS until_time
     FROM void
-    GROUP BY order_id
+    GROUP BY customer_id, order_id
     HAVING count(*) = count(superseded_at)
 ),
 
@@ -39,7 +43,7 @@ line_facts AS (
         l.channel,
         l.amount
     FROM core.line_versions AS l
-    LEFT JOIN standing AS s ON s.order_id = l.order_id
+    LEFT JOIN standing AS s ON s.customer_id = l.customer_id AND s.order_id = l.order_id
 ),
 
 -- Sources without order lines, such as a plain list of transactions, still have a history.
@@ -54,7 +58,7 @@ order_facts AS (
         o.channel,
         o.amount
     FROM core.order_versions AS o
-    LEFT ANTI JOIN core.order_lines AS l ON l.order_id = o.order_id
+    LEFT ANTI JOIN core.order_lines AS l ON l.customer_id = o.customer_id AND l.order_id = o.order_id
     WHERE NOT o.is_void
 ),
 
@@ -69,7 +73,7 @@ cancellation_facts AS (
         channel,
         amount
     FROM core.order_versions
-    WHERE is_void
+    WHERE is_void AND status <> 'moved'
 ),
 
 event_facts AS (

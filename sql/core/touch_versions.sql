@@ -11,28 +11,22 @@
 -- cost: what this contact cost.
 -- superseded_at: when the next version of the same key became known; NULL for the version in force.
 WITH
-corrected AS (
-    SELECT touch_id
+-- What passed to another customer ends for the one who had it.
+held AS (
+    SELECT *, false AS is_moved
     FROM core.touches
-    GROUP BY touch_id
-    HAVING count(*) > 1
+    UNION ALL BY NAME
+    SELECT id AS touch_id, customer_id, event_time, known_time, true AS is_moved
+    FROM core.moves
+    WHERE of_table = 'touches'
 ),
 
--- Most keys have one version, so only the others are sorted; DISTINCT drops what was sent twice unchanged.
-several AS (
-    SELECT DISTINCT t.*
-    FROM core.touches AS t
-    LEFT SEMI JOIN corrected AS c ON c.touch_id = t.touch_id
-),
-
-single AS (
-    SELECT t.*
-    FROM core.touches AS t
-    LEFT ANTI JOIN corrected AS c ON c.touch_id = t.touch_id
+versions AS (
+    SELECT *, lead(known_time) OVER (PARTITION BY customer_id, touch_id ORDER BY known_time, is_moved, event_time, kind, campaign_id) AS superseded_at
+    FROM held
 )
 
-SELECT *, cast(NULL AS TIMESTAMP) AS superseded_at
-FROM single
-UNION ALL
-SELECT *, lead(known_time) OVER (PARTITION BY touch_id ORDER BY known_time, event_time, kind, campaign_id) AS superseded_at
-FROM several
+-- A version that was superseded as it became known was never in force.
+SELECT * EXCLUDE (is_moved)
+FROM versions
+WHERE NOT is_moved AND (superseded_at IS NULL OR superseded_at > known_time)

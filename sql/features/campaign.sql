@@ -22,11 +22,11 @@ touched AS (
         customer_id,
         as_of,
         count(*) FILTER (WHERE kind = 'sent') AS count_sent,
-        count(*) FILTER (WHERE kind = 'sent' AND days_ago <= 90) AS count_sent_90d,
+        count(*) FILTER (WHERE kind = 'sent' AND event_time >= as_of - INTERVAL '90 days') AS count_sent_90d,
         count(*) FILTER (WHERE kind = 'open') AS count_opens,
         count(*) FILTER (WHERE kind = 'click') AS count_clicks,
-        min(days_ago) FILTER (WHERE kind = 'sent') AS days_since_sent,
-        min(days_ago) FILTER (WHERE kind IN ('open', 'click')) AS days_since_response
+        max(event_time) FILTER (WHERE kind = 'sent') AS last_sent_at,
+        max(event_time) FILTER (WHERE kind IN ('open', 'click')) AS last_response_at
     FROM features.known_touches
     GROUP BY customer_id, as_of
 ),
@@ -76,8 +76,8 @@ SELECT
     coalesce(t.count_clicks, 0) AS count_clicks,
     t.count_opens / nullif(cast(t.count_sent AS DOUBLE), 0.0) AS open_rate,
     t.count_clicks / nullif(cast(t.count_sent AS DOUBLE), 0.0) AS click_rate,
-    t.days_since_sent,
-    t.days_since_response,
+    date_part('epoch', s.as_of - t.last_sent_at) / 86400.0 AS days_since_sent,
+    date_part('epoch', s.as_of - t.last_response_at) / 86400.0 AS days_since_response,
     coalesce(r.count_touch_orders, 0) AS count_touch_orders,
     coalesce(r.count_touch_orders, 0) / nullif(cast(t.count_sent AS DOUBLE), 0.0) AS touch_orders_per_sent,
     coalesce(c.count_campaign_orders, 0) AS count_campaign_orders,

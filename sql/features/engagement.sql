@@ -27,20 +27,20 @@ counted AS (
         customer_id,
         as_of,
         count(*) AS count_events,
-        count(*) FILTER (WHERE days_ago <= 7) AS count_events_7d,
-        count(*) FILTER (WHERE days_ago <= 30) AS count_events_30d,
-        count(*) FILTER (WHERE days_ago <= 90) AS count_events_90d,
-        count(*) FILTER (WHERE days_ago > 30 AND days_ago <= 120) AS count_events_earlier,
-        count(*) FILTER (WHERE type = 'view' AND days_ago <= 90) AS count_views_90d,
-        count(*) FILTER (WHERE type = 'search' AND days_ago <= 90) AS count_searches_90d,
-        count(*) FILTER (WHERE type = 'cart' AND days_ago <= 90) AS count_carts_90d,
-        count(*) FILTER (WHERE type = 'favourite' AND days_ago <= 90) AS count_favourites_90d,
-        count(*) FILTER (WHERE type = 'login' AND days_ago <= 90) AS count_logins_90d,
-        count(*) FILTER (WHERE type = 'support' AND days_ago <= 90) AS count_supports_90d,
-        count(*) FILTER (WHERE type = 'social' AND days_ago <= 90) AS count_socials_90d,
-        sum(dwell_seconds) FILTER (WHERE days_ago <= 90) AS dwell_seconds_90d,
-        min(days_ago) AS days_since_event,
-        min(days_ago) FILTER (WHERE type = 'login') AS days_since_login
+        count(*) FILTER (WHERE event_time >= as_of - INTERVAL '7 days') AS count_events_7d,
+        count(*) FILTER (WHERE event_time >= as_of - INTERVAL '30 days') AS count_events_30d,
+        count(*) FILTER (WHERE event_time >= as_of - INTERVAL '90 days') AS count_events_90d,
+        count(*) FILTER (WHERE event_time < as_of - INTERVAL '30 days' AND event_time >= as_of - INTERVAL '120 days') AS count_events_earlier,
+        count(*) FILTER (WHERE type = 'view' AND event_time >= as_of - INTERVAL '90 days') AS count_views_90d,
+        count(*) FILTER (WHERE type = 'search' AND event_time >= as_of - INTERVAL '90 days') AS count_searches_90d,
+        count(*) FILTER (WHERE type = 'cart' AND event_time >= as_of - INTERVAL '90 days') AS count_carts_90d,
+        count(*) FILTER (WHERE type = 'favourite' AND event_time >= as_of - INTERVAL '90 days') AS count_favourites_90d,
+        count(*) FILTER (WHERE type = 'login' AND event_time >= as_of - INTERVAL '90 days') AS count_logins_90d,
+        count(*) FILTER (WHERE type = 'support' AND event_time >= as_of - INTERVAL '90 days') AS count_supports_90d,
+        count(*) FILTER (WHERE type = 'social' AND event_time >= as_of - INTERVAL '90 days') AS count_socials_90d,
+        sum(dwell_seconds) FILTER (WHERE event_time >= as_of - INTERVAL '90 days') AS dwell_seconds_90d,
+        max(event_time) AS last_event_at,
+        max(event_time) FILTER (WHERE type = 'login') AS last_login_at
     FROM features.known_events
     GROUP BY customer_id, as_of
 )
@@ -60,8 +60,8 @@ SELECT
     coalesce(e.count_supports_90d, 0) AS count_supports_90d,
     coalesce(e.count_socials_90d, 0) AS count_socials_90d,
     coalesce(e.dwell_seconds_90d, 0.0) AS dwell_seconds_90d,
-    e.days_since_event,
-    e.days_since_login,
+    date_part('epoch', s.as_of - e.last_event_at) / 86400.0 AS days_since_event,
+    date_part('epoch', s.as_of - e.last_login_at) / 86400.0 AS days_since_login,
     (e.count_events_30d / 30.0) / nullif(e.count_events_earlier / 90.0, 0.0) AS engagement_fade
 FROM spine AS s
 LEFT JOIN counted AS e ON e.customer_id = s.customer_id AND e.as_of = s.as_of

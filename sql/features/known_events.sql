@@ -1,7 +1,6 @@
 -- Events as known at each cut-off: the one place that applies the point-in-time rule to events.
 -- owner: perennial
 -- grain: customer_id, as_of, event_id
--- check: days_ago > 0
 -- customer_id: customer of the spine.
 -- as_of: cut-off of the spine row; event time and known time of every event here lie before it.
 -- event_id: id of the event.
@@ -9,7 +8,6 @@
 -- type: view, search, cart, favourite, login, support, social or a type of the source's own.
 -- channel: channel on which it happened.
 -- dwell_seconds: seconds spent on it, 0 where unknown.
--- days_ago: days from the event to the cut-off, with fractions.
 SELECT
     s.customer_id,
     s.as_of,
@@ -17,8 +15,7 @@ SELECT
     e.event_time,
     e.type,
     e.channel,
-    coalesce(e.dwell_seconds, 0.0) AS dwell_seconds,
-    date_part('epoch', s.as_of - e.event_time) / 86400.0 AS days_ago
+    coalesce(e.dwell_seconds, 0.0) AS dwell_seconds
 FROM spine AS s
 INNER JOIN core.event_versions AS e
     ON e.customer_id = s.customer_id

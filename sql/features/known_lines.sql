@@ -14,7 +14,7 @@
 WITH
 -- A line counts while its order does, so an order known before the cut-off to have fallen through takes its lines along.
 void AS (
-    SELECT order_id, known_time, superseded_at
+    SELECT customer_id, order_id, known_time, superseded_at
     FROM core.order_versions
     WHERE is_void
 ),
@@ -56,6 +56,7 @@ LEFT JOIN core.product_versions AS p
     AND p.known_time < k.as_of
     AND (p.superseded_at IS NULL OR p.superseded_at >= k.as_of)
 LEFT ANTI JOIN void AS v
-    ON v.order_id = k.order_id
+    ON v.customer_id = k.customer_id
+    AND v.order_id = k.order_id
     AND v.known_time < k.as_of
     AND (v.superseded_at IS NULL OR v.superseded_at >= k.as_of)

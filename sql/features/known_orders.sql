@@ -1,7 +1,6 @@
 -- Orders that count, as known at each cut-off: the one place that applies the point-in-time rule to orders.
 -- owner: perennial
 -- grain: customer_id, as_of, order_id
--- check: days_ago > 0
 -- customer_id: customer of the spine.
 -- as_of: cut-off of the spine row; event time and known time of every order here lie before it.
 -- order_id: id of the order or return document.
@@ -11,7 +10,6 @@
 -- amount: net value of the order; negative for a document that takes goods back.
 -- discount: discount already taken off the amount.
 -- is_purchase: true for a completed order, false for a document that takes goods back; orders that fell through are left out.
--- days_ago: days from the order to the cut-off, with fractions.
 SELECT
     s.customer_id,
     s.as_of,
@@ -21,8 +19,7 @@ SELECT
     o.campaign_id,
     coalesce(o.amount, 0.0) AS amount,
     coalesce(o.discount, 0.0) AS discount,
-    o.status = 'completed' AS is_purchase,
-    date_part('epoch', s.as_of - o.event_time) / 86400.0 AS days_ago
+    o.status = 'completed' AS is_purchase
 FROM spine AS s
 INNER JOIN core.order_versions AS o
     ON o.customer_id = s.customer_id

@@ -1,7 +1,6 @@
 -- Campaign touches as known at each cut-off: the one place that applies the point-in-time rule to touches.
 -- owner: perennial
 -- grain: customer_id, as_of, touch_id
--- check: days_ago > 0
 -- customer_id: customer of the spine.
 -- as_of: cut-off of the spine row; event time and known time of every touch here lie before it.
 -- touch_id: id of the contact.
@@ -9,7 +8,6 @@
 -- campaign_id: campaign that it belongs to.
 -- channel: channel of the message.
 -- kind: sent, open or click.
--- days_ago: days from the touch to the cut-off, with fractions.
 SELECT
     s.customer_id,
     s.as_of,
@@ -17,8 +15,7 @@ SELECT
     t.event_time,
     t.campaign_id,
     t.channel,
-    t.kind,
-    date_part('epoch', s.as_of - t.event_time) / 86400.0 AS days_ago
+    t.kind
 FROM spine AS s
 INNER JOIN core.touch_versions AS t
     ON t.customer_id = s.customer_id

@@ -7,14 +7,14 @@
 -- ordered_on: day of the purchase.
 -- count_orders: purchases of that day.
 -- amount: their value together.
--- days_ago: days from the newest of them to the cut-off, with fractions.
+-- last_order_at: when the newest of them was made.
 SELECT
     customer_id,
     as_of,
     cast(event_time AS DATE) AS ordered_on,
     count(*) AS count_orders,
     sum(amount) AS amount,
-    min(days_ago) AS days_ago
+    max(event_time) AS last_order_at
 FROM features.known_orders
 WHERE is_purchase
 GROUP BY customer_id, as_of, cast(event_time AS DATE)

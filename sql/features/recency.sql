@@ -7,19 +7,10 @@
 -- last_order_at: when the newest purchase before the cut-off was made; NULL for none.
 -- days_since_order: days from that purchase to the cut-off, with fractions; NULL for none.
 WITH
-orders AS (
-    SELECT customer_id, as_of, event_time, days_ago
+latest AS (
+    SELECT customer_id, as_of, max(event_time) AS last_order_at
     FROM features.known_orders
     WHERE is_purchase
-),
-
-latest AS (
-    SELECT
-        customer_id,
-        as_of,
-        max(event_time) AS last_order_at,
-        min(days_ago) AS days_since_order
-    FROM orders
     GROUP BY customer_id, as_of
 )
 
@@ -27,6 +18,6 @@ SELECT
     s.customer_id,
     s.as_of,
     r.last_order_at,
-    r.days_since_order
+    date_part('epoch', s.as_of - r.last_order_at) / 86400.0 AS days_since_order
 FROM spine AS s
 LEFT JOIN latest AS r ON r.customer_id = s.customer_id AND r.as_of = s.as_of

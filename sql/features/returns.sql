@@ -16,7 +16,7 @@ returned AS (
         count(*) FILTER (WHERE NOT is_purchase) AS count_returns,
         -sum(amount) FILTER (WHERE NOT is_purchase) AS returned_amount,
         sum(amount) FILTER (WHERE is_purchase) AS purchased_amount,
-        min(days_ago) FILTER (WHERE NOT is_purchase) AS days_since_return
+        max(event_time) FILTER (WHERE NOT is_purchase) AS last_return_at
     FROM features.known_orders
     GROUP BY customer_id, as_of
 )
@@ -27,6 +27,6 @@ SELECT
     coalesce(r.count_returns, 0) AS count_returns,
     coalesce(r.returned_amount, 0.0) AS returned_amount,
     coalesce(r.returned_amount, 0.0) / nullif(r.purchased_amount, 0.0) AS return_rate,
-    r.days_since_return
+    date_part('epoch', s.as_of - r.last_return_at) / 86400.0 AS days_since_return
 FROM spine AS s
 LEFT JOIN returned AS r ON r.customer_id = s.customer_id AND r.as_of = s.as_of

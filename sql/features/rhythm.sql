@@ -18,7 +18,7 @@ gaps AS (
         customer_id,
         as_of,
         ordered_on,
-        days_ago,
+        last_order_at,
         ordered_on - lag(ordered_on) OVER (PARTITION BY customer_id, as_of ORDER BY ordered_on) AS gap_days
     FROM features.purchase_days
 ),
@@ -31,9 +31,14 @@ measured AS (
         stddev(gap_days) AS sd_gap_days,
         cast(max(gap_days) AS DOUBLE) AS longest_gap_days,
         cast(first_value(gap_days ORDER BY ordered_on DESC) AS DOUBLE) AS last_gap_days,
-        min(days_ago) AS days_since_order
+        max(last_order_at) AS last_order_at
     FROM gaps
     GROUP BY customer_id, as_of
+),
+
+dated AS (
+    SELECT *, date_part('epoch', as_of - last_order_at) / 86400.0 AS days_since_order
+    FROM measured
 )
 
 SELECT
@@ -47,4 +52,4 @@ SELECT
     g.mean_gap_days - g.days_since_order AS days_to_next_due,
     g.days_since_order / g.mean_gap_days AS overdue_ratio
 FROM spine AS s
-LEFT JOIN measured AS g ON g.customer_id = s.customer_id AND g.as_of = s.as_of
+LEFT JOIN dated AS g ON g.customer_id = s.customer_id AND g.as_of = s.as_of

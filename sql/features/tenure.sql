@@ -12,8 +12,8 @@ bought AS (
     SELECT
         customer_id,
         as_of,
-        max(days_ago) AS days_since_first_order,
-        max(days_ago) - min(days_ago) AS active_days
+        min(event_time) AS first_order_at,
+        max(event_time) AS last_order_at
     FROM features.known_orders
     WHERE is_purchase
     GROUP BY customer_id, as_of
@@ -22,12 +22,9 @@ bought AS (
 SELECT
     s.customer_id,
     s.as_of,
-    greatest(
-        date_part('epoch', s.as_of - c.signed_up_at) / 86400.0,
-        b.days_since_first_order
-    ) AS days_since_signup,
-    b.days_since_first_order,
-    b.active_days
+    date_part('epoch', s.as_of - least(c.signed_up_at, b.first_order_at)) / 86400.0 AS days_since_signup,
+    date_part('epoch', s.as_of - b.first_order_at) / 86400.0 AS days_since_first_order,
+    date_part('epoch', b.last_order_at - b.first_order_at) / 86400.0 AS active_days
 FROM spine AS s
 LEFT JOIN features.known_customers AS c ON c.customer_id = s.customer_id AND c.as_of = s.as_of
 LEFT JOIN bought AS b ON b.customer_id = s.customer_id AND b.as_of = s.as_of

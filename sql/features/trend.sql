@@ -25,16 +25,16 @@ windows AS (
     SELECT
         customer_id,
         as_of,
-        count(*) FILTER (WHERE days_ago <= 30) AS count_orders_30d,
-        count(*) FILTER (WHERE days_ago <= 90) AS count_orders_90d,
-        count(*) FILTER (WHERE days_ago <= 180) AS count_orders_180d,
+        count(*) FILTER (WHERE event_time >= as_of - INTERVAL '30 days') AS count_orders_30d,
+        count(*) FILTER (WHERE event_time >= as_of - INTERVAL '90 days') AS count_orders_90d,
+        count(*) FILTER (WHERE event_time >= as_of - INTERVAL '180 days') AS count_orders_180d,
         count(*) AS count_orders_365d,
-        sum(amount) FILTER (WHERE days_ago <= 30) AS amount_30d,
-        sum(amount) FILTER (WHERE days_ago <= 90) AS amount_90d,
-        sum(amount) FILTER (WHERE days_ago <= 180) AS amount_180d,
+        sum(amount) FILTER (WHERE event_time >= as_of - INTERVAL '30 days') AS amount_30d,
+        sum(amount) FILTER (WHERE event_time >= as_of - INTERVAL '90 days') AS amount_90d,
+        sum(amount) FILTER (WHERE event_time >= as_of - INTERVAL '180 days') AS amount_180d,
         sum(amount) AS amount_365d
     FROM features.known_orders
-    WHERE is_purchase AND days_ago <= 365
+    WHERE is_purchase AND event_time >= as_of - INTERVAL '365 days'
     GROUP BY customer_id, as_of
 ),
 

@@ -23,11 +23,12 @@ first_orders AS (
 
 largest_lines AS (
     SELECT
+        customer_id,
         order_id,
         first_value(product_id ORDER BY amount DESC, product_id) AS product_id
     FROM core.line_versions
     WHERE superseded_at IS NULL AND product_id IS NOT NULL AND NOT is_return
-    GROUP BY order_id
+    GROUP BY customer_id, order_id
 ),
 
 products AS (
@@ -46,5 +47,5 @@ SELECT
     h.is_complete
 FROM labels.horizon AS h
 LEFT JOIN first_orders AS o ON o.customer_id = h.customer_id AND o.as_of = h.as_of
-LEFT JOIN largest_lines AS l ON l.order_id = o.order_id
+LEFT JOIN largest_lines AS l ON l.customer_id = o.customer_id AND l.order_id = o.order_id
 LEFT JOIN products AS p ON p.product_id = l.product_id

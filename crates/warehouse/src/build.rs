@@ -17,6 +17,7 @@ use crate::conform::{canonical_ids, conform};
 use crate::ddl::Columns;
 use crate::error::{Error, Result};
 use crate::faults::Faults;
+use crate::moves::MOVES;
 use crate::session::{Batches, SessionOptions};
 
 /// What a build did.
@@ -103,6 +104,9 @@ impl Warehouse {
         let is_read = |name: &String| self.catalog().staging().any(|staging| staging.reads.contains(name));
         let raw = before.tables.keys().filter(|name| name.starts_with("raw."));
         let unread = raw.filter(|name| !is_read(name)).cloned().collect();
+        if let Some(version) = self.note_moves(&versions).await? {
+            versions.insert(MOVES.into(), version);
+        }
         let snapshot = self.store().commit_snapshot("build", versions).await?;
         Ok(BuildReport { built, skipped, unread, set_aside, snapshot })
     }

@@ -7,6 +7,7 @@ use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
 use crate::load::{Reject, first_few};
+use crate::memory;
 
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -187,7 +188,20 @@ pub enum Error {
     #[error("{0}")]
     CutOff(String),
 
-    /// The query engine's answer (syntax, unknown column, type, memory).
+    /// A query that does not fit into the memory that it may use.
+    #[error(
+        "not enough memory for {operator}{}. Raise --memory-limit, or ask for less at once: fewer columns, cut-offs or \
+         customers, or a smaller table on one side of a join",
+        if .holders.is_empty() { String::new() } else { format!("; most is held by {holders}") }
+    )]
+    Memory {
+        /// The operator that asked for more.
+        operator: String,
+        /// Those that hold most, each with what it holds.
+        holders: String,
+    },
+
+    /// The query engine's answer (syntax, unknown column, type).
     #[error("{}", .0.strip_backtrace())]
     Query(Box<DataFusionError>),
 
@@ -204,7 +218,7 @@ impl From<DataFusionError> for Error {
                 Ok(own) => *own,
                 Err(inner) => Error::Query(Box::new(DataFusionError::External(inner))),
             },
-            other => Error::Query(Box::new(other)),
+            other => memory::exhausted(&other).unwrap_or_else(|| Error::Query(Box::new(other))),
         }
     }
 }

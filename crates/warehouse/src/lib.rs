@@ -18,6 +18,8 @@ mod guard;
 mod header;
 mod infer;
 mod load;
+mod memory;
+mod moves;
 mod optimize;
 mod problem;
 mod publish;
@@ -38,6 +40,7 @@ mod write;
 use std::path::Path;
 use std::sync::Arc;
 
+use datafusion::execution::memory_pool::MemoryPool;
 use store::Store;
 
 pub use build::{BuildReport, Built, SetAside, Skipped};
@@ -63,6 +66,7 @@ pub use write::{FileFormat, write_file, write_rows};
 pub struct Warehouse {
     store: Store,
     catalog: Arc<Catalog>,
+    memory: Arc<dyn MemoryPool>,
 }
 
 impl Warehouse {
@@ -72,7 +76,12 @@ impl Warehouse {
     /// # Errors
     /// [`Error::Definition`], [`Error::Cycle`]: a SQL file is wrong. [`Error::NoFile`]: no such folder.
     pub fn open(store: Store, sql_dir: Option<&Path>) -> Result<Warehouse> {
-        Ok(Warehouse { store, catalog: Arc::new(Catalog::open(sql_dir)?) })
+        Ok(Warehouse { store, catalog: Arc::new(Catalog::open(sql_dir)?), memory: memory::pool(None) })
+    }
+
+    /// With so many bytes for its queries, all sessions together; without a limit before.
+    pub fn with_memory_limit(self, bytes: usize) -> Warehouse {
+        Warehouse { memory: memory::pool(Some(bytes)), ..self }
     }
 
     /// Where the tables lie.

@@ -55,6 +55,10 @@ impl TableScan {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.iter().all(|file| file.rows == 0)
+    }
+
     /// The files that may hold rows for which `filters` are true.
     fn files_for(&self, state: &dyn Session, filters: &[Expr]) -> QueryResult<Vec<DataFile>> {
         let mut files = self.files.clone();

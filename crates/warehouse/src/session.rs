@@ -8,8 +8,11 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::dataframe::DataFrame;
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as Parsed;
@@ -21,7 +24,7 @@ use crate::catalog::{self, SESSION_TABLES};
 use crate::clock::Clock;
 use crate::ddl::Types;
 use crate::error::{Error, Result};
-use crate::grain::{Operators, Planner};
+use crate::grain::{EmptyTables, Operators, OrderKeepers, Planner};
 use crate::guard;
 use crate::problem::similar;
 use crate::sources::{self, AT_VERSION, AtVersion};
@@ -47,21 +50,13 @@ pub struct SessionOptions {
     pub spine: Spine,
     /// Days that labels look ahead.
     pub horizon_days: u32,
-    /// Bytes that queries may hold before they spill to disk or fail; without limit by default.
-    pub memory_limit: Option<usize>,
     /// Threads and partitions; one per core by default. With one, sums come out the same bit for bit.
     pub threads: Option<usize>,
 }
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        SessionOptions {
-            snapshot: None,
-            spine: Spine::Default,
-            horizon_days: DEFAULT_HORIZON_DAYS,
-            memory_limit: None,
-            threads: None,
-        }
+        SessionOptions { snapshot: None, spine: Spine::Default, horizon_days: DEFAULT_HORIZON_DAYS, threads: None }
     }
 }
 
@@ -88,7 +83,7 @@ impl Warehouse {
         options: SessionOptions,
         only_files: BTreeMap<String, Vec<DataFile>>,
     ) -> Result<Session> {
-        let SessionOptions { snapshot, spine, horizon_days, memory_limit, threads } = options;
+        let SessionOptions { snapshot, spine, horizon_days, threads } = options;
         let snapshot = match snapshot {
             Some(id) => self.store().snapshot_at(id).await?,
             None => self.store().snapshot().await?,
@@ -103,7 +98,7 @@ impl Warehouse {
             state: OnceLock::new(),
             known: Mutex::new(BTreeMap::new()),
         });
-        let context = context(&world, memory_limit, threads)?;
+        let context = context(&world, &self.memory, threads)?;
         let state = context.state_weak_ref();
         // Set once, here: the world is new.
         let _ = world.state.set(Box::new(move || state.upgrade().map(|state| state.read().clone())));
@@ -220,7 +215,14 @@ impl Query {
     }
 }
 
-fn context(world: &Arc<World>, memory_limit: Option<usize>, threads: Option<usize>) -> Result<SessionContext> {
+fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.insert(0, Arc::new(OrderKeepers));
+    rules.push(Arc::new(Operators));
+    rules
+}
+
+fn context(world: &Arc<World>, memory: &Arc<dyn MemoryPool>, threads: Option<usize>) -> Result<SessionContext> {
     let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     let mut config = SessionConfig::new()
         .with_target_partitions(threads.max(1))
@@ -233,17 +235,17 @@ fn context(world: &Arc<World>, memory_limit: Option<usize>, threads: Option<usiz
     options.sql_parser.collect_spans = true;
     // One text type everywhere: tables hold Utf8, so must casts and literals.
     options.sql_parser.map_string_types_to_utf8view = false;
-    let mut runtime = RuntimeEnvBuilder::new();
-    if let Some(bytes) = memory_limit {
-        runtime = runtime.with_memory_limit(bytes, 1.0);
-    }
+    // Rows without a customer are no one's, and those of a shop's guests are many.
+    options.optimizer.filter_null_join_keys = true;
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::clone(memory));
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime.build_arc()?)
         .with_default_features()
         .with_type_planner(Arc::new(Types))
         .with_query_planner(Arc::new(Planner))
-        .with_physical_optimizer_rule(Arc::new(Operators))
+        .with_optimizer_rule(Arc::new(EmptyTables))
+        .with_physical_optimizer_rules(physical_rules())
         .build();
     let context = SessionContext::new_with_state(state);
     context.register_object_store(&world.store.store_url(), world.store.object_store());

@@ -30,13 +30,23 @@ pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn Execut
 }
 
 /// What each function of the window looks back at, and by how many rows; None if one of them is no plain lag.
-fn lags(window: &BoundedWindowAggExec) -> Option<Vec<Lag>> {
+fn lags(window: &BoundedWindowAggExec) -> Option<Vec<Neighbour>> {
     let is_sorted = window.input_order_mode == InputOrderMode::Sorted;
-    let lags = window.window_expr().iter().map(|function| lag(function.as_ref()));
+    let before = |found: Option<Neighbour>| found.filter(|neighbour| !neighbour.is_next);
+    let lags = window.window_expr().iter().map(|function| before(neighbour(function.as_ref())));
     lags.collect::<Option<Vec<_>>>().filter(|_| is_sorted)
 }
 
-fn lag(function: &dyn WindowExpr) -> Option<Lag> {
+/// The value of a row so many rows before or after, within the partition; NULL if there is none.
+#[derive(Debug, Clone)]
+pub(super) struct Neighbour {
+    pub(super) value: Arc<dyn PhysicalExpr>,
+    pub(super) rows: usize,
+    pub(super) is_next: bool,
+}
+
+/// What `lag` or `lead` asks for; None if the function is no plain one of these.
+pub(super) fn neighbour(function: &dyn WindowExpr) -> Option<Neighbour> {
     let standard = function.as_any().downcast_ref::<StandardWindowExpr>()?;
     let function = standard.get_standard_func_expr().as_any().downcast_ref::<WindowUDFExpr>()?;
     let arguments = function.args();
@@ -45,7 +55,12 @@ fn lag(function: &dyn WindowExpr) -> Option<Lag> {
         let form = format!("{function:?}");
         form.contains("is_reversed: false") && form.contains("ignore_nulls: false")
     };
-    if function.fun().name() != "lag" || arguments.len() > 2 || !is_plain {
+    let is_next = match function.fun().name() {
+        "lag" => false,
+        "lead" => true,
+        _ => return None,
+    };
+    if arguments.len() > 2 || !is_plain {
         return None;
     }
     let rows = match arguments.get(1) {
@@ -55,21 +70,14 @@ fn lag(function: &dyn WindowExpr) -> Option<Lag> {
             _ => return None,
         },
     };
-    Some(Lag { value: Arc::clone(arguments.first()?), rows })
-}
-
-/// The value of so many rows before, within the partition.
-#[derive(Debug, Clone)]
-struct Lag {
-    value: Arc<dyn PhysicalExpr>,
-    rows: usize,
+    Some(Neighbour { value: Arc::clone(arguments.first()?), rows, is_next })
 }
 
 /// The same result as its window, which says what comes out and how it is sorted.
 #[derive(Debug)]
 struct LagExec {
     window: Arc<dyn ExecutionPlan>,
-    lags: Vec<Lag>,
+    lags: Vec<Neighbour>,
 }
 
 impl LagExec {
@@ -144,7 +152,7 @@ struct Shift {
     schema: SchemaRef,
     keys: Vec<Arc<dyn PhysicalExpr>>,
     /// With the newest values, as many as the lag looks back at.
-    lags: Vec<(Lag, Option<ArrayRef>)>,
+    lags: Vec<(Neighbour, Option<ArrayRef>)>,
     /// The partition of the newest row; empty before there is one.
     last: Vec<ArrayRef>,
     /// Rows of that partition so far.
@@ -156,7 +164,7 @@ impl Shift {
         let rows = batch.num_rows();
         let positions = self.positions(batch)?;
         let mut columns = batch.columns().to_vec();
-        for (Lag { value, rows: back }, kept) in &mut self.lags {
+        for (Neighbour { value, rows: back, .. }, kept) in &mut self.lags {
             let values = value.evaluate(batch)?.into_array(rows)?;
             let before = kept.as_ref().map_or(0, |kept| kept.len());
             let all = match kept {

@@ -9,15 +9,22 @@
 mod analysis;
 mod buckets;
 mod changes;
+mod customers;
 mod cut_offs;
 mod distinct_counts;
+mod empty;
 mod lag;
+mod neighbours;
 mod once;
 mod operators;
 mod planner;
 mod point_in_time;
+mod running;
+mod slots;
 mod sorted_groups;
+mod totals;
 
 pub(crate) use buckets::{Bucket, BucketSource};
-pub(crate) use operators::Operators;
+pub(crate) use empty::EmptyTables;
+pub(crate) use operators::{Operators, OrderKeepers};
 pub(crate) use planner::{InBucket, Planner};

@@ -8,27 +8,53 @@ use datafusion::error::Result;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{lag, point_in_time, sorted_groups};
+use super::{lag, neighbours, point_in_time, sorted_groups, totals};
 
 type InsteadOf = fn(&Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>>;
 
-/// What may stand in place of an operator, in the order in which they are tried.
-const OPERATORS: [InsteadOf; 3] = [point_in_time::instead_of, lag::instead_of, sorted_groups::instead_of];
+/// What may stand in place of an operator once it is known how its rows come, in the order in which they are tried.
+const OPERATORS: [InsteadOf; 3] = [totals::instead_of, lag::instead_of, sorted_groups::instead_of];
+
+/// What keeps an order that the operator in its place would have to be given by a sort.
+const ORDER_KEEPERS: [InsteadOf; 2] = [neighbours::instead_of, point_in_time::instead_of];
 
 /// The last rule for physical plans.
 #[derive(Debug)]
 pub(crate) struct Operators;
 
+/// The first rule for physical plans, before the engine puts sorts where its own operators need them.
+#[derive(Debug)]
+pub(crate) struct OrderKeepers;
+
+fn put(operators: &[InsteadOf], plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    operators.iter().try_fold(plan, |plan, instead_of| {
+        let replace = |node| Ok(instead_of(&node).map_or_else(|| Transformed::no(node), Transformed::yes));
+        plan.transform_up(replace).data()
+    })
+}
+
 impl PhysicalOptimizerRule for Operators {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        OPERATORS.iter().try_fold(plan, |plan, instead_of| {
-            let replace = |node| Ok(instead_of(&node).map_or_else(|| Transformed::no(node), Transformed::yes));
-            plan.transform_up(replace).data()
-        })
+        put(&OPERATORS, plan)
     }
 
     fn name(&self) -> &str {
         "operators"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+impl PhysicalOptimizerRule for OrderKeepers {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        // They are one stream each, as the plans of buckets are.
+        if config.execution.target_partitions == 1 { put(&ORDER_KEEPERS, plan) } else { Ok(plan) }
+    }
+
+    fn name(&self) -> &str {
+        "order_keepers"
     }
 
     fn schema_check(&self) -> bool {

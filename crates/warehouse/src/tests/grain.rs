@@ -69,6 +69,35 @@ const QUERIES: &[&str] = &[
             SELECT customer_id, as_of FROM (SELECT DISTINCT customer_id FROM core.orders WHERE customer_id IS NOT NULL)
             CROSS JOIN (VALUES (TIMESTAMP '1970-01-06'), (TIMESTAMP '1970-01-11'), (TIMESTAMP '1971-01-01')) AS d (as_of)) AS c
         LEFT JOIN core.orders AS o ON o.customer_id = c.customer_id AND o.event_time < c.as_of GROUP BY c.customer_id, c.as_of",
+    "SELECT s.customer_id, s.as_of, s.tag, o.order_id, o.amount FROM spine s
+        JOIN core.orders o ON o.customer_id = s.customer_id AND o.event_time < s.as_of AND o.known_time < s.as_of",
+    "SELECT s.tag, s.as_of, o.order_id FROM spine s LEFT JOIN core.orders o ON o.customer_id = s.customer_id
+        AND o.event_time < s.as_of AND o.event_time >= s.as_of - INTERVAL '5 days'",
+    "SELECT s.customer_id, s.as_of, o.channel, cast(o.event_time AS DATE), count(*), sum(o.amount) FROM spine s JOIN core.orders o
+        ON o.customer_id = s.customer_id AND o.event_time <= s.as_of GROUP BY s.customer_id, s.as_of, o.channel, cast(o.event_time AS DATE)",
+    "SELECT customer_id, as_of, max(gap), first_value(gap ORDER BY day DESC), count(*) FROM (
+            SELECT customer_id, as_of, day, day - lag(day) OVER (PARTITION BY customer_id, as_of ORDER BY day) AS gap FROM (
+                SELECT s.customer_id, s.as_of, cast(o.event_time AS DATE) AS day FROM spine s
+                JOIN core.orders o ON o.customer_id = s.customer_id AND o.event_time < s.as_of
+                GROUP BY s.customer_id, s.as_of, cast(o.event_time AS DATE)))
+        GROUP BY customer_id, as_of",
+    "SELECT s.customer_id, s.as_of, count(*) FILTER (WHERE o.event_time >= s.as_of - INTERVAL '5 days'),
+            sum(o.amount) FILTER (WHERE o.amount > 10 AND o.event_time > s.as_of - INTERVAL '3 days'), max(o.event_time), min(o.channel),
+            count(*) FILTER (WHERE o.channel = 'ch1' AND o.event_time >= s.as_of - INTERVAL '5 days'), round(stddev(o.amount), 6),
+            first_value(o.amount ORDER BY o.event_time DESC, o.known_time DESC) FILTER (WHERE o.channel = 'ch1'), avg(o.amount),
+            last_value(o.order_id ORDER BY o.event_time, o.known_time), sum(coalesce(o.amount, 1.0)) FROM spine s
+        JOIN core.orders o ON o.customer_id = s.customer_id AND o.event_time < s.as_of AND o.known_time < s.as_of
+        GROUP BY s.customer_id, s.as_of",
+    "SELECT s.customer_id, s.as_of, s.tag, count(*), count(o.order_id), sum(coalesce(o.amount, 1.0)), round(stddev(o.amount), 6),
+            count(*) FILTER (WHERE o.event_time >= s.as_of - INTERVAL '5 days'), first_value(o.amount ORDER BY o.known_time)
+        FROM spine s LEFT JOIN core.orders o ON o.customer_id = s.customer_id AND o.event_time < s.as_of
+        GROUP BY s.customer_id, s.as_of, s.tag",
+    "SELECT order_id, known_time, lead(known_time) OVER (PARTITION BY customer_id, order_id ORDER BY known_time),
+        lag(channel) OVER (PARTITION BY customer_id, order_id ORDER BY known_time) FROM core.orders",
+    "SELECT order_id, lead(event_time) OVER (PARTITION BY channel, customer_id ORDER BY known_time DESC),
+        lag(order_id) OVER (PARTITION BY customer_id ORDER BY known_time) FROM core.orders",
+    "SELECT customer_id, sum(amount) FROM (SELECT *, lead(known_time) OVER (PARTITION BY customer_id, order_id ORDER BY known_time) AS n
+        FROM core.orders) WHERE n IS NULL OR n > known_time + INTERVAL '1 day' GROUP BY customer_id",
 ];
 
 const DAY: i64 = 86_400_000_000;
@@ -203,7 +232,7 @@ async fn questions_within_customers_need_no_shuffle_and_no_sort() {
                 FROM (SELECT DISTINCT customer_id, event_time AS as_of FROM core.orders) s
                 LEFT JOIN core.orders o ON o.customer_id = s.customer_id AND o.event_time < s.as_of
                 GROUP BY s.customer_id, s.as_of",
-            "PointInTimeExec",
+            "PointInTimeTotalsExec",
         ),
     ];
     for (query, operator) in queries {
@@ -218,7 +247,7 @@ async fn every_feature_view_runs_bucket_by_bucket() {
     let shop = Shop::new(&[]).await;
     let rows = "SELECT 'c1' AS customer_id, TIMESTAMP '2026-01-01' AS event_time, TIMESTAMP '2026-01-01' AS known_time";
     let rows = shop.session().await.sql(rows).await.unwrap().collect().await.unwrap();
-    for table in ["customers", "orders", "order_lines", "events", "touches", "redemptions"] {
+    for table in ["customers", "orders", "order_lines", "events", "touches", "redemptions", "moves"] {
         let table = format!("core.{table}");
         shop.warehouse.append(vec![(table.as_str(), rows.clone())], &table, &table).await.unwrap();
     }
@@ -229,5 +258,10 @@ async fn every_feature_view_runs_bucket_by_bucket() {
         let plan = plan(&shop, &format!("SELECT * FROM {view}")).await;
         let whole = plan.lines().map(str::trim).find(|line| !line.starts_with("CooperativeExec")).unwrap_or_default();
         assert!(whole.starts_with("BucketsExec"), "{view}: {plan}");
+        assert!(!plan.contains("WindowAggExec") || view.ends_with(".rhythm"), "{view}: {plan}");
+    }
+    for family in ["recency", "value", "trend", "tenure", "returns", "discounts", "engagement"] {
+        let plan = plan(&shop, &format!("SELECT * FROM features.{family}")).await;
+        assert!(plan.contains("PointInTimeTotalsExec") && !plan.contains(" SortExec"), "{family}: {plan}");
     }
 }

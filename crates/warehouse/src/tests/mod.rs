@@ -5,6 +5,7 @@ mod build;
 mod catalog;
 mod grain;
 mod load;
+mod operators;
 mod point_in_time;
 mod real;
 mod session;

@@ -1,0 +1,209 @@
+//! Defines what `build` notes in `core.moves`: keys that passed from one customer to another, as an order does that was a
+//! guest's at first. With that the versions of a key can be told customer by customer: nobody else's rows are needed.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::TimestampMicrosecondType;
+use datafusion::common::hash_utils::create_hashes;
+use foldhash::fast::FixedState;
+use futures::{StreamExt, TryStreamExt, stream};
+use store::{Append, CUSTOMER_ID, DataFile, EVENT_TIME, KNOWN_TIME, Layout, Table};
+
+use crate::Warehouse;
+use crate::catalog::Definition;
+use crate::error::{Error, Result};
+use crate::session::{Batches, SessionOptions};
+
+/// The table of moves.
+pub(crate) const MOVES: &str = "core.moves";
+
+/// New rows whose keys are held at once, some 300 MB of hashes; more of them are looked at in several passes.
+const KEYS_AT_ONCE: u64 = 8 << 20;
+
+/// One version of a key.
+struct Version {
+    key: Vec<Option<String>>,
+    known_time: i64,
+    event_time: i64,
+    customer: Option<String>,
+}
+
+/// The rows that end what a customer had, column by column.
+#[derive(Default)]
+struct Ends {
+    of_table: Vec<String>,
+    versions: Vec<Version>,
+}
+
+impl Warehouse {
+    /// Notes the moves in what these versions of core tables have anew; returns the version of `core.moves` that has them,
+    /// None if there is nothing new to look at. What was looked at is recorded with them, so that it is done once.
+    pub(crate) async fn note_moves(&self, built: &BTreeMap<String, u64>) -> Result<Option<u64>> {
+        let Some(moves) = self.catalog().get(MOVES) else { return Ok(None) };
+        let noted = self.store().latest(MOVES).await?;
+        let mut ends = Ends::default();
+        let mut transactions = Vec::new();
+        for (name, version) in built {
+            let Some(definition) = self.catalog().get(name) else { continue };
+            let Layout::Clustered { key, .. } = self.layout(definition) else { continue };
+            if key.is_empty() || key.iter().any(|column| column == CUSTOMER_ID) {
+                continue;
+            }
+            let transaction = format!("moves:{name}");
+            let known = match &noted {
+                Some(noted) => noted.transaction(&transaction).await?.map(|version| version as u64),
+                None => None,
+            };
+            if known.is_none_or(|known| known < *version) {
+                self.find_moves(definition, &key, *version, known, &mut ends).await?;
+                transactions.push((transaction, *version as i64));
+            }
+        }
+        if transactions.is_empty() {
+            return Ok(None);
+        }
+        let schema = moves.columns.clone().unwrap_or_else(|| Arc::new(arrow::datatypes::Schema::empty()));
+        let append = Append { operation: "note moves".into(), schema, transactions };
+        let rows = stream::iter([ends.into_batch()]);
+        Ok(Some(self.store().append(MOVES, &self.layout(moves), append, rows).await?.version))
+    }
+
+    /// Of the keys that this version of a table has rows of that `known` has not.
+    async fn find_moves(
+        &self,
+        definition: &Definition,
+        key: &[String],
+        version: u64,
+        known: Option<u64>,
+        ends: &mut Ends,
+    ) -> Result<()> {
+        let name = definition.full_name();
+        let table = self.store().table(&name, version).await?;
+        let new = match known {
+            Some(known) => table.files_since(&self.store().table(&name, known).await?),
+            None => table.files.clone(),
+        };
+        let old: Vec<DataFile> = table.files.iter().filter(|file| !new.contains(file)).cloned().collect();
+        let passes = new.iter().map(|file| file.rows).sum::<u64>().div_ceil(KEYS_AT_ONCE);
+        let mut moved = HashSet::new();
+        for pass in 0..passes {
+            let mut customers: HashMap<u64, u64, FixedState> = HashMap::default();
+            let mut rows = self.rows(&table, &new, key).await?;
+            while let Some(batch) = rows.try_next().await? {
+                for (key, customer) in hashes(&batch)?.filter(|(key, _)| key % passes == pass) {
+                    if *customers.entry(key).or_insert(customer) != customer {
+                        moved.insert(key);
+                    }
+                }
+            }
+            let mut rows = self.rows(&table, &old, key).await?;
+            while let Some(batch) = rows.try_next().await? {
+                let differs = |(key, customer): &(u64, u64)| customers.get(key).is_some_and(|other| other != customer);
+                moved.extend(hashes(&batch)?.filter(differs).map(|(key, _)| key));
+            }
+        }
+        if !moved.is_empty() {
+            let short = definition.name.clone();
+            ends.extend(&short, self.versions(&table, key, &moved).await?);
+        }
+        Ok(())
+    }
+
+    /// Customer, both clocks and the key's columns of these files.
+    async fn rows(&self, table: &Table, files: &[DataFile], key: &[String]) -> Result<Batches> {
+        if files.is_empty() {
+            return Ok(stream::empty().boxed());
+        }
+        let only = BTreeMap::from([(table.name.clone(), files.to_vec())]);
+        let session = self.session_over(SessionOptions::default(), only).await?;
+        // No snapshot has this version yet.
+        session.keep(table.name.clone(), session.world.at_version(&table.name, table.version).await?);
+        let columns: Vec<String> = key.iter().map(|column| format!("\"{column}\"")).collect();
+        let columns = columns.join(", ");
+        let query = format!("SELECT {CUSTOMER_ID}, {EVENT_TIME}, {KNOWN_TIME}, {columns} FROM {}", table.name);
+        session.sql(&query).await?.stream().await
+    }
+
+    /// All versions of the keys with these hashes.
+    async fn versions(&self, table: &Table, key: &[String], wanted: &HashSet<u64>) -> Result<Vec<Version>> {
+        let mut versions = Vec::new();
+        let mut rows = self.rows(table, &table.files, key).await?;
+        while let Some(batch) = rows.try_next().await? {
+            for (row, (hash, _)) in hashes(&batch)?.enumerate() {
+                if wanted.contains(&hash) {
+                    versions.push(Version::at(&batch, row)?);
+                }
+            }
+        }
+        Ok(versions)
+    }
+}
+
+/// The hashes of each row's key and customer.
+fn hashes(batch: &RecordBatch) -> Result<impl Iterator<Item = (u64, u64)> + use<>> {
+    let hash = |columns: &[ArrayRef]| -> Result<Vec<u64>> {
+        let mut hashes = vec![0; batch.num_rows()];
+        create_hashes(columns, &FixedState::default(), &mut hashes)?;
+        Ok(hashes)
+    };
+    Ok(hash(&batch.columns()[3..])?.into_iter().zip(hash(&batch.columns()[..1])?))
+}
+
+impl Version {
+    fn at(batch: &RecordBatch, row: usize) -> Result<Version> {
+        let text = |column: &ArrayRef| -> Result<Option<String>> {
+            let text = arrow::compute::cast(&column.slice(row, 1), &arrow::datatypes::DataType::Utf8)?;
+            let text = text.as_string::<i32>();
+            Ok(text.is_valid(0).then(|| text.value(0).to_owned()))
+        };
+        let time = |column: usize| batch.column(column).as_primitive::<TimestampMicrosecondType>().value(row);
+        Ok(Version {
+            key: batch.columns()[3..].iter().map(text).collect::<Result<_>>()?,
+            known_time: time(2),
+            event_time: time(1),
+            customer: text(batch.column(0))?,
+        })
+    }
+}
+
+impl Ends {
+    /// Where a version of a key is followed by another customer's, the one before loses it then. That stays true whatever
+    /// comes to be known later.
+    fn extend(&mut self, of_table: &str, mut versions: Vec<Version>) {
+        versions.sort_by(|a, b| (&a.key, a.known_time, a.event_time).cmp(&(&b.key, b.known_time, b.event_time)));
+        for pair in versions.windows(2) {
+            let [before, after] = pair else { continue };
+            if before.key == after.key && before.customer != after.customer {
+                self.of_table.push(of_table.to_owned());
+                self.versions.push(Version {
+                    key: before.key.clone(),
+                    customer: before.customer.clone(),
+                    event_time: before.event_time,
+                    known_time: after.known_time,
+                });
+            }
+        }
+    }
+
+    fn into_batch(self) -> Result<RecordBatch> {
+        let key = |at: usize| self.versions.iter().map(move |version| version.key.get(at).cloned().flatten());
+        let times = |of: fn(&Version) -> i64| -> ArrayRef {
+            Arc::new(TimestampMicrosecondArray::from_iter_values(self.versions.iter().map(of)).with_timezone("UTC"))
+        };
+        let texts = |values: &mut dyn Iterator<Item = Option<String>>| -> ArrayRef {
+            Arc::new(values.collect::<StringArray>())
+        };
+        let columns = [
+            ("of_table", texts(&mut self.of_table.iter().cloned().map(Some))),
+            ("id", texts(&mut key(0))),
+            ("sub_id", texts(&mut key(1))),
+            (CUSTOMER_ID, texts(&mut self.versions.iter().map(|version| version.customer.clone()))),
+            (EVENT_TIME, times(|version| version.event_time)),
+            (KNOWN_TIME, times(|version| version.known_time)),
+        ];
+        let columns = columns.map(|(name, array)| (name, array, true));
+        RecordBatch::try_from_iter_with_nullable(columns).map_err(Error::from)
+    }
+}
