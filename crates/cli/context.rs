@@ -1,5 +1,6 @@
 //! What every verb shares: where the warehouse is, the environment, progress bars, Ctrl-C.
 
+use crate::memory;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -26,6 +27,10 @@ pub struct Place {
     /// Folder with perennial.toml, and with sql/ and models/ that add to or override the shipped ones.
     #[arg(long, short, default_value = ".", value_name = "DIR")]
     project: PathBuf,
+    /// Memory for queries, such as 2GB or 50%; beyond it sorts and aggregates go to temporary files. Default: 60 % of
+    /// the machine's.
+    #[arg(long, env = "PERENNIAL_MEMORY_LIMIT", value_name = "SIZE", value_parser = memory::size)]
+    memory_limit: Option<usize>,
 }
 
 pub struct Context {
@@ -97,7 +102,11 @@ impl Context {
             )
         })?;
         let sql = Some(place.project.join("sql")).filter(|path| path.is_dir());
-        Ok(pipeline::open(&url, sql.as_deref(), environment()).await?)
+        let warehouse = pipeline::open(&url, sql.as_deref(), environment()).await?;
+        Ok(match place.memory_limit.or_else(memory::default) {
+            Some(bytes) => warehouse.with_memory_limit(bytes),
+            None => warehouse,
+        })
     }
 
     /// A task by its file or name.

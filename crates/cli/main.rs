@@ -2,6 +2,7 @@
 
 mod commands;
 mod context;
+mod memory;
 mod print;
 mod shell;
 

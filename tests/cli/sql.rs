@@ -187,3 +187,17 @@ fn a_table_is_read_at_an_older_version() {
         assert_says(&fails(&folder, query), &parts);
     }
 }
+
+#[test]
+fn a_query_keeps_to_its_memory() {
+    let folder = loaded();
+    let join = "SELECT count(*) AS n FROM generate_series(1, 300000) AS a(x) JOIN generate_series(1, 300000) AS b(x) ON a.x = b.x";
+    assert_eq!(sql(&folder, &[join, "--format", "csv", "--memory-limit", "256MB"]), "n\n300000\n");
+    let error = folder.fails(&["sql", join, "--memory-limit", "1MB", "--warehouse", "w"]);
+    assert_says(&error, &["not enough memory for HashJoinInput", "--memory-limit"]);
+    // A sort goes to temporary files instead.
+    let sort = "SELECT max(x) AS m FROM (SELECT x, row_number() OVER (ORDER BY -x) FROM generate_series(1, 2000000) AS a(x))";
+    assert_eq!(sql(&folder, &[sort, "--format", "csv", "--memory-limit", "32MB"]), "m\n2000000\n");
+    let error = folder.fails(&["sql", "SELECT 1", "--memory-limit", "lots", "--warehouse", "w"]);
+    assert_says(&error, &["lots", "2GB"]);
+}
