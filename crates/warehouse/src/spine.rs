@@ -145,27 +145,27 @@ fn steps(from: DateTime<Utc>, to: DateTime<Utc>, every: Every) -> Result<Vec<Dat
     Ok((0..).map_while(nth).take_while(|as_of| *as_of <= to).collect())
 }
 
-/// Intervals of visibility first, then the cut-offs that fall into one: orders are looked at once for all cut-offs.
+/// A point-in-time join like those of the features, so that orders are looked at once for all cut-offs.
 fn customers_at(cut_offs: &[DateTime<Utc>]) -> String {
     let values: Vec<String> = cut_offs.iter().map(|as_of| format!("(TIMESTAMP '{}')", text(as_of))).collect();
     format!(
         "WITH cut_offs (as_of) AS (VALUES {}),
-        orders AS (
-            SELECT customer_id, greatest(event_time, known_time) AS visible_at, superseded_at
-            FROM core.order_versions
-            WHERE status = 'completed' AND customer_id IS NOT NULL
+        buyers AS (
+            SELECT DISTINCT customer_id FROM core.orders WHERE status = 'completed' AND customer_id IS NOT NULL
         ),
-        visible AS (
-            SELECT customer_id, min(visible_at) AS visible_at, CAST(NULL AS TIMESTAMP) AS superseded_at
-            FROM orders WHERE superseded_at IS NULL GROUP BY customer_id
-            UNION ALL
-            SELECT customer_id, visible_at, superseded_at FROM orders WHERE superseded_at IS NOT NULL
+        asked AS (
+            SELECT b.customer_id, c.as_of FROM buyers AS b CROSS JOIN cut_offs AS c
         )
-        SELECT DISTINCT v.customer_id, c.as_of
-        FROM visible AS v
-        INNER JOIN cut_offs AS c
-            ON v.visible_at < c.as_of AND (v.superseded_at IS NULL OR v.superseded_at >= c.as_of)
-        ORDER BY c.as_of, v.customer_id",
+        SELECT a.customer_id, a.as_of
+        FROM asked AS a
+        INNER JOIN core.order_versions AS o
+            ON o.customer_id = a.customer_id
+            AND o.event_time < a.as_of
+            AND o.known_time < a.as_of
+            AND (o.superseded_at IS NULL OR o.superseded_at >= a.as_of)
+        WHERE o.status = 'completed'
+        GROUP BY a.customer_id, a.as_of
+        ORDER BY a.as_of, a.customer_id",
         values.join(", ")
     )
 }
