@@ -26,10 +26,12 @@ use crate::BUCKET;
 use crate::commit::{Commit, pause};
 use crate::error::{BoxError, Error, Result};
 use crate::layout::{BucketRows, Layout, cluster};
+use crate::restore::epoch_transaction;
 use crate::schema::{refuse_empty_customer, storable, to_stored};
-use crate::snapshot::ATTEMPTS;
+use crate::snapshot::{ATTEMPTS, Snapshot};
 use crate::store::Store;
 use crate::table::{Table, add_action, table_folder};
+use crate::vacuum::ORPHAN_AGE;
 use crate::writer::{BATCH_ROWS, EncodedFile, FileEncoder, blocking, logged_columns};
 
 /// Rows of a clustered append are sorted in memory in portions of this size.
@@ -50,6 +52,11 @@ pub struct Append {
     /// What this append holds: application id and version. If the table has all of them, at these versions or later
     /// ones, nothing is appended.
     pub transactions: Vec<(String, i64)>,
+    /// [`Snapshot::epoch`] of the snapshot that the rows were made of: nothing is appended if one was restored since. None
+    /// for rows that come from elsewhere.
+    ///
+    /// [`Snapshot::epoch`]: crate::Snapshot::epoch
+    pub epoch: Option<u64>,
 }
 
 impl Store {
@@ -59,7 +66,7 @@ impl Store {
     /// Columns are matched by name; text may come in any Arrow form, other types must be those of the table.
     ///
     /// Errors: [`Error::Layout`] and [`Error::Column`] if the rows do not fit, [`Error::Input`] if `batches` fails,
-    /// [`Error::AlreadyWritten`] if another writer recorded a part of the transactions.
+    /// [`Error::AlreadyWritten`] if another writer recorded a part of the transactions, [`Error::Restored`].
     pub async fn append<S, E>(&self, name: &str, layout: &Layout, append: Append, batches: S) -> Result<Table>
     where
         S: Stream<Item = Result<RecordBatch, E>> + Send,
@@ -82,8 +89,12 @@ impl Store {
     {
         self.check_buckets(name, layout)?;
         let append = Append { schema: storable(name, &append.schema, layout)?, ..append };
-        let existing = self.latest(name).await?;
-        if let Some(table) = &existing {
+        let snapshot = self.snapshot().await?;
+        if append.epoch.is_some_and(|epoch| epoch != snapshot.epoch) {
+            return Err(Error::Restored { table: name.to_owned() });
+        }
+        let existing = self.settled(name, &snapshot).await?;
+        if let Some(table) = existing.as_ref().filter(|table| !table.is_void) {
             merged_schema(table, layout, &append.schema)?;
             if is_written(table, &append.transactions).await? {
                 return Ok(table.clone());
@@ -95,7 +106,7 @@ impl Store {
             return Err(error);
         }
         // After a failed commit the files stay: the commit may have landed though its answer was lost.
-        let table = self.commit(name, layout, &append, &files.adds, existing).await?;
+        let table = self.commit(name, layout, &append, &files.adds, existing, &snapshot).await?;
         if files.adds.first().is_some_and(|add| !has_file(self, &table, add)) {
             files.remove().await;
         }
@@ -123,8 +134,11 @@ impl Store {
         append: &Append,
         adds: &[Add],
         mut newest: Option<Table>,
+        snapshot: &Snapshot,
     ) -> Result<Table> {
         let partition_by = layout.partition_columns().iter().map(|&column| column.to_owned()).collect();
+        let transactions: Vec<_> =
+            append.transactions.iter().cloned().chain(epoch_transaction(snapshot.epoch)).collect();
         let commit = Commit {
             table: name,
             operation: DeltaOperation::Write {
@@ -133,10 +147,11 @@ impl Store {
                 predicate: None,
             },
             message: &append.operation,
-            transactions: &append.transactions,
+            transactions: &transactions,
         };
         for attempt in 0..ATTEMPTS {
-            let mut actions = match &newest {
+            refuse_old(name, adds)?;
+            let mut actions = match newest.as_ref().filter(|table| !table.is_void) {
                 None => creation(name, layout, &append.schema)?,
                 Some(table) => widening(table, layout, &append.schema)?,
             };
@@ -149,7 +164,7 @@ impl Store {
                 return Ok(table);
             }
             pause(attempt).await;
-            newest = self.latest(name).await?;
+            newest = self.settled(name, snapshot).await?;
             if let Some(table) = &newest {
                 let landed = adds.first().is_some_and(|add| has_file(self, table, add));
                 if landed || is_written(table, &append.transactions).await? {
@@ -359,6 +374,15 @@ async fn is_written(table: &Table, transactions: &[(String, i64)]) -> Result<boo
         None => Ok(false),
         Some(_) if found.len() == transactions.len() => Ok(true),
         Some(app_id) => Err(Error::AlreadyWritten { table: table.name.clone(), app_id: (*app_id).clone() }),
+    }
+}
+
+/// Refuses to name files that vacuum may have taken, because no log named them for so long.
+pub(crate) fn refuse_old(table: &str, adds: &[Add]) -> Result<()> {
+    let oldest = Utc::now() - ORPHAN_AGE / 2;
+    match adds.iter().any(|add| add.modification_time < oldest.timestamp_millis()) {
+        true => Err(Error::TooOld { table: table.to_owned(), hours: (ORPHAN_AGE / 2).num_hours() }),
+        false => Ok(()),
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use chrono::Utc;
 use deltalake::DeltaTableError;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TableReference, TransactionError};
-use deltalake::kernel::{Action, Transaction};
+use deltalake::kernel::{Action, Remove, Transaction};
 use deltalake::protocol::DeltaOperation;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::BUCKET;
 use crate::error::{Error, Result};
 use crate::store::Store;
-use crate::table::Table;
+use crate::table::{DataFile, Table, table_folder};
 
 /// What a commit says of itself, beside its actions.
 pub(crate) struct Commit<'a> {
@@ -74,4 +76,23 @@ fn is_lost_race(error: &DeltaTableError) -> bool {
 pub(crate) async fn pause(attempt: u32) {
     let spread = Uuid::now_v7().as_u128() as u64 % 16;
     tokio::time::sleep(Duration::from_millis(u64::from(attempt.min(20)) * 4 + spread)).await;
+}
+
+/// The action that takes a file out of a table. `data_change`: its rows go with it.
+pub(crate) fn remove(store: &Store, table: &str, file: &DataFile, data_change: bool) -> Result<Action> {
+    let folder = format!("{}/", table_folder(table)?);
+    let path = store.root.relative(&file.path).and_then(|path| Some(path.strip_prefix(&folder)?.to_owned()));
+    let outside = || Error::Damaged { path: file.path.to_string(), reason: format!("it lies outside of {folder}") };
+    Ok(Action::Remove(Remove {
+        path: path.ok_or_else(outside)?,
+        data_change,
+        deletion_timestamp: Some(Utc::now().timestamp_millis()),
+        extended_file_metadata: Some(true),
+        partition_values: file.bucket.map(|bucket| [(BUCKET.to_owned(), Some(bucket.to_string()))].into()),
+        size: Some(file.size as i64),
+        tags: None,
+        deletion_vector: None,
+        base_row_id: None,
+        default_row_commit_version: None,
+    }))
 }

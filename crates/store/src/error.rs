@@ -53,8 +53,8 @@ pub enum Error {
     #[error("there is no table {table} at version {version}{}", newest_version(.newest))]
     NoTable { table: String, version: u64, newest: Option<u64> },
 
-    #[error("there is no snapshot {id}; the newest one is {newest}")]
-    NoSnapshot { id: u64, newest: u64 },
+    #[error("there is no snapshot {id}; {}", snapshots(*.oldest, *.newest))]
+    NoSnapshot { id: u64, oldest: u64, newest: u64 },
 
     #[error("{table}.{column}: {reason}")]
     Column { table: String, column: String, reason: String },
@@ -64,6 +64,21 @@ pub enum Error {
 
     #[error("another writer has just written '{app_id}' to {table}: run this again to see what is left to do")]
     AlreadyWritten { table: String, app_id: String },
+
+    #[error("an older snapshot was restored meanwhile, and {table} with it: run this again on what there is now")]
+    Restored { table: String },
+
+    #[error(
+        "{table} at version {version} is no longer whole: vacuum took {files} of its files; perennial history {table} \
+             shows which versions snapshots still name"
+    )]
+    Vacuumed { table: String, version: u64, files: usize },
+
+    #[error(
+        "{table}: what was written more than {hours} hours ago can't be committed, since vacuum may have taken it for \
+             left over; write less at a time"
+    )]
+    TooOld { table: String, hours: i64 },
 
     #[error("{what}: other writers were faster {attempts} times in a row; run this again")]
     Contended { what: String, attempts: u32 },
@@ -129,6 +144,13 @@ impl Error {
 
 fn newest_version(version: &Option<u64>) -> String {
     version.map_or_else(String::new, |version| format!("; its newest version is {version}"))
+}
+
+fn snapshots(oldest: u64, newest: u64) -> String {
+    match oldest {
+        0 | 1 => format!("the newest one is {newest}"),
+        oldest => format!("vacuum kept {oldest} to {newest}"),
+    }
 }
 
 /// Local folders report missing rights only as the cause of another error.

@@ -85,6 +85,11 @@ impl Layout {
         }
     }
 
+    /// What is missing in the properties of a table that this program made.
+    pub(crate) fn missing_property(properties: &HashMap<String, String>) -> Option<String> {
+        (!properties.contains_key(KIND_PROPERTY)).then(|| format!("it has no property {KIND_PROPERTY}"))
+    }
+
     fn kind(&self) -> &'static str {
         match self {
             Layout::FileOrder => "file_order",

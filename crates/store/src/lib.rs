@@ -7,12 +7,18 @@
 
 mod append;
 mod commit;
+mod doctor;
 mod error;
+mod examine;
 mod files;
 mod folder;
+mod history;
 mod layout;
+mod log;
 mod optimize;
 mod publish;
+mod published;
+mod restore;
 mod root;
 mod schema;
 mod snapshot;
@@ -20,17 +26,22 @@ mod store;
 mod table;
 #[cfg(test)]
 mod tests;
+mod vacuum;
 mod writer;
 
 pub use append::Append;
+pub use doctor::{ExaminedTable, Finding};
 pub use error::{BoxError, Error, Result};
 pub use files::Files;
+pub use history::{SnapshotChange, TableChange, TableVersion};
 pub use layout::{Layout, NO_CUSTOMER_BUCKET, ORDER, bucket_of};
 pub use optimize::Optimized;
 pub use publish::{Publication, PublishedFile, PublishedTable, PublishedVersion, Publisher};
+pub use published::{ExaminedPublished, VacuumedVersions};
 pub use snapshot::Snapshot;
 pub use store::Store;
 pub use table::{DataFile, Table, TimeRange};
+pub use vacuum::{Keep, Vacuumed, VacuumedTable};
 
 /// Whose row it is: what tables are clustered by.
 pub const CUSTOMER_ID: &str = "customer_id";

@@ -8,19 +8,18 @@ use std::collections::BTreeMap;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
-use chrono::Utc;
-use deltalake::kernel::{Action, Add, Remove};
+use deltalake::kernel::{Action, Add};
 use deltalake::protocol::DeltaOperation;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 
-use crate::BUCKET;
-use crate::append::{NewFiles, has_file};
-use crate::commit::Commit;
+use crate::append::{NewFiles, has_file, refuse_old};
+use crate::commit::{Commit, remove};
 use crate::error::{Error, Result};
+use crate::restore::epoch_transaction;
 use crate::schema::to_stored;
 use crate::store::Store;
-use crate::table::{DataFile, Table, table_folder};
+use crate::table::{DataFile, Table};
 use crate::writer::{BATCH_ROWS, FILE_BYTES, blocking};
 
 /// What became of a table's files.
@@ -43,7 +42,8 @@ impl Store {
     pub async fn optimize(&self, name: &str, version: u64, most_files: usize) -> Result<Option<Optimized>> {
         let named = self.table(name, version).await?;
         // A later version with as many rows is that of a killed merge: rows are only ever added.
-        let Some(table) = self.latest(name).await?.filter(|table| table.rows() == named.rows()) else {
+        let snapshot = self.snapshot().await?;
+        let Some(table) = self.settled(name, &snapshot).await?.filter(|table| table.rows() == named.rows()) else {
             return Ok(None);
         };
         let mut buckets: BTreeMap<i32, Vec<&DataFile>> = BTreeMap::new();
@@ -65,7 +65,7 @@ impl Store {
             }
         }
         let merged: Vec<&DataFile> = buckets.into_values().flatten().collect();
-        replace(&new, &merged, &table).await
+        replace(&new, &merged, &table, snapshot.epoch).await
     }
 }
 
@@ -96,13 +96,15 @@ fn read(table: &str, bytes: Bytes, schema: &SchemaRef) -> Result<Vec<RecordBatch
 }
 
 /// Commits the new files in place of the `merged` ones, if `table` still is the newest version.
-async fn replace(new: &NewFiles<'_>, merged: &[&DataFile], table: &Table) -> Result<Option<Optimized>> {
+async fn replace(new: &NewFiles<'_>, merged: &[&DataFile], table: &Table, epoch: u64) -> Result<Option<Optimized>> {
     let (store, name) = (new.store, new.table);
     let message = format!("optimize {name}: {} files into {}", merged.len(), new.adds.len());
     let operation = DeltaOperation::Optimize { predicate: None, target_size: FILE_BYTES as i64 };
-    let commit = Commit { table: name, operation, message: &message, transactions: &[] };
+    let transactions: Vec<_> = epoch_transaction(epoch).into_iter().collect();
+    let commit = Commit { table: name, operation, message: &message, transactions: &transactions };
     let adds = new.adds.iter().cloned().map(|add| Ok(Action::Add(Add { data_change: false, ..add })));
-    let actions = adds.chain(merged.iter().map(|file| remove(store, name, file))).collect::<Result<Vec<_>>>()?;
+    let actions = adds.chain(merged.iter().map(|file| remove(store, name, file, false))).collect::<Result<Vec<_>>>()?;
+    refuse_old(name, &new.adds)?;
     let optimized = |version| Some(Optimized { version, merged: merged.len(), into: new.adds.len() });
     if let Some(table) = store.try_commit(&commit, Some(table), actions).await? {
         return Ok(optimized(table.version));
@@ -116,22 +118,4 @@ async fn replace(new: &NewFiles<'_>, merged: &[&DataFile], table: &Table) -> Res
             Ok(None)
         }
     }
-}
-
-fn remove(store: &Store, table: &str, file: &DataFile) -> Result<Action> {
-    let folder = format!("{}/", table_folder(table)?);
-    let path = store.root.relative(&file.path).and_then(|path| Some(path.strip_prefix(&folder)?.to_owned()));
-    let outside = || Error::Damaged { path: file.path.to_string(), reason: format!("it lies outside of {folder}") };
-    Ok(Action::Remove(Remove {
-        path: path.ok_or_else(outside)?,
-        data_change: false,
-        deletion_timestamp: Some(Utc::now().timestamp_millis()),
-        extended_file_metadata: Some(true),
-        partition_values: file.bucket.map(|bucket| [(BUCKET.to_owned(), Some(bucket.to_string()))].into()),
-        size: Some(file.size as i64),
-        tags: None,
-        deletion_vector: None,
-        base_row_id: None,
-        default_row_commit_version: None,
-    }))
 }

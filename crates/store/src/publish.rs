@@ -26,12 +26,12 @@ use crate::schema::{publishable, to_published};
 use crate::snapshot::ATTEMPTS;
 use crate::writer::{FileEncoder, blocking};
 
-const LATEST: &str = "_latest.json";
-const CURRENT: &str = "current";
+pub(crate) const LATEST: &str = "_latest.json";
+pub(crate) const CURRENT: &str = "current";
 /// In the folder of a version: a publish has begun, and the number is taken.
 const STARTED: &str = "_started.json";
 /// In the folder of a version: what it holds; it is there once all of that is.
-const MANIFEST: &str = "_manifest.json";
+pub(crate) const MANIFEST: &str = "_manifest.json";
 const DICTIONARY: &str = "_dictionary.json";
 
 /// Where tables are published.
@@ -115,7 +115,7 @@ impl Publisher {
 
     /// Deletes versions older than the latest that were never finished. One that is still being written will find
     /// that it was overtaken, so nobody will ever read it.
-    async fn clear(&self, versions: &BTreeSet<u64>, latest: u64) -> Result<()> {
+    pub(crate) async fn clear(&self, versions: &BTreeSet<u64>, latest: u64) -> Result<()> {
         for &version in versions.range(..latest) {
             let folder = folder(version);
             let files = self.root.list(&folder).await?;
@@ -123,7 +123,7 @@ impl Publisher {
                 continue;
             }
             for file in files {
-                delete(&self.root, &file).await?;
+                self.root.delete(&file).await?;
             }
             if let Some(local) = &self.root.folder {
                 // Fails if a file came meanwhile; then the next publish tries again.
@@ -218,7 +218,7 @@ impl Publication {
 }
 
 /// Not `v=<n>`: readers that look for hive partitions would see a column `v`.
-fn folder(version: u64) -> String {
+pub(crate) fn folder(version: u64) -> String {
     format!("v{version}")
 }
 
@@ -231,16 +231,9 @@ async fn latest(root: &Root) -> Result<Option<PublishedVersion>> {
 }
 
 /// The numbers that publishes took, whole or not.
-async fn versions(root: &Root) -> Result<BTreeSet<u64>> {
+pub(crate) async fn versions(root: &Root) -> Result<BTreeSet<u64>> {
     let folders = root.folders("").await?;
     Ok(folders.iter().filter_map(|name| name.strip_prefix('v')?.parse().ok()).collect())
-}
-
-async fn delete(root: &Root, rel: &str) -> Result<()> {
-    match root.objects.delete(&root.path(rel)?).await.map_err(|e| Error::storage(root.show(rel), e)) {
-        Err(Error::Missing { .. }) => Ok(()),
-        deleted => deleted,
-    }
 }
 
 fn remove_empty(folder: &FolderPath) -> std::io::Result<()> {
@@ -279,7 +272,7 @@ async fn copy_current(root: &Root, published: &PublishedVersion) -> Result<()> {
     }
     for file in root.list(CURRENT).await? {
         if !wanted.contains(&file) {
-            delete(root, &file).await?;
+            root.delete(&file).await?;
         }
     }
     Ok(())

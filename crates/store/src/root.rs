@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, ObjectStoreScheme, PutMode, PutOptions};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, ObjectStoreScheme, PutMode, PutOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -109,12 +109,24 @@ impl Root {
 
     /// Every file below `rel`, relative to the root, in order of name.
     pub(crate) async fn list(&self, rel: &str) -> Result<Vec<String>> {
-        let path = self.path(rel)?;
-        let found: Vec<_> =
-            self.objects.list(Some(&path)).try_collect().await.map_err(|e| Error::storage(self.show(rel), e))?;
+        let found = self.list_objects(rel).await?;
         let mut names: Vec<String> = found.iter().filter_map(|meta| self.relative(&meta.location)).collect();
         names.sort_unstable();
         Ok(names)
+    }
+
+    /// The same with size and age, in no order.
+    pub(crate) async fn list_objects(&self, rel: &str) -> Result<Vec<ObjectMeta>> {
+        let path = self.path(rel)?;
+        self.objects.list(Some(&path)).try_collect().await.map_err(|e| Error::storage(self.show(rel), e))
+    }
+
+    /// Deletes `rel`; that it is gone already is fine.
+    pub(crate) async fn delete(&self, rel: &str) -> Result<()> {
+        match self.objects.delete(&self.path(rel)?).await.map_err(|e| Error::storage(self.show(rel), e)) {
+            Err(Error::Missing { .. }) => Ok(()),
+            deleted => deleted,
+        }
     }
 
     /// The names of the folders directly below `rel`.

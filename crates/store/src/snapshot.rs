@@ -11,7 +11,8 @@
 //! A reader reads one snapshot file and the versions that it names: one state of the warehouse, never a mix. A writer
 //! that is killed before a Delta commit leaves data files that no log names. Killed between a Delta commit and the
 //! snapshot, it leaves whole commits that no snapshot names: run again, it finds its transactions there, and the next
-//! snapshot of that table adopts them. A table's versions only rise from one snapshot to the next.
+//! snapshot of that table adopts them. A table's versions only rise from one snapshot to the next, but for those of a
+//! restore (see `restore.rs`).
 
 use std::collections::BTreeMap;
 
@@ -36,15 +37,26 @@ pub struct Snapshot {
     pub committed_at: DateTime<Utc>,
     /// What was done, for people.
     pub operation: String,
+    /// The newest snapshot up to this one that a restore made; 0 if there was none. What was made of tables in an earlier
+    /// epoch counts only as far as that snapshot names it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub epoch: u64,
 }
 
 impl Store {
     /// The newest snapshot; id 0 with no tables in a fresh warehouse.
     pub async fn snapshot(&self) -> Result<Snapshot> {
-        match self.newest_snapshot().await? {
-            0 => Ok(Snapshot::empty()),
-            id => self.root.get_json(&file(id)).await,
+        for _ in 0..ATTEMPTS {
+            match self.newest_snapshot().await? {
+                0 => return Ok(Snapshot::empty()),
+                id => match self.root.get_json(&Snapshot::file(id)).await {
+                    // A newer one came, and vacuum took this one.
+                    Err(Error::Missing { .. }) => continue,
+                    snapshot => return snapshot,
+                },
+            }
         }
+        Err(Error::Contended { what: "reading the newest snapshot".to_owned(), attempts: ATTEMPTS })
     }
 
     /// Snapshot `id`; [`Error::NoSnapshot`] when there is none.
@@ -52,14 +64,26 @@ impl Store {
         if id == 0 {
             return Ok(Snapshot::empty());
         }
-        match self.root.get_json(&file(id)).await {
-            Err(Error::Missing { .. }) => Err(Error::NoSnapshot { id, newest: self.newest_snapshot().await? }),
+        match self.root.get_json(&Snapshot::file(id)).await {
+            Err(Error::Missing { .. }) => {
+                let ids = self.snapshot_ids().await?;
+                let (oldest, newest) = (ids.first().copied().unwrap_or(0), ids.last().copied().unwrap_or(0));
+                Err(Error::NoSnapshot { id, oldest, newest })
+            }
             snapshot => snapshot,
         }
     }
 
+    /// The numbers of the snapshots that there are, rising.
+    pub(crate) async fn snapshot_ids(&self) -> Result<Vec<u64>> {
+        let files = self.root.list(FOLDER).await?;
+        Ok(files.iter().filter_map(|file| number(file)).collect())
+    }
+
     /// Commits the newest snapshot with `tables` at these versions or later ones, the others as they are. When that
     /// changes nothing, the newest snapshot is returned and none is written.
+    ///
+    /// Errors: [`Error::Restored`] if a restore undid one of the versions.
     pub async fn commit_snapshot(&self, operation: &str, tables: BTreeMap<String, u64>) -> Result<Snapshot> {
         for _ in 0..ATTEMPTS {
             let newest = self.snapshot().await?;
@@ -67,36 +91,57 @@ impl Store {
             if merged == newest.tables {
                 return Ok(newest);
             }
+            self.refuse_undone(&newest, &merged).await?;
             let next = Snapshot {
                 id: newest.id + 1,
                 tables: merged,
                 committed_at: Utc::now().trunc_subsecs(6),
                 operation: operation.to_owned(),
+                epoch: newest.epoch,
             };
-            let file = file(next.id);
+            let file = Snapshot::file(next.id);
             match self.root.create(&file, json_bytes(&file, &next)?).await {
-                Ok(()) => return Ok(next),
-                Err(Error::Exists { .. }) => continue,
+                // Vacuum deletes old snapshots: where others took this number and the next one meanwhile, it may have been
+                // free again.
+                Ok(()) if self.newest_snapshot().await? == next.id => return Ok(next),
+                Ok(()) | Err(Error::Exists { .. }) => continue,
                 Err(error) => return Err(error),
             }
         }
         Err(Error::Contended { what: "committing a snapshot".to_owned(), attempts: ATTEMPTS })
     }
 
+    /// A version that is new in a snapshot must have been made since the last restore.
+    async fn refuse_undone(&self, newest: &Snapshot, tables: &BTreeMap<String, u64>) -> Result<()> {
+        let is_new = |(name, version): &(&String, &u64)| newest.tables.get(*name) != Some(*version);
+        for (name, &version) in tables.iter().filter(|table| newest.epoch > 0 && is_new(table)) {
+            if self.table(name, version).await?.epoch().await? < newest.epoch {
+                return Err(Error::Restored { table: name.clone() });
+            }
+        }
+        Ok(())
+    }
+
     async fn newest_snapshot(&self) -> Result<u64> {
-        let files = self.root.list(FOLDER).await?;
-        Ok(files.iter().filter_map(|file| number(file)).max().unwrap_or(0))
+        Ok(self.snapshot_ids().await?.last().copied().unwrap_or(0))
     }
 }
 
 impl Snapshot {
-    fn empty() -> Self {
-        Snapshot { id: 0, tables: BTreeMap::new(), committed_at: DateTime::UNIX_EPOCH, operation: "init".to_owned() }
+    /// Where a snapshot lies.
+    pub(crate) fn file(id: u64) -> String {
+        format!("{FOLDER}/{id:020}.json")
     }
-}
 
-fn file(id: u64) -> String {
-    format!("{FOLDER}/{id:020}.json")
+    fn empty() -> Self {
+        Snapshot {
+            id: 0,
+            tables: BTreeMap::new(),
+            committed_at: DateTime::UNIX_EPOCH,
+            operation: "init".to_owned(),
+            epoch: 0,
+        }
+    }
 }
 
 fn number(file: &str) -> Option<u64> {
@@ -110,4 +155,8 @@ fn merge(ours: &BTreeMap<String, u64>, theirs: &BTreeMap<String, u64>) -> BTreeM
         *newest = version.max(*newest);
     }
     merged
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -17,15 +17,22 @@ use deltalake::table::state::DeltaTableState;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Result};
 use crate::layout::Layout;
+use crate::restore::{EPOCH, UNDONE};
 use crate::store::Store;
 use crate::writer::EncodedFile;
 use crate::{BUCKET, EVENT_TIME, KNOWN_TIME};
 
 /// The tag of an `Add` action whose file is sorted by [`Layout::sort_columns`].
 const SORTED_TAG: &str = "perennial.sorted";
+/// The tag of an `Add` action that holds xxh3_64 of the file's bytes, in hexadecimal: Parquet pages have no checksum.
+const CHECKSUM_TAG: &str = "perennial.xxh3";
+
+/// The property of a table that a restore went behind the first version of.
+pub(crate) const VOID_PROPERTY: &str = "perennial.void";
 
 /// One version of a table.
 #[derive(Clone)]
@@ -39,6 +46,8 @@ pub struct Table {
     pub layout: Layout,
     /// By bucket, then in the order in which they were written.
     pub files: Vec<DataFile>,
+    /// A restore went back to before it was made: it is there only as a place in the log.
+    pub(crate) is_void: bool,
     pub(crate) state: DeltaTableState,
     pub(crate) log: LogStoreRef,
 }
@@ -59,6 +68,10 @@ pub struct DataFile {
     pub event_time: Option<TimeRange>,
     /// None if unknown, or if every value is NULL.
     pub known_time: Option<TimeRange>,
+    /// Rows without a value, of the columns that the log counts.
+    pub null_counts: BTreeMap<String, u64>,
+    /// xxh3_64 of the file's bytes; None for files of other programs.
+    pub checksum: Option<u64>,
 }
 
 /// The least and the greatest time, both included, in microseconds since 1970 UTC.
@@ -82,7 +95,22 @@ impl Store {
     }
 
     /// The newest Delta version of `name`, whether or not a snapshot names it; None if there is no such table.
+    /// After a restore it is the version that the restored snapshot names, until somebody writes the table.
     pub async fn latest(&self, name: &str) -> Result<Option<Table>> {
+        let Some(newest) = self.newest(name).await? else { return Ok(None) };
+        let snapshot = self.snapshot().await?;
+        let named = snapshot.tables.get(name).copied();
+        if snapshot.epoch == 0 || named == Some(newest.version) || newest.epoch().await? >= snapshot.epoch {
+            return Ok(Some(newest).filter(|table| !table.is_void));
+        }
+        match named {
+            Some(version) => self.table(name, version).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The newest Delta version, also if it was undone.
+    pub(crate) async fn newest(&self, name: &str) -> Result<Option<Table>> {
         self.load(name, None).await
     }
 
@@ -126,7 +154,8 @@ impl Store {
         let files = state.log_data().into_iter().map(|file| data_file(&folder, &layout, &file));
         let mut files = files.collect::<Result<Vec<_>, _>>().map_err(&damaged)?;
         files.sort_by(|a, b| (a.bucket, &a.path).cmp(&(b.bucket, &b.path)));
-        Ok(Table { name: name.to_owned(), version: state.version(), schema, layout, files, state, log })
+        let is_void = state.metadata().configuration().contains_key(VOID_PROPERTY);
+        Ok(Table { name: name.to_owned(), version: state.version(), schema, layout, files, is_void, state, log })
     }
 }
 
@@ -134,7 +163,23 @@ impl Table {
     /// The version that the newest append with this transaction gave it; None if no append named it.
     pub async fn transaction(&self, app_id: &str) -> Result<Option<i64>> {
         let version = self.state.transaction_version(self.log.as_ref(), app_id).await;
-        version.map_err(|e| Error::delta(&self.name, e))
+        Ok(version.map_err(|e| Error::delta(&self.name, e))?.filter(|version| *version != UNDONE))
+    }
+
+    /// The snapshot that was the last restored one when this version was made; 0 before the first.
+    pub(crate) async fn epoch(&self) -> Result<u64> {
+        Ok(self.transaction(EPOCH).await?.unwrap_or(0) as u64)
+    }
+
+    /// The actions that add its files, by the path of the file in the object store.
+    pub(crate) fn adds(&self) -> Vec<(Path, Add)> {
+        let by_name: BTreeMap<&str, &Path> =
+            self.files.iter().filter_map(|file| Some((file.path.filename()?, &file.path))).collect();
+        let add = |file: LogicalFileView| {
+            let path = *by_name.get(file.object_store_path().filename()?)?;
+            Some((path.clone(), add_of(&file)))
+        };
+        self.state.log_data().into_iter().filter_map(add).collect()
     }
 
     /// The files that this version has and `older` has not.
@@ -178,7 +223,9 @@ pub(crate) fn table_folder(name: &str) -> Result<String> {
 /// The `Add` action of a file, as [`data_file`] reads it back. `path` is relative to the table.
 pub(crate) fn add_action(path: &str, bucket: Option<i32>, file: &EncodedFile, modified_at: i64) -> Add {
     let partition = bucket.map(|bucket| (BUCKET.to_owned(), Some(bucket.to_string())));
-    let sorted = bucket.map(|_| [(SORTED_TAG.to_owned(), Some("true".to_owned()))].into());
+    let checksum = format!("{:016x}", xxh3_64(&file.bytes));
+    let sorted = bucket.map(|_| (SORTED_TAG.to_owned(), Some("true".to_owned())));
+    let tags = sorted.into_iter().chain([(CHECKSUM_TAG.to_owned(), Some(checksum))]);
     Add {
         path: path.to_owned(),
         partition_values: partition.into_iter().collect(),
@@ -186,7 +233,7 @@ pub(crate) fn add_action(path: &str, bucket: Option<i32>, file: &EncodedFile, mo
         modification_time: modified_at,
         data_change: true,
         stats: Some(statistics(file)),
-        tags: sorted,
+        tags: Some(tags.collect()),
         ..Add::default()
     }
 }
@@ -209,11 +256,15 @@ fn statistics(file: &EncodedFile) -> String {
     .to_string()
 }
 
+/// The only way to the tags of a file.
+#[allow(deprecated)]
+fn add_of(file: &LogicalFileView) -> Add {
+    file.add_action()
+}
+
 /// Reads one file of the log; the error says what is wrong with it.
 fn data_file(folder: &Path, layout: &Layout, file: &LogicalFileView) -> Result<DataFile, String> {
-    // The only way to the tags of a file.
-    #[allow(deprecated)]
-    let add = file.add_action();
+    let add = add_of(file);
     let path = file.object_store_path();
     let no = |what: &str| format!("the log has no {what} for {path}");
     if add.deletion_vector.is_some() {
@@ -227,15 +278,18 @@ fn data_file(folder: &Path, layout: &Layout, file: &LogicalFileView) -> Result<D
             Some(value.and_then(|value| value.parse().ok()).ok_or_else(|| no("bucket"))?)
         }
     };
-    let tag = add.tags.as_ref().and_then(|tags| tags.get(SORTED_TAG)?.as_deref());
+    let tag = |name: &str| add.tags.as_ref().and_then(|tags| tags.get(name)?.as_deref());
+    let null_counts = stats["nullCount"].as_object().into_iter().flatten();
     Ok(DataFile {
         path: folder.parts().chain(path.parts()).collect(),
         size: u64::try_from(add.size).map_err(|_| no("size"))?,
         rows: stats["numRecords"].as_u64().ok_or_else(|| no("number of rows"))?,
         bucket,
-        sorted: tag == Some("true"),
+        sorted: tag(SORTED_TAG) == Some("true"),
         event_time: time_range(&stats, EVENT_TIME),
         known_time: time_range(&stats, KNOWN_TIME),
+        null_counts: null_counts.filter_map(|(name, count)| Some((name.clone(), count.as_u64()?))).collect(),
+        checksum: tag(CHECKSUM_TAG).and_then(|text| u64::from_str_radix(text, 16).ok()),
     })
 }
 

@@ -44,11 +44,11 @@ pub(crate) struct FileEncoder {
 }
 
 /// What is known of a time column.
-struct Clock {
-    name: &'static str,
+pub(crate) struct Clock {
+    pub(crate) name: &'static str,
     column: usize,
-    range: Option<TimeRange>,
-    nulls: u64,
+    pub(crate) range: Option<TimeRange>,
+    pub(crate) nulls: u64,
 }
 
 impl FileEncoder {
@@ -56,12 +56,7 @@ impl FileEncoder {
     pub(crate) fn stored(schema: SchemaRef, layout: &Layout) -> Result<Self, ParquetError> {
         let mut properties = properties();
         if layout.is_clustered() {
-            let sorted = column_indices(&schema, &layout.sort_columns())?.into_iter().map(|column| SortingColumn {
-                column_idx: column as i32,
-                descending: ORDER.descending,
-                nulls_first: ORDER.nulls_first,
-            });
-            properties = properties.set_sorting_columns(Some(sorted.collect()));
+            properties = properties.set_sorting_columns(Some(sorting_columns(&schema, layout)?));
         }
         for field in schema.fields() {
             let path = ColumnPath::from(field.name().as_str());
@@ -117,7 +112,7 @@ impl FileEncoder {
 }
 
 impl Clock {
-    fn see(&mut self, batch: &RecordBatch) {
+    pub(crate) fn see(&mut self, batch: &RecordBatch) {
         let times = batch.column(self.column).as_primitive::<TimestampMicrosecondType>();
         self.nulls += times.null_count() as u64;
         if let (Some(min), Some(max)) = (min(times), max(times)) {
@@ -141,7 +136,18 @@ pub(crate) fn logged_columns(schema: &Schema) -> Vec<&'static str> {
     clocks(schema).into_iter().map(|clock| clock.name).collect()
 }
 
-fn clocks(schema: &Schema) -> Vec<Clock> {
+/// What a file of this layout records of its order.
+pub(crate) fn sorting_columns(schema: &Schema, layout: &Layout) -> Result<Vec<SortingColumn>, ParquetError> {
+    let columns = column_indices(schema, &layout.sort_columns())?.into_iter();
+    let sorting = columns.map(|column| SortingColumn {
+        column_idx: column as i32,
+        descending: ORDER.descending,
+        nulls_first: ORDER.nulls_first,
+    });
+    Ok(sorting.collect())
+}
+
+pub(crate) fn clocks(schema: &Schema) -> Vec<Clock> {
     let clock = |name: &'static str| {
         let (column, field) = schema.column_with_name(name)?;
         let is_time = *field.data_type() == crate::schema::timestamp();

@@ -46,6 +46,7 @@ impl Warehouse {
             operation: operation.into(),
             schema: Arc::clone(&columns),
             transactions: vec![(transaction.into(), 1)],
+            epoch: None,
         };
         let rows = batches.and_then(|batch| futures::future::ready(to_table(name, &batch, &columns)));
         let table = self.store().append(name, &self.layout(definition), append, rows).await;

@@ -166,8 +166,12 @@ impl Warehouse {
         let kept = (step.target_name == SET_ASIDE_TABLE).then_some(set_aside);
         let batches = step.core_rows(query.stream().await?, &columns, &rows, kept);
         let operation = format!("build {} from {}", step.target_name, step.staging.name);
-        let append =
-            Append { operation, schema: Arc::clone(&columns), transactions: vec![(transaction, version as i64)] };
+        let append = Append {
+            operation,
+            schema: Arc::clone(&columns),
+            transactions: vec![(transaction, version as i64)],
+            epoch: Some(before.epoch),
+        };
         let layout = self.layout(step.target);
         let table = self.store().append(&step.target_name, &layout, append, batches).await?;
         let built = Built {

@@ -36,6 +36,7 @@ mod statement;
 mod tests;
 mod world;
 mod write;
+mod written;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -71,8 +71,9 @@ impl World {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(full_name).cloned()
     }
 
-    /// A table of the snapshot at another version.
+    /// A table of the snapshot at another version, whose files vacuum may have taken.
     pub(crate) async fn at_version(&self, full_name: &str, version: u64) -> Result<Arc<dyn TableProvider>> {
+        self.store.must_be_whole(&self.store.table(full_name, version).await?).await?;
         let columns = self.catalog.get(full_name).and_then(|definition| definition.columns.clone());
         self.scan(full_name, version, columns).await
     }

@@ -26,7 +26,7 @@ fn order(row: &Row) -> impl PartialOrd + use<> {
     (last(row.customer_id.clone()), last(row.event_time), last(row.known_time), row.id.clone())
 }
 
-fn any_row() -> impl Strategy<Value = Row> {
+pub(super) fn any_row() -> impl Strategy<Value = Row> {
     let texts = prop_oneof![Just(""), Just("😀 ok"), Just("a=b/c"), Just("顾客"), Just("NULL"), Just("c\"d\\e\n")];
     let customers = prop_oneof![Just("17850"), Just("c1"), Just("c10"), Just("顾客=1/2"), Just("😀"), Just(" ")];
     let time = || proptest::option::weighted(0.9, -5_000_000i64..5_000_000);

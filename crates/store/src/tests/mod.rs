@@ -3,14 +3,19 @@
 
 mod append;
 mod concurrent;
+mod doctor;
+mod flaky;
 mod folder;
+mod history;
 mod kill;
 mod optimize;
 mod publish;
 mod readers;
+mod restore;
 mod root;
 mod s3;
 mod snapshot;
+mod vacuum;
 
 use std::fmt;
 use std::sync::Arc;
@@ -120,7 +125,7 @@ fn clustered(buckets: u32) -> Layout {
 }
 
 fn described(operation: &str) -> Append {
-    Append { operation: operation.to_owned(), schema: schema(), transactions: Vec::new() }
+    Append { operation: operation.to_owned(), schema: schema(), transactions: Vec::new(), epoch: None }
 }
 
 fn once(app_id: &str) -> Append {
@@ -172,13 +177,15 @@ enum Break {
     Before,
     /// The write happens, but nobody hears of it.
     After,
+    /// Nothing is killed: of ten calls, reads and writes, one fails. Which ones, the budget decides.
+    OneInTen,
 }
 
-/// Stands for a process that is killed: from its `budget`-th write on, nothing works any more.
-#[derive(Debug)]
+/// Stands for a process that is killed: from its `budget`-th write on, nothing works any more. Or for a bad connection.
+#[derive(Debug, Clone)]
 struct BreakingStore {
     inner: Arc<dyn ObjectStore>,
-    writes: AtomicUsize,
+    writes: Arc<AtomicUsize>,
     budget: usize,
     mode: Break,
 }
@@ -186,7 +193,7 @@ struct BreakingStore {
 impl BreakingStore {
     /// `root`, with only `budget` writes that work.
     fn root(root: &Root, budget: usize, mode: Break) -> Root {
-        let store = BreakingStore { inner: root.objects.clone(), writes: AtomicUsize::new(0), budget, mode };
+        let store = BreakingStore { inner: root.objects.clone(), writes: Arc::default(), budget, mode };
         Root { objects: Arc::new(store), ..root.clone() }
     }
 
@@ -195,10 +202,19 @@ impl BreakingStore {
     }
 
     fn check(&self) -> object_store::Result<()> {
+        if self.mode == Break::OneInTen {
+            let call = self.writes.fetch_add(1, Ordering::SeqCst);
+            let draw = xxhash_rust::xxh3::xxh3_64_with_seed(&call.to_le_bytes(), self.budget as u64) % 10;
+            return if draw == 0 { Err(self.broken()) } else { Ok(()) };
+        }
         if self.writes.load(Ordering::SeqCst) > self.budget { Err(self.broken()) } else { Ok(()) }
     }
 
     async fn write<T>(&self, write: impl Future<Output = object_store::Result<T>>) -> object_store::Result<T> {
+        if self.mode == Break::OneInTen {
+            self.check()?;
+            return write.await;
+        }
         let number = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
         if number == self.budget + 1 && self.mode == Break::After {
             write.await?;
@@ -238,10 +254,16 @@ impl ObjectStore for BreakingStore {
         &self,
         paths: BoxStream<'static, object_store::Result<Path>>,
     ) -> BoxStream<'static, object_store::Result<Path>> {
-        match self.check() {
-            Ok(()) => self.inner.delete_stream(paths),
-            Err(error) => futures::stream::once(async { Err(error) }).boxed(),
-        }
+        let store = self.clone();
+        let delete = move |path: object_store::Result<Path>| {
+            let store = store.clone();
+            async move {
+                let path = path?;
+                store.write(store.inner.delete(&path)).await?;
+                Ok(path)
+            }
+        };
+        paths.then(delete).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {

@@ -10,7 +10,7 @@ async fn a_fresh_warehouse_is_snapshot_zero() {
     assert_eq!((snapshot.id, snapshot.tables.len()), (0, 0));
     assert_eq!(store.snapshot_at(0).await.unwrap(), snapshot);
     let error = store.snapshot_at(3).await.unwrap_err();
-    assert!(matches!(error, Error::NoSnapshot { id: 3, newest: 0 }), "{error}");
+    assert!(matches!(error, Error::NoSnapshot { id: 3, newest: 0, .. }), "{error}");
 }
 
 #[tokio::test]

@@ -160,7 +160,7 @@ impl Warehouse {
             (false, latest) => {
                 let transactions = files::transactions(table, latest.as_ref(), &incoming, options).await?;
                 let operation = format!("load {table}: {} files", incoming.len());
-                let append = Append { operation, schema: target, transactions };
+                let append = Append { operation, schema: target, transactions, epoch: None };
                 let rejects_version = OnceLock::new();
                 let rejects = self.rejected(table, &incoming, &seen, now, &rejects_version);
                 let batches = reader.stream(&counted).chain(rejects);

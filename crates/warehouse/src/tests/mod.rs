@@ -8,6 +8,7 @@ mod load;
 mod operators;
 mod point_in_time;
 mod real;
+mod restore;
 mod session;
 
 use std::path::{Path, PathBuf};
