@@ -93,6 +93,11 @@ impl Context {
         }
     }
 
+    /// Where the warehouse publishes to: as given, or else as the project says.
+    pub fn published(&self, place: &Place, given: Option<String>) -> Result<Option<String>> {
+        Ok(given.or(self.project(place)?.and_then(|project| project.publish_url())))
+    }
+
     pub async fn open(&self, place: &Place) -> Result<Warehouse> {
         let project = self.project(place)?;
         let url = place.warehouse.clone().or(project.as_ref().map(Project::warehouse_url)).with_context(|| {

@@ -7,9 +7,11 @@ mod load_changes;
 mod load_rejects;
 mod load_schema;
 mod load_source;
+mod operations;
 mod optimize;
 mod real_data;
 mod shop;
 mod sql;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod till;

@@ -21,9 +21,8 @@ pub struct Arguments {
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { url, personal_data, place, format } = arguments;
-    let project = context.project(&place)?;
-    let url = url
-        .or(project.and_then(|project| project.publish_url()))
+    let url = context
+        .published(&place, url)?
         .context("no place to publish to: give a URL or set `publish` in perennial.toml")?;
     let warehouse = context.open(&place).await?;
     let options = PublishOptions { personal_data, environment: crate::context::environment() };

@@ -43,6 +43,12 @@ pub enum Error {
     UnknownRun { run: String },
     #[error("{0} check(s) failed: {1}")]
     Checks(usize, String),
+    #[error("{findings} finding(s): each says above what to do about it")]
+    Unsound { findings: usize },
+    #[error("`{text}` is no duration: write 7d or 12h")]
+    Duration { text: String },
+    #[error("old published versions of which place? Give it with --published, or set `publish` in perennial.toml")]
+    NowherePublished,
     #[error("{what}: column {column} is missing or is no {expected}")]
     Column { what: String, column: String, expected: &'static str },
     #[error("`{text}` is no date: write 2024-10-01, 2024-10-01T12:30:00 (UTC) or 2024-10-01T12:30:00+02:00")]

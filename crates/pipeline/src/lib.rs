@@ -52,6 +52,7 @@ mod columns;
 mod cutoffs;
 #[cfg(feature = "train")]
 mod dataset;
+mod doctor;
 mod error;
 #[cfg(feature = "train")]
 mod evaluation;
@@ -62,9 +63,11 @@ mod leave_one_out;
 #[cfg(feature = "train")]
 mod metrics_table;
 mod nightly;
+mod operations;
 mod progress;
 pub mod project;
 mod publishing;
+mod run_folder;
 #[cfg(feature = "train")]
 mod runs;
 #[cfg(feature = "train")]
@@ -82,6 +85,7 @@ mod truth;
 pub use checks::{Check, check, must_hold};
 #[cfg(feature = "train")]
 pub use dataset::TIMELINE;
+pub use doctor::{DoctorOptions, DoctorReport, doctor, must_be_sound};
 pub use error::{Error, Result};
 #[cfg(feature = "train")]
 pub use evaluation::{Evaluation, Interval, Row};
@@ -90,6 +94,7 @@ pub use judging::{EvaluateOptions, evaluate};
 #[cfg(feature = "train")]
 pub use leave_one_out::{LeaveOneOutOptions, leave_one_out};
 pub use nightly::{RunOptions, RunReport, Step, run};
+pub use operations::{RestoreReport, VacuumOptions, VacuumReport, history, restore, table_history, vacuum};
 pub use progress::{Progress, Silent};
 pub use project::{Project, Source, read_schema};
 pub use publishing::{PublishOptions, PublishReport, publish};
@@ -100,12 +105,13 @@ pub use scoring::{DEFAULT_TOP, ScoreOptions, ScoreReport, score};
 pub use sequences::Head;
 pub use simulation::{SimulateOptions, simulate};
 pub use source::{NewSource, new_source};
+pub use store::{ExaminedTable, Finding, Keep, SnapshotChange, TableChange, TableVersion};
 pub use tables::{
     BuildReport, LoadReport, LoadedColumn, OptimizedTable, SqlOptions, build, describe, features, features_to_file,
     init, load, open, optimize, query_to_file, session, sql,
 };
 pub use task::Task;
-pub use time::parse_time;
+pub use time::{parse_duration, parse_time};
 #[cfg(feature = "train")]
 pub use training::{TrainOptions, train};
 pub use warehouse::{

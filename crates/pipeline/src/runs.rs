@@ -4,6 +4,7 @@ use crate::columns::Rows;
 use crate::cutoffs::Cutoffs;
 use crate::dataset;
 use crate::error::{Error, Result};
+use crate::run_folder::{self, RECORD};
 use crate::task::Task;
 use crate::time::{MICROS_PER_DAY, now};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -12,8 +13,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use warehouse::{Spine, Warehouse};
 
-/// The file that makes a run folder whole; it is put last.
-pub(crate) const RECORD: &str = "run.json";
 /// In the working folder: which run it will be.
 const PLAN: &str = "plan.json";
 
@@ -105,11 +104,6 @@ impl Run {
         observed_until + i64::from(retrain_days) * MICROS_PER_DAY
     }
 
-    /// Where the run lies in its warehouse.
-    pub(crate) fn place(run_id: &str) -> String {
-        format!("runs/{run_id}")
-    }
-
     /// The given run, or the task's newest one.
     pub(crate) async fn find(warehouse: &Warehouse, task: &str, run: Option<&str>) -> Result<Run> {
         let run_id = match run {
@@ -119,7 +113,7 @@ impl Run {
                 newest.ok_or_else(|| Error::NoRun { task: task.into() })?
             }
         };
-        let bytes = warehouse.store().get_file(&format!("{}/{RECORD}", Run::place(&run_id))).await;
+        let bytes = warehouse.store().get_file(&format!("{}/{RECORD}", run_folder::place(&run_id))).await;
         let bytes = bytes.map_err(|error| match error {
             store::Error::Missing { .. } => Error::UnknownRun { run: run_id.clone() },
             error => error.into(),
@@ -139,7 +133,7 @@ impl Run {
     /// Its model, read into memory.
     pub(crate) async fn model(&self, warehouse: &Warehouse) -> Result<trainer::Model> {
         let local = tempfile::tempdir().map_err(Error::file("a temporary folder"))?;
-        warehouse.store().download_folder(&Run::place(&self.run_id), local.path(), RECORD).await?;
+        warehouse.store().download_folder(&run_folder::place(&self.run_id), local.path(), RECORD).await?;
         Ok(trainer::Model::load(local.path(), trainer::DeviceChoice::Auto)?)
     }
 

@@ -1,7 +1,7 @@
 //! Dates as a user writes and reads them; inside, times are microseconds since 1970 UTC.
 
 use crate::error::{Error, Result};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
 pub(crate) const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -19,6 +19,13 @@ pub fn parse_time(text: &str) -> Result<DateTime<Utc>> {
         Some(time) => Ok(time.and_utc()),
         None => Err(Error::Time { text: text.into() }),
     }
+}
+
+/// The days of `7d` or the hours of `12h`.
+pub fn parse_duration(text: &str) -> Result<TimeDelta> {
+    let count = |unit: char| text.strip_suffix(unit)?.parse::<u32>().ok().map(i64::from);
+    let days = count('d').and_then(TimeDelta::try_days);
+    days.or_else(|| TimeDelta::try_hours(count('h')?)).ok_or_else(|| Error::Duration { text: text.into() })
 }
 
 /// A time for messages and reports: the date alone at midnight.
@@ -43,6 +50,15 @@ pub(crate) fn now() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_days_or_hours() {
+        assert_eq!(parse_duration("7d").unwrap(), TimeDelta::days(7));
+        assert_eq!(parse_duration("0h").unwrap(), TimeDelta::zero());
+        for text in ["", "7", "d", "-1d", "1.5d", "7 d", "99999999999d"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn dates_read_as_utc() {

@@ -5,7 +5,8 @@ use crate::dataset;
 use crate::error::{Error, Result};
 use crate::metrics_table::{MetricRow, metric_rows};
 use crate::progress::Progress;
-use crate::runs::{Plan, RECORD, Run};
+use crate::run_folder::{self, RECORD};
+use crate::runs::{Plan, Run};
 use crate::task::Task;
 use crate::time::now;
 use sequences::{LabelledExample, Sequences, Vocabulary};
@@ -184,7 +185,7 @@ pub(crate) fn watch(progress: &dyn Progress, at: &trainer::Progress) {
 /// Puts the run in the warehouse: first the folder, whole once its record is there, then the rows that name it.
 async fn finish(warehouse: &Warehouse, run: &Run, trained: &trainer::Trained, folder: &Path) -> Result<()> {
     run.save(folder)?;
-    match warehouse.store().upload_folder(folder, &Run::place(&run.run_id), RECORD).await {
+    match warehouse.store().upload_folder(folder, &run_folder::place(&run.run_id), RECORD).await {
         // A kill came after the upload.
         Ok(()) | Err(store::Error::Exists { .. }) => {}
         Err(error) => return Err(error.into()),
