@@ -11,6 +11,7 @@ mod operations;
 mod optimize;
 mod real_data;
 mod shop;
+mod soak;
 mod sql;
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -1,8 +1,9 @@
-//! The two commands of the README: `cargo xtask demo` and `cargo xtask test`, each with all the set-up it needs.
+//! The commands of the README: `cargo xtask demo` and `cargo xtask test`, each with all the set-up it needs, and the soak.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod demo;
 mod libtorch;
+mod soak;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -15,6 +16,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   setup                        fetch libtorch (or use LIBTORCH) and tell cargo where it is
   demo [--customers N] [--dir DIR]
                                simulate a shop, then load, build, train, evaluate, score and publish it
+  soak [--rounds N]            kill every verb at random moments, N times (300), and see that nothing is lost
   test [ARGS]                  set up, build everything and run every test; ARGS go to `cargo test`
 ";
 
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.first().map(String::as_str) {
         Some("setup") => libtorch::ensure(&workspace),
         Some("demo") => libtorch::ensure(&workspace).and_then(|()| demo::run_all(&workspace, &arguments[1..])),
+        Some("soak") => soak::soak(&workspace, &arguments[1..]),
         Some("test") => libtorch::ensure(&workspace).and_then(|()| test(&workspace, &arguments[1..])),
         Some("--help" | "-h") => {
             print!("{USAGE}");
