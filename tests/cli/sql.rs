@@ -196,7 +196,8 @@ fn a_query_keeps_to_its_memory() {
     let error = folder.fails(&["sql", join, "--memory-limit", "1MB", "--warehouse", "w"]);
     assert_says(&error, &["not enough memory for HashJoinInput", "--memory-limit"]);
     // A sort goes to temporary files instead.
-    let sort = "SELECT max(x) AS m FROM (SELECT x, row_number() OVER (ORDER BY -x) FROM generate_series(1, 2000000) AS a(x))";
+    let sort =
+        "SELECT max(x) AS m FROM (SELECT x, row_number() OVER (ORDER BY -x) FROM generate_series(1, 2000000) AS a(x))";
     assert_eq!(sql(&folder, &[sort, "--format", "csv", "--memory-limit", "32MB"]), "m\n2000000\n");
     let error = folder.fails(&["sql", "SELECT 1", "--memory-limit", "lots", "--warehouse", "w"]);
     assert_says(&error, &["lots", "2GB"]);

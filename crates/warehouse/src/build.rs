@@ -104,7 +104,7 @@ impl Warehouse {
         let is_read = |name: &String| self.catalog().staging().any(|staging| staging.reads.contains(name));
         let raw = before.tables.keys().filter(|name| name.starts_with("raw."));
         let unread = raw.filter(|name| !is_read(name)).cloned().collect();
-        if let Some(version) = self.note_moves(&versions).await? {
+        if let Some(version) = self.note_moves(&versions, Some(before.epoch)).await? {
             versions.insert(MOVES.into(), version);
         }
         let snapshot = self.store().commit_snapshot("build", versions).await?;

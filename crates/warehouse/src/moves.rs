@@ -40,7 +40,7 @@ struct Ends {
 impl Warehouse {
     /// Notes the moves in what these versions of core tables have anew; returns the version of `core.moves` that has them,
     /// None if there is nothing new to look at. What was looked at is recorded with them, so that it is done once.
-    pub(crate) async fn note_moves(&self, built: &BTreeMap<String, u64>) -> Result<Option<u64>> {
+    pub(crate) async fn note_moves(&self, built: &BTreeMap<String, u64>, epoch: Option<u64>) -> Result<Option<u64>> {
         let Some(moves) = self.catalog().get(MOVES) else { return Ok(None) };
         let noted = self.store().latest(MOVES).await?;
         let mut ends = Ends::default();
@@ -65,7 +65,7 @@ impl Warehouse {
             return Ok(None);
         }
         let schema = moves.columns.clone().unwrap_or_else(|| Arc::new(arrow::datatypes::Schema::empty()));
-        let append = Append { operation: "note moves".into(), schema, transactions };
+        let append = Append { operation: "note moves".into(), schema, transactions, epoch };
         let rows = stream::iter([ends.into_batch()]);
         Ok(Some(self.store().append(MOVES, &self.layout(moves), append, rows).await?.version))
     }

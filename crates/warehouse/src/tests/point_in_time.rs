@@ -118,7 +118,7 @@ async fn check(versions: Vec<Version>) {
         let name = format!("append {number}");
         let orders = vec![("core.orders", vec![batch(versions)])];
         let tables = shop.warehouse.append(orders, &name, &name).await.unwrap().tables;
-        let moves = shop.warehouse.note_moves(&tables).await.unwrap().unwrap();
+        let moves = shop.warehouse.note_moves(&tables, None).await.unwrap().unwrap();
         shop.warehouse.commit(&name, BTreeMap::from([("core.moves".into(), moves)])).await.unwrap();
     }
     let first = versions.iter().map(|v| v.event).min().max(versions.iter().map(|v| v.known).min()).unwrap();
