@@ -1,10 +1,11 @@
-//! Algorithms and statistics that SQL cannot say: metrics and their bootstrap intervals, buy-till-you-die models, and
-//! logistic regression. Slices in, numbers out: the crate knows neither Arrow nor torch, so that `warehouse`,
-//! `trainer` and `pipeline` can all call it. Sums over rows are added in a fixed order, so that the same input gives
-//! the same bits on any number of threads.
+//! Algorithms and statistics that SQL cannot say: metrics and their bootstrap intervals, buy-till-you-die models,
+//! logistic regression, and how far two distributions lie apart. Numbers in, numbers out: the crate knows neither Arrow
+//! nor torch, so that `warehouse`, `trainer` and `pipeline` can all call it. Sums over rows are added in a fixed order, so
+//! that the same input gives the same bits on any number of threads.
 
 pub mod bootstrap;
 pub mod btyd;
+pub mod drift;
 mod error;
 pub mod logistic;
 pub mod metrics;

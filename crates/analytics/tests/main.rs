@@ -3,6 +3,7 @@
 mod bootstrap;
 mod btyd;
 mod cdnow;
+mod drift;
 mod logistic;
 mod metrics;
 mod support;
