@@ -104,6 +104,20 @@ fn every_verb_of_the_folder_is_in_the_list() {
 }
 
 #[test]
+fn every_kind_of_check_is_in_the_list_and_in_the_help() {
+    let folder = root().join("crates/warehouse/src/quality/kinds");
+    let list = read(&folder.join("mod.rs"));
+    let list = list.split("\nkinds! {").nth(1).and_then(|rest| rest.split('}').next()).unwrap_or("");
+    let help = read(&root().join("crates/cli/commands/check.rs"));
+    for file in files(&folder, "rs") {
+        let name = file.file_stem().and_then(|s| s.to_str()).unwrap_or("");
+        assert!(name == "mod" || list.contains(&format!(" {name},")), "kinds/{name}.rs is in no kinds! list");
+        // A predicate needs no name.
+        assert!(["mod", "holds"].contains(&name) || names(&help, name), "`perennial check --help` lacks {name}");
+    }
+}
+
+#[test]
 fn nothing_unfinished_or_bound_to_one_machine_is_committed() {
     // Put together here so that this file does not find itself.
     let words =

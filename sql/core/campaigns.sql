@@ -2,6 +2,8 @@
 -- owner: perennial
 -- grain: campaign_id, known_time
 -- key: campaign_id
+-- check: ended_at >= event_time
+-- check: cost >= 0
 -- campaign_id: id of the campaign.
 -- event_time: when the campaign started.
 -- known_time: when the company could have known this version.

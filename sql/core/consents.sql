@@ -2,6 +2,7 @@
 -- owner: perennial
 -- grain: consent_id, known_time
 -- key: consent_id
+-- check: not_null(purpose, is_granted) severity warn
 -- consent_id: id of the decision.
 -- customer_id: who decided.
 -- event_time: when it was decided.

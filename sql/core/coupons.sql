@@ -2,6 +2,8 @@
 -- owner: perennial
 -- grain: coupon_id, product_id, known_time
 -- key: coupon_id, product_id
+-- check: value >= 0
+-- check: references(campaign_id, core.campaigns.campaign_id) severity warn
 -- coupon_id: id of the coupon.
 -- event_time: from when the coupon is valid.
 -- known_time: when the company could have known it.

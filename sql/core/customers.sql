@@ -3,6 +3,10 @@
 -- grain: customer_id, known_time
 -- key: customer_id
 -- pii: name, email, phone, birth_date
+-- check: unique(customer_id) severity warn
+-- check: matches(email, '^[^@ ]+@[^@ ]+[.][^@ ]+$') severity warn
+-- check: range(birth_date, '1900-01-01', current_date) severity warn
+-- check: missing(email) at most 100 % severity warn
 -- customer_id: canonical text id of the customer, the key that every customer fact carries.
 -- event_time: when the customer signed up, or was first seen where the source has no sign-up.
 -- known_time: when the company could have known this version.

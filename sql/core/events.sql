@@ -3,6 +3,8 @@
 -- grain: event_id, known_time
 -- key: event_id
 -- check: dwell_seconds >= 0
+-- check: not_null(type) severity warn
+-- check: references(product_id, core.products.product_id) where exists (SELECT 1 FROM core.products) severity warn
 -- event_id: id of the event.
 -- customer_id: who did it; NULL for an unknown visitor.
 -- event_time: when it happened.

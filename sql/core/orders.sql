@@ -2,8 +2,11 @@
 -- owner: perennial
 -- grain: order_id, known_time
 -- key: order_id
--- check: status in ('completed', 'returned', 'cancelled')
+-- check: accepted(status, completed, returned, cancelled)
 -- check: status <> 'returned' or amount <= 0
+-- check: not_null(status, amount) severity warn
+-- check: unique(order_id) severity warn
+-- check: references(customer_id, core.customers.customer_id) where exists (SELECT 1 FROM core.customers) severity warn
 -- order_id: id of the order, or of the document that returns goods.
 -- customer_id: who ordered; NULL for a guest or an unknown customer.
 -- event_time: when the order was placed or the goods came back.

@@ -2,6 +2,10 @@
 -- owner: perennial
 -- grain: product_id, known_time
 -- key: product_id
+-- check: price >= 0
+-- check: cost >= 0
+-- check: unique(product_id) severity warn
+-- check: missing(category) at most 100 % severity warn
 -- product_id: canonical text id of the product.
 -- event_time: when the product was listed, or first sold where the source has no listing.
 -- known_time: when the company could have known this version.

@@ -2,6 +2,8 @@
 -- owner: perennial
 -- grain: redemption_id, known_time
 -- key: redemption_id
+-- check: references(coupon_id, core.coupons.coupon_id) severity warn
+-- check: references(campaign_id, core.campaigns.campaign_id) severity warn
 -- redemption_id: id of the use.
 -- customer_id: who used the coupon.
 -- event_time: when it was used.

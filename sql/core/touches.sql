@@ -2,7 +2,9 @@
 -- owner: perennial
 -- grain: touch_id, known_time
 -- key: touch_id
--- check: kind in ('sent', 'open', 'click')
+-- check: accepted(kind, sent, open, click)
+-- check: cost >= 0
+-- check: references(campaign_id, core.campaigns.campaign_id) severity warn
 -- touch_id: id of the contact.
 -- customer_id: who was reached.
 -- event_time: when it was sent, opened or clicked.

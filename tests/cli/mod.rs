@@ -1,6 +1,7 @@
 //! The real binary, as a user types it.
 
 mod bad_input;
+mod check;
 mod kill;
 mod load;
 mod load_changes;

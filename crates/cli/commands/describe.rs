@@ -50,6 +50,7 @@ pub fn columns(described: &pipeline::Described) -> String {
     if !described.pii.is_empty() {
         text.push_str(&format!("personal data: {}\n", described.pii.join(", ")));
     }
+    text.extend(described.checks.iter().map(|check| format!("check: {check}\n")));
     let rows: Vec<Vec<String>> =
         described.columns.iter().map(|c| vec![c.name.clone(), c.data_type.clone(), c.description.clone()]).collect();
     text.push('\n');

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 /// The nightly command: load what is new, build, check, train where due, score, publish, as perennial.toml says.
 ///
-/// After a failure the summary says what was done, and the same command goes on from there. Exit code 0: everything done.
+/// After a failure the summary says what was done, and the same command goes on from there. Exit code 0: everything
+/// done. 3: a check of severity error failed, so nothing was trained, scored or published; quality.failures has the rows.
 #[derive(Args)]
 #[command(after_help = "Example (crontab):\n  0 3 * * *  perennial run --project /srv/shop --quiet")]
 pub struct Arguments {

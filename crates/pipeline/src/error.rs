@@ -41,7 +41,7 @@ pub enum Error {
     NoRun { task: String },
     #[error("no run {run} in this warehouse; SELECT run_id, task, finished_at FROM models.runs lists them")]
     UnknownRun { run: String },
-    #[error("{0} check(s) failed: {1}")]
+    #[error("{0} check(s) failed: {1}. quality.failures has every failing row")]
     Checks(usize, String),
     #[error("{findings} finding(s): each says above what to do about it")]
     Unsound { findings: usize },
@@ -69,8 +69,6 @@ pub enum Error {
     PublishedIntoItself { url: String },
     #[error("no metric {name} for this kind of prediction")]
     NoMetric { name: String },
-    #[error("no table or view {name} in sql/; `perennial describe` lists them")]
-    UnknownCheck { name: String },
     #[error("the truth does not know customer {customer}; is it the truth of this warehouse's shop?")]
     NoTruth { customer: String },
     #[error("there are no orders or other facts yet: load files and run `perennial build` first")]

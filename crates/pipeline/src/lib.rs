@@ -82,7 +82,7 @@ mod training;
 #[cfg(feature = "train")]
 mod truth;
 
-pub use checks::{Check, check, must_hold};
+pub use checks::{check, must_hold};
 #[cfg(feature = "train")]
 pub use dataset::TIMELINE;
 pub use doctor::{DoctorOptions, DoctorReport, doctor, must_be_sound};
@@ -115,8 +115,8 @@ pub use time::{parse_duration, parse_time};
 #[cfg(feature = "train")]
 pub use training::{TrainOptions, train};
 pub use warehouse::{
-    Answer, DEFAULT_HORIZON_DAYS, Described, Every, FileFormat, LoadOptions, Query, Scratch, Session, Spine, Statement,
-    Warehouse, is_complete, write_rows,
+    Answer, CheckOptions, CheckReport, CheckResult, DEFAULT_HORIZON_DAYS, Described, Every, FileFormat, LoadOptions,
+    Query, Score, Scratch, Session, Severity, Spine, Statement, Warehouse, is_complete, write_rows,
 };
 
 /// Into how many buckets customers are spread, unless `init` says otherwise.

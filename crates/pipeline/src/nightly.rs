@@ -2,6 +2,7 @@
 //!
 //! Every step is itself incremental and safe to repeat, so going on after a failure is just running again.
 
+use crate::checks::failed;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::{Project, TaskRule};
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use warehouse::Warehouse;
+use warehouse::{CheckOptions, Severity, Warehouse};
 
 /// What the nightly run needs beside the project.
 #[derive(Clone, Debug, Default)]
@@ -87,9 +88,15 @@ pub async fn run(
     }
     if !project.config.checks.is_empty() {
         let started = Instant::now();
-        let checks = check(warehouse, &project.config.checks, progress).await?;
-        must_hold(&checks)?;
-        report.add("check", project.config.checks.join(", "), format!("{} checks hold", checks.len()), started);
+        let options = CheckOptions { tables: project.config.checks.clone(), ..CheckOptions::default() };
+        let checked = check(warehouse, &options, progress).await?;
+        let holding = checked.results.iter().filter(|result| result.passed).count();
+        let outcome = format!("{holding} of {} checks hold", checked.results.len());
+        report.add("check", project.config.checks.join(", "), outcome, started);
+        for warning in failed(&checked, Severity::Warn).filter(|result| result.severity == Severity::Warn) {
+            report.add("check", &warning.table, format!("warning: {}", warning.rule), started);
+        }
+        must_hold(&checked)?;
     }
     models(warehouse, &tasks, options, progress, report).await?;
     if let Some(url) = project.publish_url() {

@@ -20,7 +20,7 @@ pub struct Config {
     /// Where marts and scores are published: a folder or a URL. None: nothing is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publish: Option<String>,
-    /// Tables whose header checks must hold before anything is trained.
+    /// Tables and views whose checks must hold before anything is trained, as far as their severity is error.
     #[serde(default)]
     pub checks: Vec<String>,
     /// What is loaded, in this order.

@@ -37,6 +37,17 @@ impl Warehouse {
 
     /// Appends a stream to one table and returns its version, for [`Warehouse::commit`]: no snapshot has the rows yet.
     pub async fn append_stream(&self, name: &str, batches: Batches, transaction: &str, operation: &str) -> Result<u64> {
+        self.append_as(name, batches, (transaction.into(), 1), operation).await
+    }
+
+    /// The same with a numbered transaction.
+    pub(crate) async fn append_as(
+        &self,
+        name: &str,
+        batches: Batches,
+        transaction: (String, i64),
+        operation: &str,
+    ) -> Result<u64> {
         let definition = self.catalog().get(name).filter(|definition| definition.kind == Kind::Table);
         let Some((definition, columns)) = definition.and_then(|d| d.columns.clone().map(|columns| (d, columns))) else {
             let valid = "a CREATE TABLE in sql/<schema>/<name>.sql must define it".into();
@@ -45,7 +56,7 @@ impl Warehouse {
         let append = Append {
             operation: operation.into(),
             schema: Arc::clone(&columns),
-            transactions: vec![(transaction.into(), 1)],
+            transactions: vec![transaction],
             epoch: None,
         };
         let rows = batches.and_then(|batch| futures::future::ready(to_table(name, &batch, &columns)));

@@ -17,11 +17,12 @@ use crate::ddl::table_schema;
 use crate::error::{Error, Result};
 use crate::guard;
 use crate::header::Header;
+use crate::quality::{CHECKS, Rule};
 use crate::statement::Statement;
 
 /// The schemas, in the order in which they may read each other: a view reads only its own or an earlier one.
-pub const SCHEMAS: [&str; 10] =
-    ["raw", "staging", "core", "features", "labels", "insights", "scores", "models", "quality", "marts"];
+pub const SCHEMAS: [&str; 11] =
+    ["raw", "staging", "core", "features", "labels", "insights", "scores", "models", "quality", "marts", CHECKS];
 
 /// Tables that every session fills itself; they are in no schema.
 pub(crate) const SESSION_TABLES: [&str; 2] = [SPINE, PARAMS];
@@ -29,6 +30,7 @@ pub(crate) const SPINE: &str = "spine";
 pub(crate) const PARAMS: &str = "params";
 
 const STAGING: &str = "staging";
+const ONE_STATEMENT: &str = "a file holds one SELECT or one CREATE TABLE (staging and checks: one SELECT)";
 /// Staging file of a source that counts what the others leave out.
 pub(crate) const SET_ASIDE: &str = "set_aside";
 pub(crate) const SET_ASIDE_TABLE: &str = "quality.set_aside";
@@ -77,6 +79,8 @@ pub struct Definition {
     pub columns: Option<SchemaRef>,
     /// Tables and views it reads, `schema.name` or a session table.
     pub reads: Vec<String>,
+    /// The checks of its header.
+    pub(crate) rules: Vec<Rule>,
 }
 
 impl Definition {
@@ -191,6 +195,10 @@ impl Catalog {
                 return Err(fail(format!("it reads {read}, which no file defines")));
             }
         }
+        let of_nothing = |rule: &&Rule| !rule.table.starts_with("raw.") && !self.definitions.contains_key(&rule.table);
+        if let Some(rule) = definition.rules.iter().find(of_nothing) {
+            return Err(fail(format!("it checks {}, which no file defines", rule.table)));
+        }
         match definition.target() {
             Some(target) if !self.get(&target).is_some_and(|d| d.kind == Kind::Table) => Err(fail(format!(
                 "there is no table {target} to feed: sql/{}.sql must create it",
@@ -224,23 +232,24 @@ fn define(path: String, sql: String) -> Result<Definition> {
         Parsed::Statement(s) => match (s.as_ref(), schema.as_str()) {
             (ast::Statement::Query(_), STAGING) => Kind::Staging,
             (ast::Statement::Query(_), _) => Kind::View,
-            (ast::Statement::CreateTable(table), schema) if schema != STAGING => {
+            (ast::Statement::CreateTable(table), schema) if schema != STAGING && schema != CHECKS => {
                 if table.name.to_string() != format!("{schema}.{name}") {
                     return Err(fail(format!("it creates {}, but its path says {schema}.{name}", table.name)));
                 }
                 columns = Some(table_schema(table).map_err(&fail)?);
                 Kind::Table
             }
-            _ => return Err(fail("a file holds one SELECT or one CREATE TABLE (staging: one SELECT)".into())),
+            _ => return Err(fail(ONE_STATEMENT.into())),
         },
-        _ => return Err(fail("a file holds one SELECT or one CREATE TABLE (staging: one SELECT)".into())),
+        _ => return Err(fail(ONE_STATEMENT.into())),
     };
     let reads = match kind {
         Kind::Table => Vec::new(),
         _ => references(&statement)?.into_iter().filter(|read| is_relation(read)).collect(),
     };
     let header = Header::parse(&sql);
-    Ok(Definition { schema, name, kind, header, sql, path, columns, reads })
+    let rules = Rule::of(&format!("{schema}.{name}"), &path, &header).map_err(&fail)?;
+    Ok(Definition { schema, name, kind, header, sql, path, columns, reads, rules })
 }
 
 /// A bare name that is no session table is a table function (`unnest`, `range`), or unknown: planning will tell.

@@ -31,6 +31,8 @@ pub struct Described {
     pub owner: Option<String>,
     /// Columns with personal data.
     pub pii: Vec<String>,
+    /// What every row must fulfil.
+    pub checks: Vec<String>,
     /// In the order of the table.
     pub columns: Vec<DescribedColumn>,
 }
@@ -125,6 +127,7 @@ pub(crate) async fn described_one(session: &Session, definition: &Definition) ->
         grain: header.grain.clone(),
         owner: header.owner.clone(),
         pii: header.pii.clone(),
+        checks: header.checks.clone(),
         columns: columns.into_iter().map(document).collect(),
     })
 }
@@ -149,6 +152,7 @@ async fn described_raw(session: &Session, full_name: &str) -> Result<Described> 
         grain: vec!["_file".into(), "_row".into()],
         owner: None,
         pii: Vec::new(),
+        checks: Vec::new(),
         columns: columns.collect(),
     })
 }

@@ -26,7 +26,7 @@ pub struct Header {
     pub pii: Vec<String>,
     /// `driver:` the raw table whose new files drive a staging file.
     pub driver: Option<String>,
-    /// `check:` predicates that every row fulfils.
+    /// `check:` what every row, or the table, must fulfil; in `sql/checks` the table that the failing rows belong to.
     pub checks: Vec<String>,
     /// Column and description, in the file's order.
     pub columns: Vec<(String, String)>,

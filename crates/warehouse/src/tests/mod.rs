@@ -7,6 +7,7 @@ mod grain;
 mod load;
 mod operators;
 mod point_in_time;
+mod quality;
 mod real;
 mod restore;
 mod session;

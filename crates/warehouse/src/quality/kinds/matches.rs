@@ -1,0 +1,39 @@
+//! A column whose text a regular expression finds (anchor it with ^ and $ to match all of it).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Kind, column};
+use crate::error::Result;
+use crate::quality::rule::Check;
+use crate::quality::subject::Subject;
+use crate::quality::{Dimension, Test};
+
+pub(super) const KIND: Kind = Kind {
+    name: "matches",
+    dimension: Dimension::Accuracy,
+    usage: "matches(<column>, '<regular expression>')",
+    is_of_rows: true,
+    read: |arguments| match arguments {
+        [name, pattern] if pattern.len() > 2 && pattern.starts_with('\'') && pattern.ends_with('\'') => {
+            Ok(Arc::new(Matches { column: column(name)?, pattern: pattern.to_string() }))
+        }
+        _ => Err("it takes a column and a regular expression in quotes".into()),
+    },
+};
+
+#[derive(Debug)]
+struct Matches {
+    column: String,
+    /// With its quotes.
+    pattern: String,
+}
+
+#[async_trait]
+impl Check for Matches {
+    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
+        let fails = format!("NOT regexp_like(cast({} AS VARCHAR), {})", on.column(&self.column)?, self.pattern);
+        Ok(Test::Each { fails, value: on.values(&[&self.column]), note: None })
+    }
+}

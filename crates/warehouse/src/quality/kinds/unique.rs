@@ -1,0 +1,44 @@
+//! Columns whose values no two rows share. Rows with a NULL among them share nothing.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Kind, columns};
+use crate::error::Result;
+use crate::quality::rule::Check;
+use crate::quality::subject::Subject;
+use crate::quality::{Dimension, Test};
+
+pub(super) const KIND: Kind = Kind {
+    name: "unique",
+    dimension: Dimension::Consistency,
+    usage: "unique(<column>, …)",
+    is_of_rows: true,
+    read: |arguments| Ok(Arc::new(Unique { columns: columns(arguments)? })),
+};
+
+#[derive(Debug)]
+struct Unique {
+    columns: Vec<String>,
+}
+
+#[async_trait]
+impl Check for Unique {
+    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
+        let columns = self.columns.iter().map(|name| on.column(name)).collect::<Result<Vec<_>>>()?;
+        let named: Vec<String> = columns.iter().enumerate().map(|(i, column)| format!("{column} AS _k{i}")).collect();
+        let same: Vec<String> = columns.iter().enumerate().map(|(i, column)| format!("{column} = d._k{i}")).collect();
+        let shown: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+        let (rows, value) = (on.rows(), on.values(&shown));
+        // The few values that several rows share are the side that a join holds.
+        let failing = format!(
+            "SELECT t.*, {value} AS _value FROM (SELECT {} FROM {rows} GROUP BY {} HAVING count(*) > 1) AS d \
+             INNER JOIN {rows} ON {}",
+            named.join(", "),
+            columns.join(", "),
+            same.join(" AND ")
+        );
+        Ok(Test::Rows { checked: on.count(), failing, key: on.relation.key.clone() })
+    }
+}

@@ -1,0 +1,33 @@
+//! Defines [`Listed`]: a check that is a query of its own, `sql/checks/<name>.sql`, whose rows are the failing ones.
+
+use async_trait::async_trait;
+
+use super::Test;
+use super::rule::Check;
+use super::subject::{Relation, Subject, quoted};
+use crate::error::Result;
+
+/// Column of the view that says what is wrong, where it has one.
+const VALUE: &str = "value";
+
+/// A view of failing rows.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// `checks.<name>`.
+    pub(super) view: String,
+    /// Columns of the view that name a failing row.
+    pub(super) key: Vec<String>,
+}
+
+#[async_trait]
+impl Check for Listed {
+    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
+        let view = Relation::of(on.session, &self.view).await?;
+        for column in &self.key {
+            view.data_type(column).map_err(|problem| on.fail(format!("grain: {problem}")))?;
+        }
+        let value = view.data_type(VALUE).map_or("cast(NULL AS VARCHAR)".into(), |_| quoted(VALUE));
+        let failing = format!("SELECT *, {value} AS _value FROM {} AS t", view.sql);
+        Ok(Test::Rows { checked: on.count(), failing, key: self.key.clone() })
+    }
+}
