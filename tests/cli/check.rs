@@ -102,12 +102,13 @@ fn mistakes_are_told() {
     assert!(error.contains("warn or error"), "{error}");
 }
 
-fn assert_holds(folder: &Folder, warnings: &[&str]) {
+fn assert_holds(folder: &Folder, warnings: &[String]) {
     let report = folder.ok(&["check", "--format", "json", "--warehouse", W]);
     let report: Value = serde_json::from_str(&report).expect("JSON");
     let results = report["results"].as_array().expect("results").iter();
     let failed = results.filter(|result| result["passed"] == false);
-    let failed: Vec<String> = failed.map(|r| format!("{}: {}", text_of(&r["table"]), text_of(&r["rule"]))).collect();
+    let failed: Vec<String> =
+        failed.map(|r| format!("{} {}: {}", r["rows_failed"], text_of(&r["table"]), text_of(&r["rule"]))).collect();
     assert_eq!(failed, warnings, "{report:#}");
 }
 
@@ -120,11 +121,16 @@ fn the_simulated_shop_keeps_the_shipped_rules() {
     assert_holds(&shop::built(), &[]);
 }
 
+/// Lines of products that the source does not list: anti-joins of the raw files in DuckDB count 16 in Online Retail, goods
+/// that were only ever returned, and 222 in The Complete Journey.
+const UNLISTED: &str = "core.order_lines: references(product_id, core.products.product_id) \
+    where exists (SELECT 1 FROM core.products LIMIT 1) severity warn";
+
 #[test]
 fn real_shops_keep_the_shipped_rules_but_for_warnings() {
-    let cases: [(&[(&str, &str)], &[&str]); 3] = [
-        (&[("cdnow_transactions", "cdnow/CDNOW_master.txt")], &[]),
-        (&[("online_retail_lines", "online_retail/online_retail.parquet")], &[]),
+    let cases: [(&[(&str, &str)], Option<u32>); 3] = [
+        (&[("cdnow_transactions", "cdnow/CDNOW_master.txt")], None),
+        (&[("online_retail_lines", "online_retail/online_retail.parquet")], Some(16)),
         (
             &[
                 ("journey_transactions", "complete_journey/transactions_sample.parquet"),
@@ -134,11 +140,11 @@ fn real_shops_keep_the_shipped_rules_but_for_warnings() {
                 ("journey_coupons", "complete_journey/coupons.parquet"),
                 ("journey_coupon_redemptions", "complete_journey/coupon_redemptions.parquet"),
             ],
-            &[],
+            Some(222),
         ),
     ];
     let Some(data) = shared_data("") else { return };
-    for (sources, warnings) in cases {
+    for (sources, unlisted) in cases {
         let folder = Folder::new();
         folder.ok(&["init", W]);
         for (table, file) in sources {
@@ -146,6 +152,6 @@ fn real_shops_keep_the_shipped_rules_but_for_warnings() {
             folder.ok(&["load", &table, text(&data.join(file)), "--history", "--warehouse", W]);
         }
         folder.ok(&["build", "--warehouse", W]);
-        assert_holds(&folder, warnings);
+        assert_holds(&folder, &unlisted.map(|lines| format!("{lines} {UNLISTED}")).into_iter().collect::<Vec<_>>());
     }
 }
