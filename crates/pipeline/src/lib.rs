@@ -47,6 +47,7 @@
 #[cfg(feature = "train")]
 mod baselines;
 mod checks;
+#[cfg(feature = "train")]
 mod columns;
 #[cfg(feature = "train")]
 mod cutoffs;

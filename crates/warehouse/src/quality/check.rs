@@ -134,7 +134,7 @@ impl Warehouse {
                 None => tables.push((rule.table.clone(), vec![rule])),
             }
         }
-        for name in names.iter().filter(|name| !tables.iter().any(|(table, _)| table == *name)) {
+        if let Some(name) = names.iter().find(|name| !tables.iter().any(|(table, _)| table == *name)) {
             return Err(self.without_checks(name, session));
         }
         tables.retain(|(table, _)| names.is_empty() || names.contains(table));

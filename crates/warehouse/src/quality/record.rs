@@ -152,9 +152,13 @@ impl FailingRows {
         };
         let keys: Vec<String> = (0..rows).map(key).collect();
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
-        for row in 0..rows.min(FIRST_FAILURES - first.len()) {
-            first.push(Failure { key: keys[row].clone(), value: shown(&rest[1], row).map(String::from) });
-        }
+        let missing = FIRST_FAILURES - first.len();
+        first.extend(
+            keys.iter()
+                .enumerate()
+                .take(missing)
+                .map(|(row, key)| Failure { key: key.clone(), value: shown(&rest[1], row).map(String::from) }),
+        );
         let same = |text: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values((0..rows).map(|_| text))) };
         let checked_at = TimestampMicrosecondArray::from_value(self.checked_at, rows).with_timezone("UTC");
         Ok(RecordBatch::try_from_iter_with_nullable([

@@ -55,9 +55,8 @@ const DECILES: [f64; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 impl Check for Drift {
     async fn test(&self, on: &Subject<'_>) -> Result<Test> {
         let column = on.column(&self.column)?;
-        let is_category = match on.data_type(&self.column)? {
-            data_type => is_text(data_type) || *data_type == DataType::Boolean,
-        };
+        let data_type = on.data_type(&self.column)?;
+        let is_category = is_text(data_type) || *data_type == DataType::Boolean;
         if !is_category || self.measure == Measure::Ks {
             must_be_number(on.relation, &self.column).map_err(|problem| on.fail(problem))?;
         }

@@ -19,8 +19,11 @@ pub(super) struct Kind {
     /// Whether rows fail it, and not the table.
     pub(super) is_of_rows: bool,
     /// Reads its arguments; the error says what is wrong with them.
-    pub(super) read: fn(&[&str]) -> Result<Arc<dyn Check>, String>,
+    pub(super) read: fn(&[&str]) -> ReadCheck,
 }
+
+/// A check, or what is wrong with its arguments.
+type ReadCheck = Result<Arc<dyn Check>, String>;
 
 /// Declares each kind's module and its place in the list, so that the list exists once.
 macro_rules! kinds {
