@@ -126,12 +126,10 @@ fn composed(expr: &Arc<dyn PhysicalExpr>, projections: &[&ProjectionExec]) -> Op
     })
 }
 
-/// The parts of a filter that are about facts alone, and those that compare their times with the cut-off.
-fn parted(
-    filter: &Arc<dyn PhysicalExpr>,
-    columns: &[Place],
-    question: &Question,
-) -> Option<(Option<Arc<dyn PhysicalExpr>>, Vec<Bound>)> {
+/// What a filter says of facts alone, and how it compares their times with the cut-off.
+type Parted = (Option<Arc<dyn PhysicalExpr>>, Vec<Bound>);
+
+fn parted(filter: &Arc<dyn PhysicalExpr>, columns: &[Place], question: &Question) -> Option<Parted> {
     let (mut of_facts, mut bounds) = (Vec::new(), Vec::new());
     for part in split_conjunction(filter) {
         match moved(part, columns, question.spine_side().negate()) {
