@@ -126,9 +126,12 @@ fn the_simulated_shop_keeps_the_shipped_rules() {
 const UNLISTED: &str = "core.order_lines: references(product_id, core.products.product_id) \
     where exists (SELECT 1 FROM core.products LIMIT 1) severity warn";
 
+/// A raw table without its schema, and a file of the shared data.
+type Load = (&'static str, &'static str);
+
 #[test]
 fn real_shops_keep_the_shipped_rules_but_for_warnings() {
-    let cases: [(&[(&str, &str)], Option<u32>); 3] = [
+    let cases: [(&[Load], Option<u32>); 3] = [
         (&[("cdnow_transactions", "cdnow/CDNOW_master.txt")], None),
         (&[("online_retail_lines", "online_retail/online_retail.parquet")], Some(16)),
         (

@@ -8,7 +8,7 @@ use crate::time::utc;
 use futures::StreamExt;
 use rayon::prelude::*;
 use sequences::{Example, Field, Head, LabelledExample, Sequences, SequencesBuilder, Target};
-use warehouse::{Session, SessionOptions, Spine, Warehouse};
+use warehouse::{DEFAULT_HORIZON_DAYS, Session, SessionOptions, Spine, Warehouse};
 
 /// Every customer's events in the order that sequences are packed in; the last keys only make equal times repeatable.
 pub const TIMELINE: &str = "SELECT customer_id, event_time, known_time, superseded_at, kind, product_id, category, channel, \
@@ -40,11 +40,10 @@ pub(crate) async fn session(
     spine: Spine,
     horizon_days: Option<u32>,
 ) -> Result<Session> {
-    let defaults = SessionOptions::default();
-    let horizon_days = horizon_days.unwrap_or(defaults.horizon_days);
+    let horizon_days = horizon_days.unwrap_or(DEFAULT_HORIZON_DAYS);
     // One thread: sums of labels come out the same bit for bit, and with them the trained weights.
     let threads = Some(1);
-    let options = SessionOptions { snapshot: Some(snapshot), spine, horizon_days, threads, ..defaults };
+    let options = SessionOptions { snapshot: Some(snapshot), spine, horizon_days, threads };
     Ok(warehouse.session(options).await?)
 }
 
