@@ -47,7 +47,6 @@
 #[cfg(feature = "train")]
 mod baselines;
 mod checks;
-#[cfg(feature = "train")]
 mod columns;
 #[cfg(feature = "train")]
 mod cutoffs;
