@@ -34,6 +34,11 @@ pub fn type_name(data_type: &DataType) -> String {
     }
 }
 
+/// A name as SQL takes any: `date` and `order` are words of the language, too.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 /// The columns of a `CREATE TABLE`; all may be NULL.
 ///
 /// # Errors

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::TimestampMicrosecondType;
+use arrow::datatypes::{Schema, SchemaRef, TimestampMicrosecondType};
 use datafusion::common::hash_utils::create_hashes;
 use foldhash::fast::FixedState;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{TryStreamExt, stream};
 use store::{Append, CUSTOMER_ID, DataFile, EVENT_TIME, KNOWN_TIME, Layout, Table};
 
 use crate::Warehouse;
-use crate::catalog::Definition;
+use crate::ddl::quoted;
 use crate::error::{Error, Result};
-use crate::session::{Batches, SessionOptions};
+use crate::session::{Batches, Session, SessionOptions};
 
 /// The table of moves.
 pub(crate) const MOVES: &str = "core.moves";
@@ -45,6 +45,7 @@ impl Warehouse {
         let noted = self.store().latest(MOVES).await?;
         let mut ends = Ends::default();
         let mut transactions = Vec::new();
+        let session = self.session_over(SessionOptions::default(), BTreeMap::new()).await?;
         for (name, version) in built {
             let Some(definition) = self.catalog().get(name) else { continue };
             let Layout::Clustered { key, .. } = self.layout(definition) else { continue };
@@ -57,40 +58,44 @@ impl Warehouse {
                 None => None,
             };
             if known.is_none_or(|known| known < *version) {
-                self.find_moves(definition, &key, *version, known, &mut ends).await?;
+                let table = self.store().table(name, *version).await?;
+                let new = match known {
+                    Some(known) => table.files_since(&self.store().table(name, known).await?),
+                    None => table.files.clone(),
+                };
+                let columns = definition.columns.clone().unwrap_or_else(|| Arc::clone(&table.schema));
+                let keys = Keys { session: &session, table, columns, key: &key };
+                ends.extend(&definition.name, keys.moved(&new).await?);
                 transactions.push((transaction, *version as i64));
             }
         }
         if transactions.is_empty() {
             return Ok(None);
         }
-        let schema = moves.columns.clone().unwrap_or_else(|| Arc::new(arrow::datatypes::Schema::empty()));
+        let schema = moves.columns.clone().unwrap_or_else(|| Arc::new(Schema::empty()));
         let append = Append { operation: "note moves".into(), schema, transactions, epoch };
         let rows = stream::iter([ends.into_batch()]);
         Ok(Some(self.store().append(MOVES, &self.layout(moves), append, rows).await?.version))
     }
+}
 
-    /// Of the keys that this version of a table has rows of that `known` has not.
-    async fn find_moves(
-        &self,
-        definition: &Definition,
-        key: &[String],
-        version: u64,
-        known: Option<u64>,
-        ends: &mut Ends,
-    ) -> Result<()> {
-        let name = definition.full_name();
-        let table = self.store().table(&name, version).await?;
-        let new = match known {
-            Some(known) => table.files_since(&self.store().table(&name, known).await?),
-            None => table.files.clone(),
-        };
-        let old: Vec<DataFile> = table.files.iter().filter(|file| !new.contains(file)).cloned().collect();
+/// The keys of a table that no snapshot has yet.
+struct Keys<'a> {
+    session: &'a Session,
+    table: Table,
+    columns: SchemaRef,
+    key: &'a [String],
+}
+
+impl Keys<'_> {
+    /// All versions of the keys that these files, new in the table, give to another customer.
+    async fn moved(&self, new: &[DataFile]) -> Result<Vec<Version>> {
+        let old: Vec<DataFile> = self.table.files.iter().filter(|file| !new.contains(file)).cloned().collect();
         let passes = new.iter().map(|file| file.rows).sum::<u64>().div_ceil(KEYS_AT_ONCE);
         let mut moved = HashSet::new();
         for pass in 0..passes {
             let mut customers: HashMap<u64, u64, FixedState> = HashMap::default();
-            let mut rows = self.rows(&table, &new, key).await?;
+            let mut rows = self.rows(new).await?;
             while let Some(batch) = rows.try_next().await? {
                 for (key, customer) in hashes(&batch)?.filter(|(key, _)| key % passes == pass) {
                     if *customers.entry(key).or_insert(customer) != customer {
@@ -98,38 +103,29 @@ impl Warehouse {
                     }
                 }
             }
-            let mut rows = self.rows(&table, &old, key).await?;
+            let mut rows = self.rows(&old).await?;
             while let Some(batch) = rows.try_next().await? {
                 let differs = |(key, customer): &(u64, u64)| customers.get(key).is_some_and(|other| other != customer);
                 moved.extend(hashes(&batch)?.filter(differs).map(|(key, _)| key));
             }
         }
-        if !moved.is_empty() {
-            let short = definition.name.clone();
-            ends.extend(&short, self.versions(&table, key, &moved).await?);
-        }
-        Ok(())
+        if moved.is_empty() { Ok(Vec::new()) } else { self.versions(&moved).await }
     }
 
     /// Customer, both clocks and the key's columns of these files.
-    async fn rows(&self, table: &Table, files: &[DataFile], key: &[String]) -> Result<Batches> {
-        if files.is_empty() {
-            return Ok(stream::empty().boxed());
-        }
-        let only = BTreeMap::from([(table.name.clone(), files.to_vec())]);
-        let session = self.session_over(SessionOptions::default(), only).await?;
-        // No snapshot has this version yet.
-        session.keep(table.name.clone(), session.world.at_version(&table.name, table.version).await?);
-        let columns: Vec<String> = key.iter().map(|column| format!("\"{column}\"")).collect();
-        let columns = columns.join(", ");
-        let query = format!("SELECT {CUSTOMER_ID}, {EVENT_TIME}, {KNOWN_TIME}, {columns} FROM {}", table.name);
-        session.sql(&query).await?.stream().await
+    async fn rows(&self, files: &[DataFile]) -> Result<Batches> {
+        let name = &self.table.name;
+        let files = self.session.world.over(&self.table, files.to_vec(), Arc::clone(&self.columns))?;
+        self.session.keep(name.clone(), files);
+        let key: Vec<String> = self.key.iter().map(|column| quoted(column)).collect();
+        let query = format!("SELECT {CUSTOMER_ID}, {EVENT_TIME}, {KNOWN_TIME}, {} FROM {name}", key.join(", "));
+        self.session.sql(&query).await?.stream().await
     }
 
     /// All versions of the keys with these hashes.
-    async fn versions(&self, table: &Table, key: &[String], wanted: &HashSet<u64>) -> Result<Vec<Version>> {
+    async fn versions(&self, wanted: &HashSet<u64>) -> Result<Vec<Version>> {
         let mut versions = Vec::new();
-        let mut rows = self.rows(table, &table.files, key).await?;
+        let mut rows = self.rows(&self.table.files).await?;
         while let Some(batch) = rows.try_next().await? {
             for (row, (hash, _)) in hashes(&batch)?.enumerate() {
                 if wanted.contains(&hash) {

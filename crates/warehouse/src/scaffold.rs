@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use store::{EVENT_TIME, KNOWN_TIME};
 
 use crate::catalog::{Catalog, Definition, Kind};
-use crate::ddl::type_name;
+use crate::ddl::{quoted, type_name};
 use crate::error::{Error, Result};
 use crate::load::SYSTEM_COLUMNS;
 
@@ -288,11 +288,6 @@ fn column(target: &Definition, core: &Field, field: Option<&Field>, event_time: 
 
 fn null(data_type: &str) -> String {
     format!("cast(NULL AS {data_type})")
-}
-
-/// Always in quotes: `date` and `order` are words of SQL, too.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn title(name: &str) -> String {

@@ -15,7 +15,7 @@ use datafusion::error::{DataFusionError, Result as QueryResult};
 use datafusion::execution::SessionState;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::TableType;
-use store::{DataFile, Snapshot, Store};
+use store::{DataFile, Snapshot, Store, Table};
 
 use crate::catalog::{Catalog, Definition, Kind, PARAMS, SCHEMAS, SESSION_TABLES, SPINE};
 use crate::error::{Error, Result};
@@ -114,10 +114,20 @@ impl World {
 
     async fn scan(&self, name: &str, version: u64, columns: Option<SchemaRef>) -> Result<Arc<dyn TableProvider>> {
         let table = self.store.table(name, version).await?;
-        let store_url = ObjectStoreUrl::parse(self.store.store_url())?;
         let files = self.only_files.get(name).unwrap_or(&table.files).clone();
         let columns = columns.unwrap_or_else(|| Arc::clone(&table.schema));
-        Ok(Arc::new(TableScan::new(&table, columns, files, store_url)))
+        self.over(&table, files, columns)
+    }
+
+    /// Some files of a table, read as these columns.
+    pub(crate) fn over(
+        &self,
+        table: &Table,
+        files: Vec<DataFile>,
+        columns: SchemaRef,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let store_url = ObjectStoreUrl::parse(self.store.store_url())?;
+        Ok(Arc::new(TableScan::new(table, columns, files, store_url)))
     }
 
     async fn view(&self, definition: &Definition) -> Result<Arc<dyn TableProvider>> {

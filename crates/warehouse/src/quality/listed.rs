@@ -4,7 +4,8 @@ use async_trait::async_trait;
 
 use super::Test;
 use super::rule::Check;
-use super::subject::{Relation, Subject, quoted};
+use super::subject::{Relation, Subject};
+use crate::ddl::quoted;
 use crate::error::Result;
 
 /// Column of the view that says what is wrong, where it has one.

@@ -18,9 +18,9 @@ use sha2::{Digest, Sha256};
 use store::CUSTOMER_ID;
 
 use super::check::{CheckReport, CheckResult, Failure, Outcome, Score};
-use super::subject::quoted;
 use crate::Warehouse;
 use crate::conform::conform;
+use crate::ddl::quoted;
 use crate::error::{Error, Result};
 use crate::session::{Batches, Query, Session, SessionOptions};
 

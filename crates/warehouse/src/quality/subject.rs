@@ -12,6 +12,7 @@ use super::rule::Rule;
 use crate::Warehouse;
 use crate::catalog::Kind;
 use crate::conform::conform;
+use crate::ddl::quoted;
 use crate::error::{Error, Result};
 use crate::session::{Session, SessionOptions};
 
@@ -204,8 +205,4 @@ pub(super) fn unplaced(error: Error) -> Error {
         Error::At { problem, .. } => unplaced(*problem),
         error => error,
     }
-}
-
-pub(super) fn quoted(column: &str) -> String {
-    format!("\"{}\"", column.replace('"', "\"\""))
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Kind, column, column_of};
+use crate::ddl::quoted;
 use crate::error::Result;
 use crate::quality::rule::Check;
-use crate::quality::subject::{Subject, quoted};
+use crate::quality::subject::Subject;
 use crate::quality::{Dimension, Test};
 
 pub(super) const KIND: Kind = Kind {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Kind, amount, column, column_of, must_be_number};
+use crate::ddl::quoted;
 use crate::error::Result;
 use crate::quality::rule::Check;
-use crate::quality::subject::{Relation, Subject, quoted};
+use crate::quality::subject::{Relation, Subject};
 use crate::quality::{Dimension, Test};
 
 pub(super) const KIND: Kind = Kind {
