@@ -20,7 +20,7 @@ use crate::store::Store;
 use crate::table::{DataFile, Table, table_folder};
 
 /// Files that are in memory at once, whole as they are stored; a file has at most some hundred megabytes.
-const FILES_AT_ONCE: usize = 4;
+pub(crate) const FILES_AT_ONCE: usize = 4;
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -1,6 +1,6 @@
 //! Defines what happened to a warehouse: its snapshots, and the versions of a table.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -126,7 +126,7 @@ impl Rows<'_> {
     ) -> Result<SnapshotChange> {
         let nothing = BTreeMap::new();
         let had = before.map_or(&nothing, |before| &before.tables);
-        let names: std::collections::BTreeSet<&String> = snapshot.tables.keys().chain(had.keys()).collect();
+        let names: BTreeSet<&String> = snapshot.tables.keys().chain(had.keys()).collect();
         let mut tables = Vec::new();
         for name in names {
             let (version, was) = (snapshot.tables.get(name).copied(), had.get(name).copied());

@@ -206,7 +206,7 @@ impl Publication {
     async fn put_file(&self, name: &str, number: usize, encoder: FileEncoder) -> Result<PublishedFile> {
         let encoded = blocking(move || {
             let file = encoder.finish()?;
-            let sha256 = Sha256::digest(&file.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            let sha256 = checksum(&file.bytes);
             Ok((file, sha256))
         });
         let (file, sha256) = encoded.await.map_err(|e: parquet::errors::ParquetError| Error::parquet(name, e))?;
@@ -215,6 +215,11 @@ impl Publication {
         self.root.create(&path, file.bytes).await?;
         Ok(PublishedFile { path, rows: file.rows, size, sha256 })
     }
+}
+
+/// As `_latest.json` has it.
+pub(crate) fn checksum(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Not `v=<n>`: readers that look for hive partitions would see a column `v`.

@@ -2,15 +2,13 @@
 
 use futures::{StreamExt, stream};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
-use crate::doctor::Finding;
+use crate::doctor::{FILES_AT_ONCE, Finding};
 use crate::error::{Error, Result};
-use crate::publish::{CURRENT, LATEST, MANIFEST, PublishedFile, PublishedVersion, Publisher, folder, versions};
+use crate::publish::{
+    CURRENT, LATEST, MANIFEST, PublishedFile, PublishedVersion, Publisher, checksum, folder, versions,
+};
 use crate::writer::blocking;
-
-/// Files that are in memory at once, whole as they are stored.
-const FILES_AT_ONCE: usize = 4;
 
 /// Published versions that were verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -133,8 +131,7 @@ impl Publisher {
         if bytes.len() as u64 != file.size {
             return Ok(Some(format!("it has {} bytes, and its version says {}", bytes.len(), file.size)));
         }
-        let sha256 = blocking(move || Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()).await;
-        let sha256: String = sha256;
+        let sha256 = blocking(move || checksum(&bytes)).await;
         Ok((sha256 != file.sha256).then(|| "its bytes are not those that were published: sha256 differs".to_owned()))
     }
 

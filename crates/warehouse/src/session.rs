@@ -24,7 +24,7 @@ use crate::catalog::{self, SESSION_TABLES};
 use crate::clock::Clock;
 use crate::ddl::Types;
 use crate::error::{Error, Result};
-use crate::grain::{EmptyTables, Operators, OrderKeepers, Planner};
+use crate::grain::{EmptyTables, Operators, Planner};
 use crate::guard;
 use crate::problem::similar;
 use crate::sources::{self, AT_VERSION, AtVersion};
@@ -217,8 +217,8 @@ impl Query {
 
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
-    rules.insert(0, Arc::new(OrderKeepers));
-    rules.push(Arc::new(Operators));
+    rules.insert(0, Arc::new(Operators::KeepOrder));
+    rules.push(Arc::new(Operators::UseOrder));
     rules
 }
 

@@ -5,6 +5,11 @@ use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::or;
 use datafusion::error::Result;
 
+/// The rows of equal keys that come one after the other, NULL equal to NULL: where each run begins and where the last ends.
+pub(super) fn runs(key: &ArrayRef) -> Result<Vec<usize>> {
+    Ok(Changes::find(std::slice::from_ref(key), &[])?.rows().chain([key.len()]).collect())
+}
+
 /// For each row whether its key differs from that of the row before; NULL equals NULL.
 pub(super) struct Changes {
     first: bool,

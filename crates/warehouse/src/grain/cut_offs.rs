@@ -11,7 +11,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
 
-use super::changes::Changes;
+use super::changes::{Changes, runs};
 use super::running::{Customers, running};
 use super::slots::{Ranges, Slots};
 use super::totals::{Measure, Totals};
@@ -45,11 +45,9 @@ impl CutOffs {
         let totals = Arc::clone(&self.totals);
         let ranges = totals.bounds.iter().map(|bounds| Ranges::of(bounds, facts)).collect::<Result<Vec<_>>>()?;
         let customers = facts.column(totals.question.customer.1);
-        let changes = Changes::find(std::slice::from_ref(customers), &[])?;
         let mut entered: Vec<Places> = ranges.iter().map(|_| Places::default()).collect();
         let mut within: Vec<Places> = ranges.iter().map(|_| Places::default()).collect();
-        let starts: Vec<usize> = changes.rows().chain([facts.num_rows()]).collect();
-        for run in starts.windows(2) {
+        for run in runs(customers)?.windows(2) {
             let Some(slots) = self.slots.of(customers, run[0]) else { continue };
             for (ranges, (entered, within)) in ranges.iter().zip(entered.iter_mut().zip(&mut within)) {
                 for row in run[0]..run[1] {

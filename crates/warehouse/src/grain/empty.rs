@@ -1,13 +1,14 @@
 //! A table without rows is the empty relation, which the engine's own rules take out of unions and joins: a shop that has
 //! no campaigns pays nothing for them.
 
+use std::sync::Arc;
+
 use datafusion::common::tree_node::Transformed;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::source_as_provider;
 use datafusion::error::Result;
 use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
-use std::sync::Arc;
 
 use crate::scan::TableScan;
 

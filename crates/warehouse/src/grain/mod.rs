@@ -26,5 +26,5 @@ mod totals;
 
 pub(crate) use buckets::{Bucket, BucketSource};
 pub(crate) use empty::EmptyTables;
-pub(crate) use operators::{Operators, OrderKeepers};
+pub(crate) use operators::Operators;
 pub(crate) use planner::{InBucket, Planner};

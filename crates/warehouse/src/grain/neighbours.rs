@@ -26,7 +26,7 @@ use foldhash::fast::FixedState;
 use futures::{StreamExt, stream};
 
 use super::buckets::leaf_properties;
-use super::changes::Changes;
+use super::changes::runs;
 use super::customers::{WholeCustomers, by_customer, comes_by};
 use super::lag::{Neighbour, neighbour};
 
@@ -211,8 +211,7 @@ impl Windows {
         let keys = self.found.partition.iter().map(evaluate).collect::<Result<Vec<_>>>()?;
         let mut hashes = vec![0; count];
         create_hashes(&keys, &FixedState::default(), &mut hashes)?;
-        let customers = std::slice::from_ref(rows.column(self.found.customer));
-        let starts: Vec<usize> = Changes::find(customers, &[])?.rows().chain([count]).collect();
+        let starts = runs(rows.column(self.found.customer))?;
         let mut order: Option<Order> = None;
         let mut pairs = Vec::new();
         let mut alike: Vec<(u64, u32)> = Vec::new();

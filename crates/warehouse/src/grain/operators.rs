@@ -13,48 +13,39 @@ use super::{lag, neighbours, point_in_time, sorted_groups, totals};
 type InsteadOf = fn(&Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>>;
 
 /// What may stand in place of an operator once it is known how its rows come, in the order in which they are tried.
-const OPERATORS: [InsteadOf; 3] = [totals::instead_of, lag::instead_of, sorted_groups::instead_of];
+const ORDER_USERS: [InsteadOf; 3] = [totals::instead_of, lag::instead_of, sorted_groups::instead_of];
 
 /// What keeps an order that the operator in its place would have to be given by a sort.
 const ORDER_KEEPERS: [InsteadOf; 2] = [neighbours::instead_of, point_in_time::instead_of];
 
-/// The last rule for physical plans.
+/// A rule for physical plans that puts some operators.
 #[derive(Debug)]
-pub(crate) struct Operators;
-
-/// The first rule for physical plans, before the engine puts sorts where its own operators need them.
-#[derive(Debug)]
-pub(crate) struct OrderKeepers;
-
-fn put(operators: &[InsteadOf], plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    operators.iter().try_fold(plan, |plan, instead_of| {
-        let replace = |node| Ok(instead_of(&node).map_or_else(|| Transformed::no(node), Transformed::yes));
-        plan.transform_up(replace).data()
-    })
+pub(crate) enum Operators {
+    /// The first rule, before the engine puts sorts where its own operators need them.
+    KeepOrder,
+    /// The last rule.
+    UseOrder,
 }
 
 impl PhysicalOptimizerRule for Operators {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        put(&OPERATORS, plan)
-    }
-
-    fn name(&self) -> &str {
-        "operators"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
-}
-
-impl PhysicalOptimizerRule for OrderKeepers {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        // They are one stream each, as the plans of buckets are.
-        if config.execution.target_partitions == 1 { put(&ORDER_KEEPERS, plan) } else { Ok(plan) }
+        let operators: &[InsteadOf] = match self {
+            // They are one stream each, as the plans of buckets are.
+            Operators::KeepOrder if config.execution.target_partitions > 1 => &[],
+            Operators::KeepOrder => &ORDER_KEEPERS,
+            Operators::UseOrder => &ORDER_USERS,
+        };
+        operators.iter().try_fold(plan, |plan, instead_of| {
+            let replace = |node| Ok(instead_of(&node).map_or_else(|| Transformed::no(node), Transformed::yes));
+            plan.transform_up(replace).data()
+        })
     }
 
     fn name(&self) -> &str {
-        "order_keepers"
+        match self {
+            Operators::KeepOrder => "operators that keep the order",
+            Operators::UseOrder => "operators that use the order",
+        }
     }
 
     fn schema_check(&self) -> bool {

@@ -34,7 +34,7 @@ use datafusion::physical_plan::{
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::buckets::leaf_properties;
-use super::changes::Changes;
+use super::changes::runs;
 use super::customers::{WholeCustomers, by_customer, comes_by};
 use super::slots::{Ranges, Slots};
 
@@ -50,7 +50,7 @@ pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn Execut
 /// Which facts each cut-off sees. All expressions are over the columns of the side that they name.
 #[derive(Debug, Clone)]
 pub(super) struct Question {
-    /// The sides of the join in the order of its columns; the spine is the left one?
+    /// The sides of the join in the order of its columns; whether the spine is the left one.
     pub(super) is_spine_left: bool,
     pub(super) spine: Arc<dyn ExecutionPlan>,
     pub(super) facts: Arc<dyn ExecutionPlan>,
@@ -434,9 +434,7 @@ impl Pairs {
     fn see(&mut self, facts: &RecordBatch) -> Result<()> {
         let ranges = Ranges::of(&self.exec.question.bounds, facts)?;
         let customers = facts.column(self.exec.question.customer.1);
-        let changes = Changes::find(std::slice::from_ref(customers), &[])?;
-        let starts: Vec<usize> = changes.rows().chain([facts.num_rows()]).collect();
-        for run in starts.windows(2) {
+        for run in runs(customers)?.windows(2) {
             if let Some(slots) = self.slots.of(customers, run[0]) {
                 self.see_nothing(slots.start, facts)?;
                 self.see_customer(slots, run[0]..run[1], &ranges, facts)?;

@@ -12,7 +12,7 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use foldhash::fast::RandomState;
 use futures::TryStreamExt;
 
-use super::changes::Changes;
+use super::changes::runs;
 use super::point_in_time::{Bound, Question};
 
 /// Sorted by customer, cut-off and then the other columns asked for; NULLs come last.
@@ -42,8 +42,7 @@ impl Slots {
         let (customer, as_of) = (question.customer.0, question.as_of);
         let spine = take_record_batch(&spine, &order(&spine, customer, as_of, others)?)?;
         let times = spine.column(as_of).as_primitive::<TimestampMicrosecondType>().iter().collect();
-        let mut starts: Vec<usize> = Changes::find(std::slice::from_ref(spine.column(customer)), &[])?.rows().collect();
-        starts.push(spine.num_rows());
+        let starts = runs(spine.column(customer))?;
         Ok(Slots { spine, customer, times, starts, newest: 0, _memory: memory })
     }
 
