@@ -40,7 +40,7 @@ const BUFFER_BYTES: usize = 256 << 20;
 const UPLOADS: usize = 8;
 
 /// Commits from one checkpoint of the log to the next: a table is opened by reading at most so many commits.
-const CHECKPOINT_INTERVAL: u32 = 10;
+pub(crate) const CHECKPOINT_INTERVAL: u32 = 10;
 
 /// What an append is, beside its rows.
 #[derive(Debug, Clone)]
@@ -105,8 +105,15 @@ impl Store {
             files.remove().await;
             return Err(error);
         }
-        // After a failed commit the files stay: the commit may have landed though its answer was lost.
-        let table = self.commit(name, layout, &append, &files.adds, existing, &snapshot).await?;
+        let table = match self.commit(name, layout, &append, &files.adds, existing, &snapshot).await {
+            // These come before a commit, and the rows must not stay behind.
+            Err(error) if error.is_of_erasure() => {
+                files.remove().await;
+                return Err(error);
+            }
+            // After another failure the files stay: the commit may have landed though its answer was lost.
+            committed => committed?,
+        };
         if files.adds.first().is_some_and(|add| !has_file(self, &table, add)) {
             files.remove().await;
         }

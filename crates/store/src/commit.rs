@@ -26,12 +26,15 @@ pub(crate) struct Commit<'a> {
 
 impl Store {
     /// One try to commit right on top of `newest`; None if another writer was faster.
+    ///
+    /// Errors: those of [`Store::may_write`], and then nothing was committed.
     pub(crate) async fn try_commit(
         &self,
         commit: &Commit<'_>,
         newest: Option<&Table>,
         actions: Vec<Action>,
     ) -> Result<Option<Table>> {
+        self.may_write().await?;
         let Commit { table: name, operation, message, transactions } = commit;
         let transactions = transactions.iter().map(|(app_id, version)| Transaction::new(app_id, *version));
         let properties = CommitProperties::default()

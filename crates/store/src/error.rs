@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io::ErrorKind;
 
+use chrono::{DateTime, Utc};
 use deltalake::DeltaTableError;
 
 /// An error of any origin: what streams of batches handed to the store may fail with.
@@ -92,6 +93,17 @@ pub enum Error {
     #[error("cannot write Parquet for {table}")]
     Parquet { table: String, source: parquet::errors::ParquetError },
 
+    #[error(
+        "customers are being erased by {owner} since {since}: wait until that is done. If its process is gone, \
+         `perennial erase` finishes its work once its lock {path} is a minute old"
+    )]
+    Erasing { path: String, owner: String, since: DateTime<Utc> },
+
+    #[error(
+        "customers were erased since this began, and what it has read may hold them: nothing was written; run this again"
+    )]
+    ErasedMeanwhile,
+
     #[error("version {version} was not published: {newest} was published meanwhile; run this again")]
     Overtaken { version: u64, newest: u64 },
 }
@@ -114,6 +126,11 @@ impl Error {
             Error::Missing { path } => Error::NoBucket { path },
             error => error,
         }
+    }
+
+    /// Whether a commit was refused, before it was made, because of an erasure.
+    pub(crate) fn is_of_erasure(&self) -> bool {
+        matches!(self, Error::Erasing { .. } | Error::ErasedMeanwhile)
     }
 
     pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {

@@ -72,9 +72,9 @@ impl Store {
     /// The newest `limit` versions of a table, newest first; empty if it has no log.
     pub async fn table_history(&self, name: &str, limit: usize) -> Result<Vec<TableVersion>> {
         let mut named: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-        for id in self.snapshot_ids().await? {
-            if let Some(version) = self.snapshot_at(id).await?.tables.get(name) {
-                named.entry(*version).or_default().push(id);
+        for snapshot in self.snapshots().await? {
+            if let Some(version) = snapshot.tables.get(name) {
+                named.entry(*version).or_default().push(snapshot.id);
             }
         }
         let mut versions = Vec::new();

@@ -8,6 +8,7 @@
 mod append;
 mod commit;
 mod doctor;
+mod erase;
 mod error;
 mod examine;
 mod files;
@@ -31,6 +32,7 @@ mod writer;
 
 pub use append::Append;
 pub use doctor::{ExaminedTable, Finding};
+pub use erase::{AllFiles, ErasedVersions, Eraser, LEASE, PastFile, Rule};
 pub use error::{BoxError, Error, Result};
 pub use files::Files;
 pub use history::{SnapshotChange, TableChange, TableVersion};

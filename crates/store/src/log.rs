@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use deltalake::kernel::{Action, Add, Remove, Transaction};
+use deltalake::kernel::{Action, Add, Metadata, Remove, Transaction};
 use futures::{Stream, StreamExt, stream};
 
 use crate::error::{Error, Result};
@@ -26,6 +26,8 @@ pub(crate) struct LogEntry {
     pub(crate) committed_at: Option<DateTime<Utc>>,
     /// What was done, for people.
     pub(crate) operation: String,
+    /// What the table is from here on; None if that stays as it was.
+    pub(crate) metadata: Option<Metadata>,
     pub(crate) adds: Vec<Add>,
     pub(crate) removes: Vec<Remove>,
     pub(crate) transactions: Vec<Transaction>,
@@ -34,9 +36,8 @@ pub(crate) struct LogEntry {
 impl Store {
     /// The versions whose log entries are there, and when each was written by the clock of the storage.
     pub(crate) async fn log_versions(&self, table: &str) -> Result<BTreeMap<u64, DateTime<Utc>>> {
-        let objects = self.root.list_objects(&format!("{}/{LOG_FOLDER}", table_folder(table)?)).await?;
-        let version = |name: &str| name.strip_suffix(".json").filter(|digits| digits.len() == 20)?.parse().ok();
-        let entries = objects.iter().filter_map(|o| Some((version(o.location.filename()?)?, o.last_modified)));
+        let objects = self.root.list_objects(&log_folder(table)?).await?;
+        let entries = objects.iter().filter_map(|o| Some((entry_version(o.location.filename()?)?, o.last_modified)));
         Ok(entries.collect())
     }
 
@@ -51,13 +52,14 @@ impl Store {
     }
 
     pub(crate) async fn log_entry(&self, table: &str, version: u64) -> Result<LogEntry> {
-        let path = format!("{}/{LOG_FOLDER}/{version:020}.json", table_folder(table)?);
+        let path = entry_file(table, version)?;
         let bytes = self.root.get(&path).await?;
         let damaged = |e: serde_json::Error| Error::Damaged { path: self.root.show(&path), reason: e.to_string() };
         let mut entry = LogEntry {
             version,
             committed_at: None,
             operation: String::new(),
+            metadata: None,
             adds: Vec::new(),
             removes: Vec::new(),
             transactions: Vec::new(),
@@ -73,24 +75,46 @@ impl Store {
                     let message = message.map(str::to_owned).or(info.user_metadata);
                     entry.operation = message.or(info.operation).unwrap_or_default();
                 }
-                Action::Metadata(_) | Action::Protocol(_) | Action::Cdc(_) | Action::DomainMetadata(_) => {}
+                Action::Metadata(metadata) => entry.metadata = Some(metadata),
+                Action::Protocol(_) | Action::Cdc(_) | Action::DomainMetadata(_) => {}
             }
         }
         Ok(entry)
     }
 
     /// Every table that has a log, whether or not a snapshot names it.
-    pub(crate) async fn table_names(&self) -> Result<Vec<String>> {
+    pub async fn table_names(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for name in self.possible_tables().await? {
+            if !self.log_versions(&name).await?.is_empty() {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// Every name that has a folder where a table's would be, with a log or not.
+    pub(crate) async fn possible_tables(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for schema in self.root.folders("").await? {
-            for table in self.root.folders(&schema).await? {
-                let name = format!("{schema}.{table}");
-                if table_folder(&name).is_ok() && !self.log_versions(&name).await?.is_empty() {
-                    names.push(name);
-                }
-            }
+            let tables = self.root.folders(&schema).await?.into_iter().map(|table| format!("{schema}.{table}"));
+            names.extend(tables.filter(|name| table_folder(name).is_ok()));
         }
         names.sort_unstable();
         Ok(names)
     }
+}
+
+pub(crate) fn log_folder(table: &str) -> Result<String> {
+    Ok(format!("{}/{LOG_FOLDER}", table_folder(table)?))
+}
+
+/// Where an entry lies.
+pub(crate) fn entry_file(table: &str, version: u64) -> Result<String> {
+    Ok(format!("{}/{version:020}.json", log_folder(table)?))
+}
+
+/// The version of which a file of the log is the entry; None of a checkpoint.
+pub(crate) fn entry_version(file: &str) -> Option<u64> {
+    file.strip_suffix(".json").filter(|digits| digits.len() == 20)?.parse().ok()
 }

@@ -106,8 +106,15 @@ async fn replace(new: &NewFiles<'_>, merged: &[&DataFile], table: &Table, epoch:
     let actions = adds.chain(merged.iter().map(|file| remove(store, name, file, false))).collect::<Result<Vec<_>>>()?;
     refuse_old(name, &new.adds)?;
     let optimized = |version| Some(Optimized { version, merged: merged.len(), into: new.adds.len() });
-    if let Some(table) = store.try_commit(&commit, Some(table), actions).await? {
-        return Ok(optimized(table.version));
+    match store.try_commit(&commit, Some(table), actions).await {
+        Ok(Some(table)) => return Ok(optimized(table.version)),
+        Ok(None) => {}
+        Err(error) => {
+            if error.is_of_erasure() {
+                new.remove().await;
+            }
+            return Err(error);
+        }
     }
     // A commit of ours may have landed though its answer was lost.
     let next = table.version + 1;

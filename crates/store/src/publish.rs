@@ -203,6 +203,14 @@ impl Publication {
         Ok(published)
     }
 
+    /// Deletes what was written, which nobody reads.
+    pub async fn abandon(self) -> Result<()> {
+        for file in self.root.list(&folder(self.version)).await? {
+            self.root.delete(&file).await?;
+        }
+        Ok(())
+    }
+
     async fn put_file(&self, name: &str, number: usize, encoder: FileEncoder) -> Result<PublishedFile> {
         let encoded = blocking(move || {
             let file = encoder.finish()?;
@@ -217,17 +225,12 @@ impl Publication {
     }
 }
 
-/// As `_latest.json` has it.
-pub(crate) fn checksum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Not `v=<n>`: readers that look for hive partitions would see a column `v`.
 pub(crate) fn folder(version: u64) -> String {
     format!("v{version}")
 }
 
-async fn latest(root: &Root) -> Result<Option<PublishedVersion>> {
+pub(crate) async fn latest(root: &Root) -> Result<Option<PublishedVersion>> {
     match root.get_json(LATEST).await {
         Ok(latest) => Ok(Some(latest)),
         Err(Error::Missing { .. }) => Ok(None),
@@ -239,6 +242,11 @@ async fn latest(root: &Root) -> Result<Option<PublishedVersion>> {
 pub(crate) async fn versions(root: &Root) -> Result<BTreeSet<u64>> {
     let folders = root.folders("").await?;
     Ok(folders.iter().filter_map(|name| name.strip_prefix('v')?.parse().ok()).collect())
+}
+
+/// As `_latest.json` has it.
+pub(crate) fn checksum(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn remove_empty(folder: &FolderPath) -> std::io::Result<()> {

@@ -25,26 +25,31 @@ use crate::table::{Table, VOID_PROPERTY};
 
 /// The transaction that says after which restore a version of a table was made.
 pub(crate) const EPOCH: &str = "perennial:epoch";
+/// The tables of this schema say who did what: that stays true whatever is restored.
+const KEPT_SCHEMA: &str = "audit.";
 /// The version of a transaction that was undone. Delta can't forget one, and counts ours from 0.
 pub(crate) const UNDONE: i64 = -1;
 
 impl Store {
     /// Makes the warehouse read as snapshot `id` again: commits a new snapshot with its tables and their versions. Tables
-    /// made since are not in it. What was undone stays in the older snapshots, and restoring one of those undoes this.
+    /// made since are not in it, but those of the schema `audit` stay as they are. What was undone stays in the older
+    /// snapshots, and restoring one of those undoes this.
     ///
-    /// Errors: [`Error::NoSnapshot`].
+    /// Errors: [`Error::NoSnapshot`], and those of [`Store::may_write`].
     pub async fn restore(&self, id: u64) -> Result<Snapshot> {
         let wanted = self.snapshot_at(id).await?;
         for _ in 0..ATTEMPTS {
             let newest = self.snapshot().await?;
-            if newest.tables == wanted.tables {
+            let tables = restored_tables(&wanted, &newest);
+            if newest.tables == tables {
                 return Ok(newest);
             }
-            let Some(restored) = self.try_restore(&newest, &wanted).await? else { continue };
+            let operation = format!("restore {id}");
+            let Some(restored) = self.try_restore(&newest, tables, operation).await? else { continue };
             // Vacuum deletes the file of a snapshot before it looks for what is still needed. Either it saw the new one, or
             // the old one's file is gone here, and its data may be.
             if id > 0 && matches!(self.snapshot_at(id).await, Err(Error::NoSnapshot { .. })) {
-                self.try_restore(&restored, &newest).await?;
+                self.try_restore(&restored, newest.tables, format!("restore {}", newest.id)).await?;
                 return Err(Error::NoSnapshot { id, oldest: newest.id, newest: newest.id });
             }
             for name in newest.tables.keys() {
@@ -58,16 +63,17 @@ impl Store {
         Err(Error::Contended { what: format!("restoring snapshot {id}"), attempts: ATTEMPTS })
     }
 
-    /// Commits the tables of `wanted` on top of `newest`; None if another snapshot came first.
-    async fn try_restore(&self, newest: &Snapshot, wanted: &Snapshot) -> Result<Option<Snapshot>> {
+    /// Commits these tables on top of `newest`; None if another snapshot came first.
+    async fn try_restore(
+        &self,
+        newest: &Snapshot,
+        tables: BTreeMap<String, u64>,
+        operation: String,
+    ) -> Result<Option<Snapshot>> {
+        self.may_write().await?;
         let id = newest.id + 1;
-        let restored = Snapshot {
-            id,
-            tables: wanted.tables.clone(),
-            committed_at: Utc::now().trunc_subsecs(6),
-            operation: format!("restore {}", wanted.id),
-            epoch: id,
-        };
+        let committed_at = Utc::now().trunc_subsecs(6);
+        let restored = Snapshot { id, tables, committed_at, operation, epoch: id };
         let file = Snapshot::file(id);
         match self.root.create(&file, json_bytes(&file, &restored)?).await {
             Ok(()) => Ok(Some(restored)),
@@ -156,6 +162,18 @@ impl Store {
         }
         Ok(transactions.into_iter().collect())
     }
+}
+
+/// The tables of `wanted`, with those that no restore undoes as they are in `newest`.
+fn restored_tables(wanted: &Snapshot, newest: &Snapshot) -> BTreeMap<String, u64> {
+    let is_kept = |table: &&String| table.starts_with(KEPT_SCHEMA);
+    let of = |snapshot: &Snapshot, kept: bool| -> BTreeMap<String, u64> {
+        let tables = snapshot.tables.iter().filter(|(table, _)| is_kept(table) == kept);
+        tables.map(|(table, version)| (table.clone(), *version)).collect()
+    };
+    let mut tables = of(wanted, false);
+    tables.extend(of(newest, true));
+    tables
 }
 
 /// What a commit records of the epoch that it is made in; nothing before the first restore.

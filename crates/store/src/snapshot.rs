@@ -74,6 +74,19 @@ impl Store {
         }
     }
 
+    /// Every snapshot that can be read, oldest first.
+    pub async fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        let mut snapshots = Vec::new();
+        for id in self.snapshot_ids().await? {
+            match self.snapshot_at(id).await {
+                // Vacuum took it meanwhile.
+                Err(Error::NoSnapshot { .. }) => {}
+                snapshot => snapshots.push(snapshot?),
+            }
+        }
+        Ok(snapshots)
+    }
+
     /// The numbers of the snapshots that there are, rising.
     pub(crate) async fn snapshot_ids(&self) -> Result<Vec<u64>> {
         let files = self.root.list(FOLDER).await?;
@@ -99,6 +112,7 @@ impl Store {
                 operation: operation.to_owned(),
                 epoch: newest.epoch,
             };
+            self.may_write().await?;
             let file = Snapshot::file(next.id);
             match self.root.create(&file, json_bytes(&file, &next)?).await {
                 // Vacuum deletes old snapshots: where others took this number and the next one meanwhile, it may have been

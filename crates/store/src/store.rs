@@ -11,6 +11,7 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::erase::number_at_open;
 use crate::error::{Error, Result};
 use crate::root::{Root, json_bytes};
 
@@ -22,7 +23,9 @@ const MOST_BUCKETS: u32 = 4096;
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) root: Arc<Root>,
-    buckets: u32,
+    pub(crate) buckets: u32,
+    /// The newest erasure when this was opened: after a later one this handle may not write.
+    pub(crate) erasures: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,7 +60,7 @@ impl Store {
         let bytes = json_bytes(MARKER, &Marker { format: FORMAT, buckets })?;
         match root.create(MARKER, bytes).await {
             Err(Error::Exists { .. }) => Err(Error::WarehouseExists { url: root.show("") }),
-            created => created.map(|()| Store { root: Arc::new(root), buckets }),
+            created => created.map(|()| Store { root: Arc::new(root), buckets, erasures: 0 }),
         }
     }
 
@@ -74,7 +77,8 @@ impl Store {
         }
         let marker: Marker = serde_json::from_value(marker)
             .map_err(|e| Error::Damaged { path: root.show(MARKER), reason: e.to_string() })?;
-        Ok(Store { root: Arc::new(root), buckets: marker.buckets })
+        let erasures = number_at_open(&root).await?;
+        Ok(Store { root: Arc::new(root), buckets: marker.buckets, erasures })
     }
 
     /// The root of the warehouse; ends with a slash.

@@ -71,7 +71,7 @@ impl Store {
     /// Drops the snapshots that `keep` does not keep, and deletes every file that neither a remaining one nor unfinished
     /// work needs; with `dry_run` only says which. Readers of a dropped snapshot fail; nobody else notices.
     ///
-    /// Errors: those of reading a snapshot or table that stays; then nothing is deleted.
+    /// Errors: those of reading a snapshot or table that stays, and of [`Store::may_write`]; then nothing is deleted.
     pub async fn vacuum(&self, keep: Keep, dry_run: bool) -> Result<Vacuumed> {
         let ids = self.snapshot_ids().await?;
         let kept = self.kept(&ids, keep).await?;
@@ -85,6 +85,7 @@ impl Store {
         }
         let mut needed = self.needed(&kept, &candidates).await?;
         if !dry_run {
+            self.may_write().await?;
             for &id in &dropped {
                 self.root.delete(&Snapshot::file(id)).await?;
             }

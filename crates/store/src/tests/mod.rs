@@ -5,6 +5,7 @@ mod append;
 mod concurrent;
 mod doctor;
 mod flaky;
+mod erase;
 mod folder;
 mod history;
 mod kill;
@@ -197,17 +198,13 @@ impl BreakingStore {
         Root { objects: Arc::new(store), ..root.clone() }
     }
 
-    fn broken(&self) -> object_store::Error {
-        object_store::Error::Generic { store: "test", source: "killed".into() }
-    }
-
     fn check(&self) -> object_store::Result<()> {
         if self.mode == Break::OneInTen {
             let call = self.writes.fetch_add(1, Ordering::SeqCst);
             let draw = xxhash_rust::xxh3::xxh3_64_with_seed(&call.to_le_bytes(), self.budget as u64) % 10;
-            return if draw == 0 { Err(self.broken()) } else { Ok(()) };
+            return if draw == 0 { Err(killed()) } else { Ok(()) };
         }
-        if self.writes.load(Ordering::SeqCst) > self.budget { Err(self.broken()) } else { Ok(()) }
+        if self.writes.load(Ordering::SeqCst) > self.budget { Err(killed()) } else { Ok(()) }
     }
 
     async fn write<T>(&self, write: impl Future<Output = object_store::Result<T>>) -> object_store::Result<T> {
@@ -221,8 +218,12 @@ impl BreakingStore {
         } else if number <= self.budget {
             return write.await;
         }
-        Err(self.broken())
+        Err(killed())
     }
+}
+
+fn killed() -> object_store::Error {
+    object_store::Error::Generic { store: "test", source: "killed".into() }
 }
 
 impl fmt::Display for BreakingStore {

@@ -86,6 +86,24 @@ async fn a_table_made_since_is_made_anew() {
     assert_eq!(diagnosed(&store).await.1, []);
 }
 
+/// Who did what stays true.
+#[tokio::test]
+async fn receipts_stay() {
+    const RECEIPTS: &str = "audit.erasures";
+    let (_folder, store) = new_store().await;
+    load(&store, TABLES[0], "a").await;
+    load(&store, TABLES[0], "b").await;
+    for tag in ["c", "d"] {
+        let named = load(&store, RECEIPTS, tag).await.tables[RECEIPTS];
+        let restored = store.restore(1).await.unwrap();
+        assert_eq!(restored.tables, BTreeMap::from([(TABLES[0].to_owned(), 0), (RECEIPTS.to_owned(), named)]));
+        assert_eq!(store.restore(1).await.unwrap(), restored, "it is restored already");
+    }
+    let newest = store.latest(RECEIPTS).await.unwrap().unwrap();
+    assert_eq!(newest.rows() as usize, 2 * ROWS);
+    assert_eq!(diagnosed(&store).await.1, []);
+}
+
 #[tokio::test]
 async fn unfinished_work_of_before_is_undone_too() {
     let (_folder, store) = new_store().await;
