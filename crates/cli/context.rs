@@ -121,6 +121,11 @@ impl Context {
         Ok(pipeline::Task::read(name, folder)?)
     }
 
+    /// The project's tasks and the shipped ones.
+    pub fn tasks(&self, place: &Place) -> Result<Vec<pipeline::Task>> {
+        Ok(pipeline::Task::all(&place.project)?)
+    }
+
     /// Waits for `work`, with a spinner on a terminal where that takes longer.
     pub async fn watch<T>(&self, what: &'static str, work: impl Future<Output = T>) -> T {
         let _spinner = (!self.quiet && std::io::stderr().is_terminal()).then(|| Spinner::start(what));

@@ -3,6 +3,7 @@
 mod bad_input;
 mod check;
 mod kill;
+mod lineage;
 mod load;
 mod load_changes;
 mod load_rejects;

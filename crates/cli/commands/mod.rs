@@ -39,6 +39,7 @@ verbs! {
     doctor Doctor,
     sql Sql,
     describe Describe,
+    lineage Lineage,
     features Features,
     #[cfg(feature = "train")]
     train Train,

@@ -60,6 +60,7 @@ mod evaluation;
 mod judging;
 #[cfg(feature = "train")]
 mod leave_one_out;
+mod lineage;
 #[cfg(feature = "train")]
 mod metrics_table;
 mod nightly;
@@ -93,6 +94,7 @@ pub use evaluation::{Evaluation, Interval, Row};
 pub use judging::{EvaluateOptions, evaluate};
 #[cfg(feature = "train")]
 pub use leave_one_out::{LeaveOneOutOptions, leave_one_out};
+pub use lineage::lineage;
 pub use nightly::{RunOptions, RunReport, Step, run};
 pub use operations::{RestoreReport, VacuumOptions, VacuumReport, history, restore, table_history, vacuum};
 pub use progress::{Progress, Silent};
@@ -115,8 +117,9 @@ pub use time::{parse_duration, parse_time};
 #[cfg(feature = "train")]
 pub use training::{TrainOptions, train};
 pub use warehouse::{
-    Answer, CheckOptions, CheckReport, CheckResult, DEFAULT_HORIZON_DAYS, Described, Every, FileFormat, LoadOptions,
-    Query, Score, Scratch, Session, Severity, Spine, Statement, Warehouse, is_complete, write_rows,
+    Answer, CheckOptions, CheckReport, CheckResult, DEFAULT_HORIZON_DAYS, Derivation, DerivedColumn, Described, Every,
+    FileFormat, Lineage, LoadOptions, Query, Score, Scratch, Session, Severity, Spine, Statement, Warehouse,
+    is_complete, write_rows,
 };
 
 /// Into how many buckets customers are spread, unless `init` says otherwise.

@@ -70,6 +70,20 @@ impl Task {
         }
     }
 
+    /// Every task of the project in `folder`, and the shipped ones that it does not override.
+    pub fn all(folder: &Path) -> Result<Vec<Task>> {
+        let mut names = Task::shipped();
+        let entries = std::fs::read_dir(folder.join("models")).into_iter().flatten();
+        let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        names.extend(files.filter_map(|path| {
+            let is_task = path.extension().is_some_and(|ending| ending == "toml");
+            Some(path.file_stem()?.to_str()?.to_string()).filter(|_| is_task)
+        }));
+        names.sort();
+        names.dedup();
+        names.iter().map(|name| Task::read(name, folder)).collect()
+    }
+
     /// The label view of a task that is trained on a warehouse.
     pub(crate) fn label(&self) -> Result<&str> {
         let problem = || format!("it names no label view, as in label = \"labels.{}\"", self.name);

@@ -40,7 +40,7 @@ impl Warehouse {
     }
 }
 
-fn is_published(definition: &Definition) -> bool {
+pub(crate) fn is_published(definition: &Definition) -> bool {
     match definition.schema.as_str() {
         "marts" => definition.kind != Kind::Staging,
         "scores" => definition.kind == Kind::Table,
@@ -49,14 +49,14 @@ fn is_published(definition: &Definition) -> bool {
 }
 
 /// `customer_360` for a mart, `scores_churn` for a score table.
-fn published_name(definition: &Definition) -> String {
+pub(crate) fn published_name(definition: &Definition) -> String {
     match definition.schema.as_str() {
         "marts" => definition.name.clone(),
         schema => format!("{schema}_{}", definition.name),
     }
 }
 
-fn visible(described: &Described, options: PublishOptions) -> Vec<String> {
+pub(crate) fn visible(described: &Described, options: PublishOptions) -> Vec<String> {
     let names = described.columns.iter().map(|column| column.name.clone());
     names.filter(|name| options.personal_data || !described.pii.contains(name)).collect()
 }

@@ -11,6 +11,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
@@ -26,7 +27,7 @@ use crate::ddl::Types;
 use crate::error::{Error, Result};
 use crate::grain::{EmptyTables, Operators, Planner};
 use crate::guard;
-use crate::problem::similar;
+use crate::problem::{self, similar};
 use crate::sources::{self, AT_VERSION, AtVersion};
 use crate::spine::Spine;
 use crate::statement::Statement;
@@ -128,6 +129,12 @@ impl Session {
         self.check_tables(&statement, &opened)?;
         let plan = self.context.state().statement_to_plan(statement).await?;
         Ok(Query { frame: self.context.execute_logical_plan(plan).await? })
+    }
+
+    /// The plan of a query as it is written.
+    pub(crate) async fn logical_plan(&self, sql: &str) -> Result<LogicalPlan> {
+        let planned = self.context.state().create_logical_plan(sql).await;
+        planned.map_err(|e| problem::located(e.into(), sql, Some(&self.context.state())))
     }
 
     /// Runs a statement that may write to tables in memory; for [`crate::Scratch`].

@@ -4,8 +4,8 @@
 mod append;
 mod concurrent;
 mod doctor;
-mod flaky;
 mod erase;
+mod flaky;
 mod folder;
 mod history;
 mod kill;

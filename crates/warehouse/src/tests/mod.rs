@@ -4,6 +4,7 @@ mod append;
 mod build;
 mod catalog;
 mod grain;
+mod lineage;
 mod load;
 mod operators;
 mod point_in_time;

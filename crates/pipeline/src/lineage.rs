@@ -1,0 +1,42 @@
+//! Lineage of the whole product: what the SQL files make of raw tables, and what tasks make of that.
+
+use crate::error::Result;
+use crate::task::Task;
+use sequences::Head;
+use warehouse::{Derivation, Lineage, Warehouse};
+
+/// Every customer's events in one table: what sequences are read from.
+const TIMELINE: &str = "core.timeline";
+
+/// How every table, view, task, score table and published table comes to be; only what is near `name` where one is given.
+/// `by_column` follows columns instead of tables.
+pub async fn lineage(warehouse: &Warehouse, tasks: &[Task], name: Option<&str>, by_column: bool) -> Result<Lineage> {
+    let mut lineage = warehouse.lineage().await?;
+    for task in tasks.iter().filter(|task| task.label.is_some()) {
+        let name = format!("tasks.{}", task.name);
+        let reads = task.label.iter().cloned().chain([TIMELINE.to_string()]).collect();
+        lineage.derivations.push(by_model(name.clone(), format!("models/{}.toml", task.name), reads));
+        for table in score_tables(task.head) {
+            let reads = vec![name.clone(), TIMELINE.to_string()];
+            lineage.derivations.push(by_model(table.to_string(), "score".to_string(), reads));
+        }
+    }
+    match name {
+        Some(name) => Ok(lineage.around(name, by_column)?),
+        None => Ok(lineage),
+    }
+}
+
+fn by_model(name: String, by: String, reads: Vec<String>) -> Derivation {
+    Derivation { name, by, reads, columns: Vec::new(), untold: Some("a model reads whole sequences".into()) }
+}
+
+/// Where the predictions of a head go.
+fn score_tables(head: Head) -> &'static [&'static str] {
+    match head {
+        Head::Churn => &["scores.churn"],
+        Head::Clv => &["scores.clv"],
+        Head::NextPurchase => &["scores.next_purchase", "scores.next_purchase_time"],
+        Head::NextItem => &[],
+    }
+}
