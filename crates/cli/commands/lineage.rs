@@ -51,14 +51,14 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
 fn table(lineage: &Lineage, by_column: bool) -> String {
     let of = |d: &Derivation| -> Vec<Vec<String>> {
         if !by_column {
-            return vec![vec![d.name.clone(), d.reads.join(", "), d.by.clone()]];
+            return vec![vec![d.name.clone(), d.by.clone(), d.reads.join(", ")]];
         }
-        let column = |c: &pipeline::DerivedColumn| vec![format!("{}.{}", d.name, c.name), c.from.join(", "), d.by.clone()];
-        let untold = d.untold.iter().map(|why| vec![d.name.clone(), format!("{} ({why})", d.reads.join(", ")), d.by.clone()]);
+        let column = |c: &pipeline::DerivedColumn| vec![format!("{}.{}", d.name, c.name), d.by.clone(), c.from.join(", ")];
+        let untold = d.untold.iter().map(|why| vec![d.name.clone(), d.by.clone(), format!("{} ({why})", d.reads.join(", "))]);
         d.columns.iter().map(column).chain(untold).collect()
     };
     let rows: Vec<Vec<String>> = lineage.derivations.iter().flat_map(of).collect();
-    print::columns(&[if by_column { "column" } else { "name" }, "from", "by"], &rows)
+    print::columns(&[if by_column { "column" } else { "name" }, "by", "from"], &rows)
 }
 
 fn mermaid(lineage: &Lineage, by_column: bool) -> String {
