@@ -37,6 +37,7 @@ verbs! {
     restore Restore,
     vacuum Vacuum,
     doctor Doctor,
+    erase Erase,
     sql Sql,
     describe Describe,
     lineage Lineage,

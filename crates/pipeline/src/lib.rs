@@ -53,6 +53,7 @@ mod cutoffs;
 #[cfg(feature = "train")]
 mod dataset;
 mod doctor;
+mod erasing;
 mod error;
 #[cfg(feature = "train")]
 mod evaluation;
@@ -87,6 +88,7 @@ pub use checks::{check, must_hold};
 #[cfg(feature = "train")]
 pub use dataset::TIMELINE;
 pub use doctor::{DoctorOptions, DoctorReport, doctor, must_be_sound};
+pub use erasing::erase;
 pub use error::{Error, Result};
 #[cfg(feature = "train")]
 pub use evaluation::{Evaluation, Interval, Row};
@@ -117,9 +119,9 @@ pub use time::{parse_duration, parse_time};
 #[cfg(feature = "train")]
 pub use training::{TrainOptions, train};
 pub use warehouse::{
-    Answer, CheckOptions, CheckReport, CheckResult, DEFAULT_HORIZON_DAYS, Derivation, DerivedColumn, Described, Every,
-    FileFormat, Lineage, LoadOptions, Query, Score, Scratch, Session, Severity, Spine, Statement, Warehouse,
-    is_complete, write_rows,
+    Answer, CheckOptions, CheckReport, CheckResult, DEFAULT_HORIZON_DAYS, Derivation, DerivedColumn, Described,
+    EraseOptions, EraseReport, Every, FileFormat, Lineage, LoadOptions, Query, Score, Scratch, Session, Severity,
+    Spine, Statement, Warehouse, is_complete, write_rows,
 };
 
 /// Into how many buckets customers are spread, unless `init` says otherwise.

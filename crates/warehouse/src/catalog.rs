@@ -21,8 +21,9 @@ use crate::quality::{CHECKS, Rule};
 use crate::statement::Statement;
 
 /// The schemas, in the order in which they may read each other: a view reads only its own or an earlier one.
-pub const SCHEMAS: [&str; 11] =
-    ["raw", "staging", "core", "features", "labels", "insights", "scores", "models", "quality", "marts", CHECKS];
+pub const SCHEMAS: [&str; 12] = [
+    "raw", "staging", "core", "features", "labels", "insights", "scores", "models", "quality", "audit", "marts", CHECKS,
+];
 
 /// Tables that every session fills itself; they are in no schema.
 pub(crate) const SESSION_TABLES: [&str; 2] = [SPINE, PARAMS];

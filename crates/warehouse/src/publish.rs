@@ -36,6 +36,11 @@ impl Warehouse {
             publication.write(&name, &schema, query.stream().await?).await?;
             dictionary.insert(name, entry(&described, &columns));
         }
+        // What the session read may have been erased since, and must not stay behind.
+        if let Err(error) = self.store().may_write().await {
+            publication.abandon().await?;
+            return Err(error.into());
+        }
         Ok(publication.finish(session.snapshot().id, &Value::Object(dictionary)).await?)
     }
 }

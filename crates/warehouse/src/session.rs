@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, OnceLock};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
+use datafusion::common::DFSchema;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
@@ -135,6 +137,12 @@ impl Session {
     pub(crate) async fn logical_plan(&self, sql: &str) -> Result<LogicalPlan> {
         let planned = self.context.state().create_logical_plan(sql).await;
         planned.map_err(|e| problem::located(e.into(), sql, Some(&self.context.state())))
+    }
+
+    /// An expression over these columns, ready to be computed.
+    pub(crate) fn physical(&self, value: Expr, columns: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
+        let columns = DFSchema::try_from(Arc::clone(columns))?;
+        Ok(self.context.state().create_physical_expr(value, &columns)?)
     }
 
     /// Runs a statement that may write to tables in memory; for [`crate::Scratch`].

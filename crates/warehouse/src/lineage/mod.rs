@@ -20,7 +20,7 @@ use crate::publish::{PublishOptions, is_published, published_name, visible};
 use crate::session::{Session, SessionOptions};
 use crate::spine;
 use crate::world::DEFAULT_SCHEMA;
-pub(crate) use trace::trace;
+pub(crate) use trace::{leaf, table_name, trace};
 
 /// What the tables and columns of a lineage are computed from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

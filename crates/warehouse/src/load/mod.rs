@@ -22,7 +22,7 @@ use crate::read::TextOptions;
 use files::Incoming;
 use reader::{Reader, Seen};
 pub use rejects::Reject;
-pub(crate) use rejects::first_few;
+pub(crate) use rejects::{REJECTS_TABLE, first_few};
 
 /// Columns that every raw table has beside those of its files.
 pub const SYSTEM_COLUMNS: [&str; 4] = ["_source", "_file", "_row", "_loaded_at"];

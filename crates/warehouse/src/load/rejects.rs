@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::read::Origin;
 
 /// The table of rejected rows.
-pub(super) const REJECTS_TABLE: &str = "quality.rejects";
+pub(crate) const REJECTS_TABLE: &str = "quality.rejects";
 /// Rejects that a message shows, and characters of a value or line in it.
 const SHOWN: usize = 5;
 const SHOWN_CHARACTERS: usize = 120;

@@ -30,6 +30,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 pub use check::{CheckOptions, CheckReport, CheckResult, Failure, Score};
+pub(crate) use record::FAILURES;
 pub(crate) use rule::{CHECKS, Rule};
 
 /// What a failing check means for the work that follows.

@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::session::{Batches, Query, Session, SessionOptions};
 
 const RESULTS: &str = "quality.results";
-const FAILURES: &str = "quality.failures";
+pub(crate) const FAILURES: &str = "quality.failures";
 const OPERATION: &str = "check";
 /// Failing rows of a rule that the report names.
 const FIRST_FAILURES: usize = 5;

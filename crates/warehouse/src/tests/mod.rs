@@ -3,6 +3,7 @@
 mod append;
 mod build;
 mod catalog;
+mod erase;
 mod grain;
 mod lineage;
 mod load;
