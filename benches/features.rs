@@ -1,7 +1,9 @@
 //! Questions over a shop's core tables, as `perennial sql` asks them, and the shipped feature views at one and many
-//! cut-offs, beside DuckDB on Parquet files of the same rows.
-//! `cargo bench --bench features -- [customers] [python]`
+//! cut-offs, beside DuckDB on Parquet files of the same rows; and how time grows with the rows.
+//! `cargo bench --bench features -- [orders]... [python]`
 
+#[path = "support/orders.rs"]
+mod orders;
 #[path = "support/rows.rs"]
 mod rows;
 #[path = "support/shop.rs"]
@@ -9,52 +11,76 @@ mod shop;
 mod support;
 
 use anyhow::{Context, Result};
-use pipeline::{Every, Silent, Spine, SqlOptions};
+use futures::TryStreamExt;
+use pipeline::{Every, Silent, Spine, SqlOptions, parse_time};
 use shop::Shop;
+use std::collections::BTreeMap;
 use std::path::Path;
-use support::{Arguments, benches, compare};
+use support::{Answer, Arguments, benches, compare, peak_memory};
 
-const CUSTOMERS: u64 = 50_000;
+const ORDERS: u64 = 1_000_000;
 /// `queries/<name>.sql`, as a user writes it; DuckDB runs the same text.
-const QUERIES: [&str; 4] = ["windows", "distinct", "gaps", "cutoffs"];
+const QUERIES: [&str; 6] = ["windows", "distinct", "gaps", "cutoffs", "rfm", "cohorts"];
 /// All feature families side by side.
 const VIEW: &str = "SELECT * FROM features.customer";
 /// First cut-offs; the last one is LAST_CUT_OFF, and there is one a month.
-const FIRST_CUT_OFFS: [(&str, &str); 2] = [("1", "2024-12-01T00:00:00Z"), ("12", "2024-01-01T00:00:00Z")];
-const LAST_CUT_OFF: &str = "2024-12-01T00:00:00Z";
+const FIRST_CUT_OFFS: [(&str, &str); 3] = [("1", "2024-12-01"), ("12", "2024-01-01"), ("36", "2022-01-01")];
+const LAST_CUT_OFF: &str = "2024-12-01";
+/// Peers make a row of each fact and cut-off: what takes them hours is not asked.
+const MOST_PEER_ROWS: u64 = 150_000_000;
 /// Tables that the queries read.
 const TABLES: [&str; 2] = ["orders", "order_lines"];
 
+/// Seconds of each question by the number of orders.
+type Times = BTreeMap<String, Vec<(u64, f64)>>;
+
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Some(arguments) = Arguments::read(CUSTOMERS) else { return Ok(()) };
-    let shop = Shop::new(arguments.size, |raw| TABLES.iter().any(|table| raw == format!("raw.shop_{table}"))).await?;
-    for table in TABLES {
-        // As a shop's own systems export it: nobody else has it by customer.
-        let query = format!("SELECT * FROM core.{table} ORDER BY event_time, order_id");
-        let (_, rows) = shop.export(table, &query).await?;
-        println!("core.{table}: {rows} rows");
+    let Some(arguments) = Arguments::read(ORDERS) else { return Ok(()) };
+    let mut times = Times::new();
+    for &size in &arguments.sizes {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("raw.parquet");
+        orders::write_parquet(&file, size)?;
+        let source = ("raw.bench_orders".to_owned(), vec![file.to_string_lossy().into_owned()]);
+        let shop = Shop::new(folder, Some(&benches().join("sql")), &[source]).await?;
+        for table in TABLES {
+            // As a shop's own systems export it: nobody else has it by customer.
+            let query = format!("SELECT * FROM core.{table} ORDER BY event_time, order_id");
+            let (_, rows) = shop.export(table, &query).await?;
+            println!("core.{table}: {rows} rows");
+        }
+        queries(&shop, &arguments, size, &mut times).await?;
+        views(&shop, &arguments, size, &mut times).await?;
     }
+    for (name, times) in &times {
+        if let [(first, fast), .., (last, slow)] = times[..] {
+            let exponent = (slow / fast).ln() / (last as f64 / first as f64).ln();
+            println!("{name:<24} grows as orders^{exponent:.2} from {first} to {last} orders");
+        }
+    }
+    Ok(())
+}
+
+async fn queries(shop: &Shop, arguments: &Arguments, size: u64, times: &mut Times) -> Result<()> {
     let queries = benches().join("queries");
     let peers = arguments.peer("features_duckdb.py", &[shop.folder(), &queries])?;
     for name in QUERIES {
         let path = queries.join(name).with_extension("sql");
         let query = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let ask = async || -> Result<_> {
-            let planned = pipeline::sql(&shop.warehouse, &query, &SqlOptions::default()).await?;
-            Ok(planned.collect().await?)
-        };
-        let answer = rows::answer(&ask().await?)?;
+        let ask = async || ask(shop, &query, &SqlOptions::default()).await;
+        let answer = ask().await?;
         let peer = peers.as_ref().map(|peers| peers.get(name).with_context(|| format!("no peer for {name}")));
-        compare(name, None, &answer, peer.transpose()?, async || ask().await.map(drop)).await?;
+        let seconds = compare(name, None, &answer, peer.transpose()?, async || ask().await.map(drop)).await?;
+        times.entry(name.into()).or_default().push((size, seconds));
     }
-    views(&shop, &arguments).await
+    Ok(())
 }
 
 /// The shipped views: DuckDB makes its own of the same SQL files.
-async fn views(shop: &Shop, arguments: &Arguments) -> Result<()> {
+async fn views(shop: &Shop, arguments: &Arguments, size: u64, times: &mut Times) -> Result<()> {
     let options = |first: &str| -> Result<SqlOptions> {
-        let spine = Spine::Range { from: first.parse()?, to: LAST_CUT_OFF.parse()?, every: Every::Months(1) };
+        let spine = Spine::Range { from: parse_time(first)?, to: parse_time(LAST_CUT_OFF)?, every: Every::Months(1) };
         Ok(SqlOptions { spine, ..SqlOptions::default() })
     };
     for (count, first) in FIRST_CUT_OFFS {
@@ -62,16 +88,28 @@ async fn views(shop: &Shop, arguments: &Arguments) -> Result<()> {
         pipeline::query_to_file(spine, &shop.folder().join(format!("spine_{count}.parquet")), &Silent).await?;
     }
     let sql = benches().with_file_name("sql");
-    let counts = FIRST_CUT_OFFS.map(|(count, _)| count).join(",");
-    let peers = arguments.peer("views_duckdb.py", &[shop.folder(), &sql, Path::new(&counts)])?;
     for (count, first) in FIRST_CUT_OFFS {
-        let ask = async || -> Result<_> {
-            Ok(pipeline::sql(&shop.warehouse, VIEW, &options(first)?).await?.collect().await?)
+        let peers = match size * count.parse::<u64>()? <= MOST_PEER_ROWS {
+            true => arguments.peer("views_duckdb.py", &[shop.folder(), &sql, Path::new(count)])?,
+            false => None,
         };
-        let answer = rows::answer(&ask().await?)?;
+        let options = options(first)?;
+        let ask = async || ask(shop, VIEW, &options).await;
+        let (answer, memory) = peak_memory(ask).await?;
         let peer = peers.as_ref().map(|peers| peers.get(count).with_context(|| format!("no peer for {count}")));
         let name = format!("views, {count} cut-offs");
-        compare(&name, None, &answer, peer.transpose()?, async || ask().await.map(drop)).await?;
+        let seconds = compare(&name, None, &answer, peer.transpose()?, async || ask().await.map(drop)).await?;
+        println!("{name:<24} {} rows, {memory} MB at most", answer.rows);
+        times.entry(name).or_default().push((size, seconds));
     }
     Ok(())
+}
+
+async fn ask(shop: &Shop, query: &str, options: &SqlOptions) -> Result<Answer> {
+    let mut answer = Answer::default();
+    let mut batches = pipeline::sql(&shop.warehouse, query, options).await?.stream().await?;
+    while let Some(batch) = batches.try_next().await? {
+        rows::add(&mut answer, &batch)?;
+    }
+    Ok(answer)
 }

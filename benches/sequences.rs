@@ -9,7 +9,7 @@ mod support;
 use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
 use futures::StreamExt;
-use pipeline::TIMELINE;
+use pipeline::{Project, Silent, SimulateOptions, Source, TIMELINE};
 use sequences::{Field, Sequences, SequencesBuilder};
 use shop::Shop;
 use std::collections::BTreeMap;
@@ -21,10 +21,11 @@ const CUSTOMERS: u64 = 10_000;
 #[tokio::main]
 async fn main() -> Result<()> {
     let Some(arguments) = Arguments::read(CUSTOMERS) else { return Ok(()) };
-    let shop = Shop::new(arguments.size, |_| true).await?;
+    let size = arguments.sizes[0];
+    let shop = simulated(size).await?;
     let unsorted = "SELECT * FROM core.timeline ORDER BY event_time";
     let (file, events) = shop.export("timeline", unsorted).await?;
-    println!("core.timeline: {events} events of {} customers", arguments.size);
+    println!("core.timeline: {events} events of {size} customers");
 
     let peers = arguments.peer("sequences_polars.py", &[&file])?;
     let peer = |name: &str| peers.as_ref().map(|peers| peers.get(name).context("no such peer")).transpose();
@@ -36,7 +37,18 @@ async fn main() -> Result<()> {
     }
     let options = SessionOptions::default();
     let batches = shop.warehouse.session(options).await?.sql(TIMELINE).await?.collect().await?;
-    compare("packing", Some(events), &answer, peer("group")?, async || pack(&batches).map(drop)).await
+    compare("packing", Some(events), &answer, peer("group")?, async || pack(&batches).map(drop)).await?;
+    Ok(())
+}
+
+async fn simulated(customers: u64) -> Result<Shop> {
+    let folder = tempfile::tempdir()?;
+    let options = SimulateOptions { customers, months: 24, seed: 7, horizon_days: 90, control: false };
+    pipeline::simulate(&options, folder.path(), &Silent).await?;
+    let project = Project::read(folder.path())?;
+    let files = |source: &Source| (source.table.clone(), project.files(source));
+    let sources: Vec<_> = project.config.sources.iter().map(files).collect();
+    Shop::new(folder, None, &sources).await
 }
 
 /// As `perennial train` does.

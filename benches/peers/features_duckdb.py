@@ -41,7 +41,7 @@ for kind, order in {"plain": "", "sorted": "ORDER BY customer_id, event_time"}.i
         connection.execute(f"CREATE VIEW core.{table} AS SELECT * FROM '{copy}'")
 
 answers = {}
-for name in ["windows", "distinct", "gaps", "cutoffs"]:
+for name in ["windows", "distinct", "gaps", "cutoffs", "rfm", "cohorts"]:
     forms, first = [], None
     for kind, connection in connections.items():
         for number, query in enumerate([(queries / f"{name}.sql").read_text(), *OTHER_FORMS.get(name, [])], 1):

@@ -14,19 +14,19 @@ const RUNS: usize = 3;
 /// Sums in another order of rows differ by rounding.
 const TOLERANCE: f64 = 1e-9;
 
-/// The size of the data and the peers' Python.
+/// The sizes of the data and the peers' Python.
 pub struct Arguments {
-    pub size: u64,
+    pub sizes: Vec<u64>,
     python: Option<OsString>,
 }
 
 impl Arguments {
-    /// `[size] [python]`. None where `cargo test --all-targets` and not `cargo bench` runs this.
+    /// `[size]... [python]`. None where `cargo test --all-targets` and not `cargo bench` runs this.
     pub fn read(default_size: u64) -> Option<Arguments> {
-        let (mut size, mut python, mut is_bench) = (default_size, std::env::var_os("PERENNIAL_READERS"), false);
+        let (mut sizes, mut python, mut is_bench) = (Vec::new(), std::env::var_os("PERENNIAL_READERS"), false);
         for argument in std::env::args().skip(1) {
             match argument.parse() {
-                Ok(number) => size = number,
+                Ok(number) => sizes.push(number),
                 Err(_) if argument == "--bench" => is_bench = true,
                 Err(_) => python = Some(argument.into()),
             }
@@ -38,7 +38,10 @@ impl Arguments {
         if cfg!(debug_assertions) {
             println!("not compiled for speed: ratios are worse than those of the bench profile");
         }
-        Some(Arguments { size, python })
+        if sizes.is_empty() {
+            sizes.push(default_size);
+        }
+        Some(Arguments { sizes, python })
     }
 
     /// Answers of `benches/peers/<script>` by name; None, and a line that says so, without a Python.
@@ -94,14 +97,15 @@ pub struct Peer {
     forms: Vec<(String, f64)>,
 }
 
-/// Checks the peer's answer, times `work`, and prints both and the ratio. `items` (rows, events) are counted per second.
+/// Checks the peer's answer, times `work`, and prints both and the ratio; returns the seconds. `items` (rows, events) are
+/// counted per second.
 pub async fn compare(
     name: &str,
     items: Option<u64>,
     answer: &Answer,
     peer: Option<&Peer>,
     work: impl AsyncFnMut() -> Result<()>,
-) -> Result<()> {
+) -> Result<f64> {
     if let Some(peer) = peer {
         answer.must_equal(&peer.answer, name)?;
     }
@@ -117,7 +121,19 @@ pub async fn compare(
         line += &format!("; {:.2} x as written, {:.2} x best", seconds / as_written, seconds / best);
     }
     println!("{line}");
-    Ok(())
+    Ok(seconds)
+}
+
+/// What `work` returns, and the most memory that this process had meanwhile, in megabytes.
+#[allow(dead_code, reason = "not every bench asks")]
+pub async fn peak_memory<T>(work: impl AsyncFnOnce() -> Result<T>) -> Result<(T, u64)> {
+    // Linux notes the peak since this was written last.
+    std::fs::write("/proc/self/clear_refs", "5")?;
+    let done = work().await?;
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let kilobytes: u64 = peak.trim_end_matches("kB").trim().parse()?;
+    Ok((done, kilobytes / 1000))
 }
 
 async fn median_seconds(mut work: impl AsyncFnMut() -> Result<()>) -> Result<f64> {

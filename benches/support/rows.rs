@@ -7,22 +7,19 @@ use arrow::compute::kernels::length::length;
 use arrow::compute::{cast, sum};
 use arrow::datatypes::{DataType, Float64Type};
 
-/// Rows, and per column the values that are not NULL and their sum.
-pub fn answer(batches: &[RecordBatch]) -> Result<Answer> {
-    let mut answer = Answer::default();
-    for batch in batches {
-        answer.rows += batch.num_rows() as u64;
-        for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
-            let numbers = match array.data_type() {
-                DataType::Utf8 => length(array)?,
-                DataType::Timestamp(..) => cast(array, &DataType::Int64)?,
-                _ => array.clone(),
-            };
-            let numbers = cast(&numbers, &DataType::Float64)?;
-            let total = sum(numbers.as_primitive::<Float64Type>()).unwrap_or(0.0);
-            let column = answer.columns.entry(field.name().clone()).or_default();
-            *column = (column.0 + (array.len() - array.null_count()) as u64, column.1 + total);
-        }
+/// Adds rows to an answer, and per column the values that are not NULL and their sum.
+pub fn add(answer: &mut Answer, batch: &RecordBatch) -> Result<()> {
+    answer.rows += batch.num_rows() as u64;
+    for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
+        let numbers = match array.data_type() {
+            DataType::Utf8 => length(array)?,
+            DataType::Timestamp(..) => cast(array, &DataType::Int64)?,
+            _ => array.clone(),
+        };
+        let numbers = cast(&numbers, &DataType::Float64)?;
+        let total = sum(numbers.as_primitive::<Float64Type>()).unwrap_or(0.0);
+        let column = answer.columns.entry(field.name().clone()).or_default();
+        *column = (column.0 + (array.len() - array.null_count()) as u64, column.1 + total);
     }
-    Ok(answer)
+    Ok(())
 }

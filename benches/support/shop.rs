@@ -1,12 +1,9 @@
-//! A simulated shop in a warehouse of its own.
+//! A warehouse of its own, in a folder that goes with it.
 
 use anyhow::Result;
-use pipeline::{LoadOptions, Project, Silent, SimulateOptions, SqlOptions, Warehouse};
+use pipeline::{LoadOptions, Silent, SqlOptions, Warehouse};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-
-const MONTHS: u32 = 24;
-const SEED: u64 = 7;
 
 /// Lives as long as its folder.
 pub struct Shop {
@@ -15,16 +12,14 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Loads those of the shop's raw tables that are wanted, and builds.
-    pub async fn new(customers: u64, is_wanted: impl Fn(&str) -> bool) -> Result<Shop> {
-        let folder = tempfile::tempdir()?;
-        let options = SimulateOptions { customers, months: MONTHS, seed: SEED, horizon_days: 90, control: false };
-        pipeline::simulate(&options, folder.path(), &Silent).await?;
-        let project = Project::read(folder.path())?;
-        let warehouse = pipeline::init(&project.warehouse_url(), pipeline::DEFAULT_BUCKETS, []).await?;
-        for source in project.config.sources.iter().filter(|source| is_wanted(&source.table)) {
-            let history = LoadOptions { history: source.history, ..LoadOptions::default() };
-            pipeline::load(&warehouse, &source.table, &project.files(source), &history, &Silent).await?;
+    /// Loads files into raw tables, and builds. `sql` has staging that is not shipped.
+    pub async fn new(folder: TempDir, sql: Option<&Path>, sources: &[(String, Vec<String>)]) -> Result<Shop> {
+        let url = folder.path().join("warehouse").to_string_lossy().into_owned();
+        pipeline::init(&url, pipeline::DEFAULT_BUCKETS, []).await?;
+        let warehouse = pipeline::open(&url, sql, []).await?;
+        for (table, files) in sources {
+            let history = LoadOptions { history: true, ..LoadOptions::default() };
+            pipeline::load(&warehouse, table, files, &history, &Silent).await?;
         }
         pipeline::build(&warehouse, &Silent).await?;
         Ok(Shop { folder, warehouse })
