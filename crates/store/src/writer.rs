@@ -56,6 +56,8 @@ impl FileEncoder {
     pub(crate) fn stored(schema: SchemaRef, layout: &Layout) -> Result<Self, ParquetError> {
         let mut properties = properties();
         if layout.is_clustered() {
+            // Read again and again: a third larger than with zstd, and decoded in less than half the time.
+            properties = properties.set_compression(Compression::LZ4_RAW);
             properties = properties.set_sorting_columns(Some(sorting_columns(&schema, layout)?));
         }
         for field in schema.fields() {
