@@ -9,6 +9,7 @@ mod build;
 mod catalog;
 mod clock;
 mod conform;
+mod date_trunc;
 mod ddl;
 mod describe;
 mod erase;

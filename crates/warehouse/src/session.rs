@@ -12,7 +12,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
@@ -25,6 +25,7 @@ use store::{DataFile, Snapshot};
 use crate::Warehouse;
 use crate::catalog::{self, SESSION_TABLES};
 use crate::clock::Clock;
+use crate::date_trunc::DateTrunc;
 use crate::ddl::Types;
 use crate::error::{Error, Result};
 use crate::grain::{EmptyTables, Operators, Planner};
@@ -264,6 +265,7 @@ fn context(world: &Arc<World>, memory: &Arc<dyn MemoryPool>, threads: Option<usi
         .build();
     let context = SessionContext::new_with_state(state);
     context.register_object_store(&world.store.store_url(), world.store.object_store());
+    context.register_udf(ScalarUDF::from(DateTrunc::default()));
     context.register_udtf(AT_VERSION, Arc::new(AtVersion(Arc::downgrade(world))));
     context.register_catalog(CATALOG, Arc::new(Names(Arc::clone(world))));
     Ok(context)
