@@ -73,7 +73,7 @@ pub(crate) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![customer_id, Field::new(AS_OF, timestamp(), true)]))
 }
 
-/// The rows of `spine`, by cut-off and customer.
+/// The rows of `spine`; of each bucket by customer and cut-off, the order in which views look at them.
 pub(crate) async fn rows(spine: &Spine, state: &SessionState, world: &World) -> Result<Vec<RecordBatch>> {
     if let Some(batch) = given_rows(spine).await? {
         return Ok(vec![batch]);
@@ -164,8 +164,7 @@ fn customers_at(cut_offs: &[DateTime<Utc>]) -> String {
             AND o.known_time < a.as_of
             AND (o.superseded_at IS NULL OR o.superseded_at >= a.as_of)
         WHERE o.status = 'completed'
-        GROUP BY a.customer_id, a.as_of
-        ORDER BY a.as_of, a.customer_id",
+        GROUP BY a.customer_id, a.as_of",
         values.join(", ")
     )
 }

@@ -1,6 +1,7 @@
 //! Where the key changes in rows that come sorted by it.
 
-use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::or;
 use datafusion::error::Result;
@@ -30,7 +31,10 @@ impl Changes {
             changes.first |= distinct(last, &key.slice(0, 1))?.value(0);
         }
         for key in keys {
-            let differs = distinct(&key.slice(1, rows - 1), &key.slice(0, rows - 1))?;
+            let differs = match key.as_string_opt::<i32>() {
+                Some(text) => texts_differ(text),
+                None => distinct(&key.slice(1, rows - 1), &key.slice(0, rows - 1))?,
+            };
             changes.others = Some(match changes.others {
                 Some(others) => or(&others, &differs)?,
                 None => differs,
@@ -52,4 +56,32 @@ impl Changes {
         let others = self.others.iter().flat_map(|others| others.values().set_indices());
         self.first.then_some(0).into_iter().chain(others.map(|row| row + 1))
     }
+}
+
+/// Of the rows after the first: ids are short, and most are those of the row before.
+fn texts_differ(texts: &StringArray) -> BooleanArray {
+    let (ends, bytes) = (texts.value_offsets(), texts.value_data());
+    let text = |row: usize| &bytes[ends[row] as usize..ends[row + 1] as usize];
+    let differ = |row: usize| !is_same(text(row), text(row + 1));
+    let pairs = texts.len() - 1;
+    match texts.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => BooleanBuffer::collect_bool(pairs, differ),
+        Some(nulls) => BooleanBuffer::collect_bool(pairs, |row| match (nulls.is_valid(row), nulls.is_valid(row + 1)) {
+            (true, true) => differ(row),
+            (one, other) => one != other,
+        }),
+    }
+    .into()
+}
+
+/// Without a call for texts of up to 16 bytes.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len()
+        && match a.len() {
+            0 => true,
+            1..=3 => a.iter().eq(b),
+            4..=7 => a.first_chunk::<4>() == b.first_chunk::<4>() && a.last_chunk::<4>() == b.last_chunk::<4>(),
+            8..=16 => a.first_chunk::<8>() == b.first_chunk::<8>() && a.last_chunk::<8>() == b.last_chunk::<8>(),
+            _ => a == b,
+        }
 }

@@ -15,16 +15,48 @@ use foldhash::fast::RandomState;
 /// Values remembered from earlier groups, to be told apart without a new entry; beyond that a new group starts afresh.
 const REMEMBERED: usize = 1 << 16;
 
-/// One table of values for all groups: each value carries the stamp of the last group that had it.
+/// The table of values is for all groups: each value carries the stamp of the last group that had it.
 pub(super) struct DistinctCounts {
     /// Of types that are not text: their values as comparable bytes.
     converter: Option<RowConverter>,
-    /// The number of the group that last had the value.
-    stamps: HashMap<Box<[u8]>, u64, RandomState>,
+    stamps: Stamps,
     /// Groups emitted; a group's number is its index after that.
     emitted: u64,
-    newest: u64,
     counts: Vec<i64>,
+}
+
+/// The number of the group that last had a value.
+#[derive(Default)]
+struct Stamps {
+    /// Of values of up to 15 bytes: these and their number.
+    short: HashMap<u128, u64, RandomState>,
+    long: HashMap<Box<[u8]>, u64, RandomState>,
+    newest: u64,
+}
+
+impl Stamps {
+    /// Whether the group has the value for the first time. Groups come one after the other.
+    fn is_new(&mut self, value: &[u8], group: u64) -> bool {
+        if group != self.newest && self.short.len() + self.long.len() > REMEMBERED {
+            (self.short, self.long) = Default::default();
+        }
+        self.newest = group;
+        let last = match short(value) {
+            Some(value) => self.short.insert(value, group),
+            None => match self.long.get_mut(value) {
+                Some(stamp) => Some(std::mem::replace(stamp, group)),
+                None => self.long.insert(value.into(), group),
+            },
+        };
+        last != Some(group)
+    }
+}
+
+fn short(value: &[u8]) -> Option<u128> {
+    let mut bytes = [0; 16];
+    bytes.get_mut(..value.len()).filter(|_| value.len() < 16)?.copy_from_slice(value);
+    bytes[15] = value.len() as u8;
+    Some(u128::from_le_bytes(bytes))
 }
 
 impl DistinctCounts {
@@ -33,21 +65,11 @@ impl DistinctCounts {
             DataType::Utf8 => None,
             other => Some(RowConverter::new(vec![SortField::new(other.clone())])?),
         };
-        Ok(DistinctCounts { converter, stamps: HashMap::default(), emitted: 0, newest: 0, counts: Vec::new() })
+        Ok(DistinctCounts { converter, stamps: Stamps::default(), emitted: 0, counts: Vec::new() })
     }
 
     fn see(&mut self, value: &[u8], group: usize) {
-        let number = self.emitted + group as u64;
-        if number != self.newest && self.stamps.len() > REMEMBERED {
-            self.stamps.clear();
-        }
-        self.newest = number;
-        match self.stamps.get_mut(value) {
-            Some(stamp) if *stamp == number => return,
-            Some(stamp) => *stamp = number,
-            None => _ = self.stamps.insert(value.into(), number),
-        }
-        self.counts[group] += 1;
+        self.counts[group] += i64::from(self.stamps.is_new(value, self.emitted + group as u64));
     }
 }
 
@@ -61,7 +83,10 @@ impl GroupsAccumulator for DistinctCounts {
     ) -> Result<()> {
         self.counts.resize(total, 0);
         let values = &values[0];
-        let counts = |row: usize| values.is_valid(row) && filter.is_none_or(|f| f.is_valid(row) && f.value(row));
+        let nulls = values.nulls();
+        let counts = |row: usize| {
+            nulls.is_none_or(|nulls| nulls.is_valid(row)) && filter.is_none_or(|f| f.is_valid(row) && f.value(row))
+        };
         let rows =
             self.converter.as_ref().map(|converter| converter.convert_columns(&[Arc::clone(values)])).transpose()?;
         for (row, group) in groups.iter().enumerate().filter(|(row, _)| counts(*row)) {
@@ -92,6 +117,8 @@ impl GroupsAccumulator for DistinctCounts {
     }
 
     fn size(&self) -> usize {
-        self.stamps.capacity() * size_of::<(Box<[u8]>, u64)>() + self.counts.capacity() * size_of::<i64>()
+        self.stamps.short.capacity() * size_of::<(u128, u64)>()
+            + self.stamps.long.capacity() * size_of::<(Box<[u8]>, u64)>()
+            + self.counts.capacity() * size_of::<i64>()
     }
 }

@@ -9,6 +9,7 @@
 mod analysis;
 mod buckets;
 mod changes;
+mod cross;
 mod customers;
 mod cut_offs;
 mod distinct_counts;
@@ -17,6 +18,7 @@ mod lag;
 mod neighbours;
 mod once;
 mod operators;
+mod part;
 mod planner;
 mod point_in_time;
 mod running;

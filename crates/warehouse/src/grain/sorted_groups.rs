@@ -1,4 +1,5 @@
-//! [`SortedGroupsExec`]: aggregates over rows that come sorted by their group, without a hash table of groups.
+//! [`SortedGroupsExec`]: aggregates over rows that come sorted by their group, or by a part of its columns, without a hash
+//! table of all groups.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat, take};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
@@ -21,8 +23,9 @@ use futures::{StreamExt, stream};
 
 use super::changes::Changes;
 use super::distinct_counts::DistinctCounts;
+use super::part::{Part, Place};
 
-/// [`SortedGroupsExec`] in place of an aggregate all of whose group columns come sorted.
+/// [`SortedGroupsExec`] in place of an aggregate some of whose group columns come sorted.
 pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
     let aggregate = node.downcast_ref::<AggregateExec>().filter(|aggregate| is_streamable(aggregate))?;
     Some(Arc::new(SortedGroupsExec { aggregate: Arc::new(aggregate.clone()) }))
@@ -31,18 +34,22 @@ pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn Execut
 fn is_streamable(aggregate: &AggregateExec) -> bool {
     let group_by = aggregate.group_expr();
     *aggregate.mode() == AggregateMode::Single
-        && *aggregate.input_order_mode() == InputOrderMode::Sorted
+        && *aggregate.input_order_mode() != InputOrderMode::Linear
         && !group_by.is_empty()
         && group_by.is_single()
         && aggregate.limit_options().is_none()
         && aggregate
             .aggr_expr()
             .iter()
-            .all(|function| counts_distinct(function) || function.groups_accumulator_supported())
+            .all(|function| counts_distinct(aggregate, function) || function.groups_accumulator_supported())
 }
 
-fn counts_distinct(function: &AggregateFunctionExpr) -> bool {
-    function.is_distinct() && function.fun().name() == "count" && function.expressions().len() == 1
+/// Whether [`DistinctCounts`] does, for which groups must come one after the other.
+fn counts_distinct(aggregate: &AggregateExec, function: &AggregateFunctionExpr) -> bool {
+    *aggregate.input_order_mode() == InputOrderMode::Sorted
+        && function.is_distinct()
+        && function.fun().name() == "count"
+        && function.expressions().len() == 1
 }
 
 /// The same result as its [`AggregateExec`], in the order of the groups.
@@ -94,17 +101,18 @@ impl ExecutionPlan for SortedGroupsExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let size = context.session_config().batch_size();
+        let memory = MemoryConsumer::new(self.name()).register(context.memory_pool());
         let rows = self.aggregate.input().execute(partition, context)?;
-        let groups = Groups::new(&self.aggregate)?;
+        let groups = Groups::new(&self.aggregate, memory)?;
         let results = stream::try_unfold(Some((rows, groups)), move |state| async move {
             let Some((mut rows, mut groups)) = state else { return Ok(None) };
-            while groups.complete() < size {
+            while groups.complete < size {
                 match rows.next().await {
                     Some(batch) => groups.push(&batch?)?,
                     None => return Ok(groups.emit(EmitTo::All)?.map(|batch| (batch, None))),
                 }
             }
-            let complete = groups.complete();
+            let complete = groups.complete;
             Ok(groups.emit(EmitTo::First(complete))?.map(|batch| (batch, Some((rows, groups)))))
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), results)))
@@ -119,10 +127,16 @@ struct Groups {
     /// Of each key column the values of the groups, in pieces.
     pieces: Vec<Vec<ArrayRef>>,
     count: usize,
-    /// The keys of the newest row.
+    /// Groups that no more rows belong to.
+    complete: usize,
+    /// If only some of the keys come sorted: the groups that have those of the newest row, which are the last ones.
+    part: Option<Part>,
+    /// The keys of the newest row, and its group.
     last: Vec<ArrayRef>,
+    newest: usize,
     /// The group of each row of the batch at hand.
     indices: Vec<usize>,
+    memory: MemoryReservation,
 }
 
 struct Function {
@@ -132,31 +146,35 @@ struct Function {
 }
 
 impl Groups {
-    fn new(aggregate: &Arc<AggregateExec>) -> Result<Groups> {
+    fn new(aggregate: &Arc<AggregateExec>, memory: MemoryReservation) -> Result<Groups> {
         let keys = aggregate.group_expr().input_exprs();
         let arguments = aggregate_expressions(aggregate.aggr_expr(), aggregate.mode(), keys.len())?;
         let functions = aggregate.aggr_expr().iter().zip(aggregate.filter_expr()).zip(arguments);
         let functions = functions.map(|((function, filter), arguments)| {
-            let accumulator = match counts_distinct(function) {
+            let accumulator = match counts_distinct(aggregate, function) {
                 true => Box::new(DistinctCounts::new(&arguments[0].data_type(&aggregate.input_schema())?)?),
                 false => function.create_groups_accumulator()?,
             };
             Ok(Function { arguments, filter: filter.clone(), accumulator })
         });
+        let functions = functions.collect::<Result<_>>()?;
+        let part = match aggregate.input_order_mode() {
+            InputOrderMode::PartiallySorted(sorted) => Some(Part::new(sorted, &keys, &aggregate.input_schema())?),
+            _ => None,
+        };
         Ok(Groups {
             pieces: vec![Vec::new(); keys.len()],
-            functions: functions.collect::<Result<_>>()?,
+            functions,
             keys,
             aggregate: Arc::clone(aggregate),
             count: 0,
+            complete: 0,
+            part,
             last: Vec::new(),
+            newest: 0,
             indices: Vec::new(),
+            memory,
         })
-    }
-
-    /// All but the last are, which the next rows may belong to.
-    fn complete(&self) -> usize {
-        self.count.saturating_sub(1)
     }
 
     fn push(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -173,21 +191,36 @@ impl Groups {
             let filter = filter.as_ref().map(|filter| filter.as_boolean());
             accumulator.update_batch(&values, &self.indices, filter, self.count)?;
         }
-        Ok(())
+        let accumulators = self.functions.iter().map(|function| function.accumulator.size()).sum::<usize>();
+        self.memory.try_resize(accumulators + self.part.as_ref().map_or(0, Part::size))
     }
 
-    /// Numbers the rows' groups: a group begins where a key differs from the row before.
+    /// Numbers the rows' groups: where a key differs from the row before another group begins, or goes on.
     fn find_groups(&mut self, keys: &[ArrayRef]) -> Result<()> {
         let changes = Changes::find(keys, &self.last)?;
-        let starts: UInt32Array = changes.rows().map(|row| row as u32).collect::<Vec<_>>().into();
+        let mut part = match &mut self.part {
+            Some(part) => Some(part.over(keys, &self.last, &changes)?),
+            None => None,
+        };
+        let mut starts: Vec<u32> = Vec::new();
         self.indices.clear();
         for start in changes.rows() {
             // Rows before the start belong to the newest group so far, of an earlier batch for the first of them.
-            self.indices.resize(start, self.count.saturating_sub(1));
-            self.count += 1;
+            self.indices.resize(start, self.newest);
+            let place = part.as_mut().map(|part| part.next(start));
+            self.complete = match place {
+                Some(Place { is_first: false, .. }) => self.complete,
+                _ => self.count,
+            };
+            self.newest = place.map_or(self.count, |place| self.complete + place.index);
+            if self.newest == self.count {
+                starts.push(start as u32);
+                self.count += 1;
+            }
         }
         let rows = keys[0].len();
-        self.indices.resize(rows, self.count - 1);
+        self.indices.resize(rows, self.newest);
+        let starts = UInt32Array::from(starts);
         for (key, pieces) in keys.iter().zip(&mut self.pieces) {
             if !starts.is_empty() {
                 pieces.push(take(key, &starts, None)?);
@@ -219,6 +252,8 @@ impl Groups {
             columns.push(function.accumulator.evaluate(emit)?);
         }
         self.count -= count;
+        self.complete = self.complete.saturating_sub(count);
+        self.newest = self.newest.saturating_sub(count);
         Ok(Some(RecordBatch::try_new(self.aggregate.schema(), columns)?))
     }
 }

@@ -86,13 +86,13 @@ async fn the_spine_is_what_was_asked_for() {
     let shop = built().await;
     let session = shop.session().await;
     let now = "2026-01-04T10:00:00.000001Z";
-    assert_eq!(rows_of(&session, "SELECT * FROM spine").await, [["a", now], ["b", now]]);
+    assert_eq!(rows_of(&session, "SELECT * FROM spine ORDER BY customer_id").await, [["a", now], ["b", now]]);
     assert_eq!(rows_of(&session, "SELECT observed_until FROM params").await, [["2026-01-05T00:00:00Z"]]);
 
     let range =
         Spine::Range { from: at("2026-01-02T00:00:00Z"), to: at("2026-01-04T00:00:00Z"), every: Every::Days(1) };
     let session = shop.warehouse.session(SessionOptions { spine: range, ..SessionOptions::default() }).await.unwrap();
-    let rows = rows_of(&session, "SELECT customer_id, as_of FROM spine").await;
+    let rows = rows_of(&session, "SELECT customer_id, as_of FROM spine ORDER BY as_of, customer_id").await;
     let wanted = [
         ["a", "2026-01-02T00:00:00Z"],
         ["a", "2026-01-03T00:00:00Z"],
