@@ -15,6 +15,7 @@ mod cut_offs;
 mod distinct_counts;
 mod empty;
 mod lag;
+mod merge_join;
 mod neighbours;
 mod once;
 mod operators;

@@ -5,12 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::Schema;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream};
 use futures::{TryStreamExt, stream};
@@ -18,6 +20,8 @@ use store::bucket_of;
 use tokio::sync::OnceCell;
 
 use super::buckets::{leaf_properties, show_inside};
+use super::point_in_time::time_type;
+use super::slots::in_order;
 
 /// All rows of a plan, for every bucket; or, divided by a column, to each bucket its own. The rows are held in memory, and
 /// counted there.
@@ -39,10 +43,18 @@ struct Held {
 }
 
 impl OnceExec {
-    /// `by`: index of a text column, and the number of buckets.
+    /// `by`: index of a text column, and the number of buckets. Divided rows that have a time come by that column and the
+    /// first time, as everything does that is made for the customers and cut-offs of a spine.
     pub(super) fn new(plan: Arc<dyn ExecutionPlan>, by: Option<(usize, u32)>) -> OnceExec {
-        let properties = leaf_properties(EquivalenceProperties::new(plan.schema()), 1);
-        OnceExec { plan, by, bucket: None, rows: Arc::default(), properties }
+        let schema = plan.schema();
+        let mut equivalence = EquivalenceProperties::new(Arc::clone(&schema));
+        if let Some((customer, as_of)) = order(&schema, by) {
+            let sort = |index: usize| {
+                PhysicalSortExpr::new(Arc::new(Column::new(schema.field(index).name(), index)) as _, store::ORDER)
+            };
+            equivalence.add_ordering([sort(customer), sort(as_of)]);
+        }
+        OnceExec { plan, by, bucket: None, rows: Arc::default(), properties: leaf_properties(equivalence, 1) }
     }
 
     /// The same rows as one bucket sees them; all of them share one computation.
@@ -51,9 +63,17 @@ impl OnceExec {
     }
 }
 
+/// The columns that divided rows are sorted by, if there is a time among them.
+fn order(schema: &Schema, by: Option<(usize, u32)>) -> Option<(usize, usize)> {
+    let as_of = schema.fields().iter().position(|field| *field.data_type() == time_type())?;
+    by.map(|(customer, _)| (customer, as_of))
+}
+
 async fn compute(plan: Arc<dyn ExecutionPlan>, by: Option<(usize, u32)>, context: Arc<TaskContext>) -> Result<Held> {
     let memory = MemoryConsumer::new("rows that all buckets share").register(context.memory_pool());
+    let size = context.session_config().batch_size();
     let mut batches = execute_stream(plan, context)?;
+    let schema = batches.schema();
     let mut rows: BTreeMap<Option<i32>, Vec<RecordBatch>> = BTreeMap::new();
     while let Some(batch) = batches.try_next().await? {
         memory.try_grow(batch.get_array_memory_size())?;
@@ -67,6 +87,13 @@ async fn compute(plan: Arc<dyn ExecutionPlan>, by: Option<(usize, u32)>, context
         }
         for (bucket, indices) in found {
             rows.entry(Some(bucket)).or_default().push(take_record_batch(&batch, &UInt32Array::from(indices))?);
+        }
+    }
+    if let Some((customer, as_of)) = order(&schema, by) {
+        for batches in rows.values_mut() {
+            let whole = in_order(concat_batches(&schema, batches.iter())?, customer, as_of, &[])?;
+            let portion = |start: usize| whole.slice(start, size.min(whole.num_rows() - start));
+            *batches = (0..whole.num_rows()).step_by(size).map(portion).collect();
         }
     }
     Ok(Held { rows, _memory: memory })

@@ -8,7 +8,7 @@ use datafusion::error::Result;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{cross, lag, neighbours, point_in_time, sorted_groups, totals};
+use super::{cross, lag, merge_join, neighbours, point_in_time, sorted_groups, totals};
 
 type InsteadOf = fn(&Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>>;
 
@@ -16,7 +16,8 @@ type InsteadOf = fn(&Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>>;
 const ORDER_USERS: [InsteadOf; 3] = [totals::instead_of, lag::instead_of, sorted_groups::instead_of];
 
 /// What keeps an order that the operator in its place would have to be given by a sort.
-const ORDER_KEEPERS: [InsteadOf; 3] = [cross::instead_of, neighbours::instead_of, point_in_time::instead_of];
+const ORDER_KEEPERS: [InsteadOf; 4] =
+    [cross::instead_of, neighbours::instead_of, point_in_time::instead_of, merge_join::instead_of];
 
 /// A rule for physical plans that puts some operators.
 #[derive(Debug)]

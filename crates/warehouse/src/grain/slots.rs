@@ -40,10 +40,7 @@ impl Slots {
         let spine = concat_batches(&spine.schema(), &spine.try_collect::<Vec<_>>().await?)?;
         memory.try_grow(spine.get_array_memory_size())?;
         let (customer, as_of) = (question.customer.0, question.as_of);
-        let spine = match others.is_empty() && is_ordered(&spine, customer, as_of)? {
-            true => spine,
-            false => take_record_batch(&spine, &order(&spine, customer, as_of, others)?)?,
-        };
+        let spine = in_order(spine, customer, as_of, others)?;
         let times = spine.column(as_of).as_primitive::<TimestampMicrosecondType>().iter().collect();
         let starts = runs(spine.column(customer))?;
         Ok(Slots { spine, customer, times, starts, newest: 0, _memory: memory })
@@ -93,6 +90,14 @@ impl Slots {
     }
 }
 
+/// The rows of the spine in the order of the slots.
+pub(super) fn in_order(spine: RecordBatch, customer: usize, as_of: usize, others: &[usize]) -> Result<RecordBatch> {
+    match others.is_empty() && is_ordered(&spine, customer, as_of)? {
+        true => Ok(spine),
+        false => Ok(take_record_batch(&spine, &order(&spine, customer, as_of, others)?)?),
+    }
+}
+
 /// Whether the rows of the spine stand in the order of the slots, as they do if somebody made them customer by customer.
 fn is_ordered(spine: &RecordBatch, customer: usize, as_of: usize) -> Result<bool> {
     let (customers, times) = (spine.column(customer), spine.column(as_of).as_primitive::<TimestampMicrosecondType>());
@@ -107,7 +112,6 @@ fn is_ordered(spine: &RecordBatch, customer: usize, as_of: usize) -> Result<bool
     Ok(do_customers_rise && times.null_count() == 0 && starts.windows(2).all(rise))
 }
 
-/// The rows of the spine in the order of the slots.
 fn order(spine: &RecordBatch, customer: usize, as_of: usize, others: &[usize]) -> Result<UInt32Array> {
     let (customers, times) = (spine.column(customer), spine.column(as_of).as_primitive::<TimestampMicrosecondType>());
     let ranks = ranks(customers);
