@@ -164,7 +164,9 @@ fn customers_at(cut_offs: &[DateTime<Utc>]) -> String {
             AND o.known_time < a.as_of
             AND (o.superseded_at IS NULL OR o.superseded_at >= a.as_of)
         WHERE o.status = 'completed'
-        GROUP BY a.customer_id, a.as_of",
+        GROUP BY a.customer_id, a.as_of
+        -- Always true, and seen to be by nobody: without it this is a semi-join, which knows no order of cut-offs.
+        HAVING count(*) > 0",
         values.join(", ")
     )
 }
