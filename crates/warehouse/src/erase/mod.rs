@@ -12,7 +12,7 @@ mod staged;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::Int64Type;
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
@@ -108,8 +108,9 @@ impl Warehouse {
     /// [`store::Error::Erasing`] while somebody else does, [`Error::Argument`] for an empty id.
     pub async fn erase(&self, options: &EraseOptions) -> Result<EraseReport> {
         let given: StringArray = options.customers.iter().map(|id| Some(id.as_str())).collect();
-        let ids: BTreeSet<String> = canonical_ids(&given).iter().flatten().map(String::from).collect();
-        if ids.is_empty() || canonical_ids(&given).iter().any(|id| id.is_none()) {
+        let given = canonical_ids(&given);
+        let ids: BTreeSet<String> = given.iter().flatten().map(String::from).collect();
+        if ids.is_empty() || given.null_count() > 0 {
             let valid = "give the customer_id of core.customers".into();
             return Err(Error::Argument { what: "customer", value: options.customers.join(", "), valid });
         }

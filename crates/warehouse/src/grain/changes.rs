@@ -43,6 +43,15 @@ impl Changes {
         Ok(changes)
     }
 
+    /// Where one of two keys changes.
+    pub(super) fn or(&self, with: &Changes) -> Result<Changes> {
+        let others = match (&self.others, &with.others) {
+            (Some(one), Some(other)) => Some(or(one, other)?),
+            (one, other) => one.clone().or_else(|| other.clone()),
+        };
+        Ok(Changes { first: self.first || with.first, others })
+    }
+
     pub(super) fn at(&self, row: usize) -> bool {
         match (row.checked_sub(1), &self.others) {
             (None, _) => self.first,

@@ -62,13 +62,18 @@ impl Part {
         Ok(Part { sorted: sorted.to_vec(), others, converter, known: Known::default() })
     }
 
-    /// Looks at the rows at which one of the keys changes; `last` is as in [`Changes::find`].
-    pub(super) fn over(&mut self, keys: &[ArrayRef], last: &[ArrayRef], changes: &Changes) -> Result<OverBatch<'_>> {
-        let of = |keys: &[ArrayRef]| self.sorted.iter().filter_map(|key| keys.get(*key).cloned()).collect::<Vec<_>>();
-        let is_first = Changes::find(&of(keys), &of(last))?;
+    /// Where one of the keys changes, and what to ask at these rows; `last` is as in [`Changes::find`].
+    pub(super) fn over(&mut self, keys: &[ArrayRef], last: &[ArrayRef]) -> Result<(Changes, OverBatch<'_>)> {
+        let of = |keys: &[ArrayRef], which: &[usize]| -> Vec<ArrayRef> {
+            which.iter().filter_map(|key| keys.get(*key).cloned()).collect()
+        };
+        let find = |which: &[usize]| Changes::find(&of(keys, which), &of(last, which));
+        let is_first = find(&self.sorted)?;
+        let changes = is_first.or(&find(&self.others)?)?;
         let rows: UInt32Array = changes.rows().map(|row| row as u32).collect::<Vec<_>>().into();
         let others = self.others.iter().map(|key| take(&keys[*key], &rows, None)).collect::<Result<Vec<_>, _>>()?;
-        Ok(OverBatch { known: &mut self.known, is_first, others: self.converter.convert_columns(&others)?, row: 0 })
+        let others = self.converter.convert_columns(&others)?;
+        Ok((changes, OverBatch { known: &mut self.known, is_first, others, row: 0 }))
     }
 
     pub(super) fn size(&self) -> usize {

@@ -40,9 +40,8 @@ impl Slots {
         let spine = concat_batches(&spine.schema(), &spine.try_collect::<Vec<_>>().await?)?;
         memory.try_grow(spine.get_array_memory_size())?;
         let (customer, as_of) = (question.customer.0, question.as_of);
-        let spine = in_order(spine, customer, as_of, others)?;
+        let (spine, starts) = in_order(spine, customer, as_of, others)?;
         let times = spine.column(as_of).as_primitive::<TimestampMicrosecondType>().iter().collect();
-        let starts = runs(spine.column(customer))?;
         Ok(Slots { spine, customer, times, starts, newest: 0, _memory: memory })
     }
 
@@ -90,26 +89,33 @@ impl Slots {
     }
 }
 
-/// The rows of the spine in the order of the slots.
-pub(super) fn in_order(spine: RecordBatch, customer: usize, as_of: usize, others: &[usize]) -> Result<RecordBatch> {
-    match others.is_empty() && is_ordered(&spine, customer, as_of)? {
-        true => Ok(spine),
-        false => Ok(take_record_batch(&spine, &order(&spine, customer, as_of, others)?)?),
+/// The rows of the spine in the order of the slots, and where the customers' runs start.
+pub(super) fn in_order(
+    spine: RecordBatch,
+    customer: usize,
+    as_of: usize,
+    others: &[usize],
+) -> Result<(RecordBatch, Vec<usize>)> {
+    let starts = runs(spine.column(customer))?;
+    if others.is_empty() && is_ordered(&spine, customer, as_of, &starts) {
+        return Ok((spine, starts));
     }
+    let sorted = take_record_batch(&spine, &order(&spine, customer, as_of, others)?)?;
+    let starts = runs(sorted.column(customer))?;
+    Ok((sorted, starts))
 }
 
 /// Whether the rows of the spine stand in the order of the slots, as they do if somebody made them customer by customer.
-fn is_ordered(spine: &RecordBatch, customer: usize, as_of: usize) -> Result<bool> {
+fn is_ordered(spine: &RecordBatch, customer: usize, as_of: usize, starts: &[usize]) -> bool {
     let (customers, times) = (spine.column(customer), spine.column(as_of).as_primitive::<TimestampMicrosecondType>());
     let names = customers.as_string::<i32>();
     let is_known = |row: usize| names.is_valid(row).then(|| names.value(row));
-    let starts = runs(customers)?;
     let do_customers_rise = starts.windows(3).all(|run| match (is_known(run[0]), is_known(run[1])) {
         (Some(one), Some(next)) => one < next,
         (one, _) => one.is_some(),
     });
     let rise = |run: &[usize]| (run[0] + 1..run[1]).all(|row| times.value(row - 1) <= times.value(row));
-    Ok(do_customers_rise && times.null_count() == 0 && starts.windows(2).all(rise))
+    do_customers_rise && times.null_count() == 0 && starts.windows(2).all(rise)
 }
 
 fn order(spine: &RecordBatch, customer: usize, as_of: usize, others: &[usize]) -> Result<UInt32Array> {

@@ -197,10 +197,9 @@ impl Groups {
 
     /// Numbers the rows' groups: where a key differs from the row before another group begins, or goes on.
     fn find_groups(&mut self, keys: &[ArrayRef]) -> Result<()> {
-        let changes = Changes::find(keys, &self.last)?;
-        let mut part = match &mut self.part {
-            Some(part) => Some(part.over(keys, &self.last, &changes)?),
-            None => None,
+        let (changes, mut part) = match &mut self.part {
+            Some(part) => part.over(keys, &self.last).map(|(changes, part)| (changes, Some(part)))?,
+            None => (Changes::find(keys, &self.last)?, None),
         };
         let mut starts: Vec<u32> = Vec::new();
         self.indices.clear();
