@@ -12,7 +12,7 @@ use arrow::compute::{concat_batches, take};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{JoinType, NullEquality, internal_err};
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
@@ -30,18 +30,41 @@ use futures::{StreamExt, stream};
 use super::buckets::leaf_properties;
 use super::changes::Changes;
 
-/// [`MergeJoinExec`] in place of the engine's join.
+/// [`MergeJoinExec`] in place of the engine's join; or, if only the left side comes in an order, the engine's with that
+/// side streamed, which keeps it.
 pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
     let join = node.downcast_ref::<HashJoinExec>()?;
-    let is_plain = *join.join_type() == JoinType::Left
-        && join.filter().is_none()
-        && !join.null_aware
-        && join.null_equality() == NullEquality::NullEqualsNothing;
-    let keys = keys(join).filter(|_| is_plain)?;
-    let all = (0..node.schema().fields().len()).collect();
-    let columns = join.projection.as_ref().map_or(all, |projection| projection.to_vec());
-    let (left, right) = (Arc::clone(join.left()), Arc::clone(join.right()));
-    Some(Arc::new(MergeJoinExec::new(left, right, keys, columns, node.schema())))
+    let is_plain = join.filter().is_none() && join.null_equality() == NullEquality::NullEqualsNothing;
+    let keys = keys(join).filter(|_| is_plain && !join.null_aware);
+    let (left, right) = (join.left(), join.right());
+    let widths = (left.schema().fields().len(), right.schema().fields().len());
+    let all = || (0..widths.0 + widths.1).collect();
+    let columns = |join: &HashJoinExec| join.projection.as_ref().map_or_else(all, |projection| projection.to_vec());
+    match (join.join_type(), keys) {
+        (JoinType::Left, Some(keys)) => Some(Arc::new(MergeJoinExec::new(
+            [Arc::clone(left), Arc::clone(right)],
+            keys,
+            true,
+            columns(join),
+            node.schema(),
+        ))),
+        // As the engine does, this streams the right side and keeps its order.
+        (JoinType::Inner, Some(keys)) => {
+            let of_right = |index: usize| index.checked_sub(widths.0).unwrap_or(widths.1 + index);
+            Some(Arc::new(MergeJoinExec::new(
+                [Arc::clone(right), Arc::clone(left)],
+                keys.into_iter().map(|(left, right)| (right, left)).collect(),
+                false,
+                columns(join).into_iter().map(of_right).collect(),
+                node.schema(),
+            )))
+        }
+        (JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti, None) if !join.null_aware => {
+            left.output_ordering()?;
+            join.swap_inputs(*join.partition_mode()).ok()
+        }
+        _ => None,
+    }
 }
 
 /// The keys' columns of both sides, in the order that both sides come in; None if they do not.
@@ -59,12 +82,14 @@ fn keys(join: &HashJoinExec) -> Option<Vec<(usize, usize)>> {
     keys.iter().all(|key| pairs.contains(key)).then_some(keys)
 }
 
-/// One stream; of the right side the rows of the newest keys are held.
+/// One stream of the left side; of the right one the rows of the newest keys are held.
 #[derive(Debug)]
 struct MergeJoinExec {
     left: Arc<dyn ExecutionPlan>,
     right: Arc<dyn ExecutionPlan>,
     keys: Vec<(usize, usize)>,
+    /// Whether left rows without a match stay.
+    is_outer: bool,
     /// The columns that go out, of those of the left and then the right side.
     columns: Vec<usize>,
     properties: Arc<PlanProperties>,
@@ -72,9 +97,9 @@ struct MergeJoinExec {
 
 impl MergeJoinExec {
     fn new(
-        left: Arc<dyn ExecutionPlan>,
-        right: Arc<dyn ExecutionPlan>,
+        [left, right]: [Arc<dyn ExecutionPlan>; 2],
         keys: Vec<(usize, usize)>,
+        is_outer: bool,
         columns: Vec<usize>,
         schema: SchemaRef,
     ) -> MergeJoinExec {
@@ -87,7 +112,7 @@ impl MergeJoinExec {
             order.push(PhysicalSortExpr::new(column, sort.options));
         }
         equivalence.add_ordering(order);
-        MergeJoinExec { left, right, keys, columns, properties: leaf_properties(equivalence, 1) }
+        MergeJoinExec { left, right, keys, is_outer, columns, properties: leaf_properties(equivalence, 1) }
     }
 
     fn required(
@@ -107,7 +132,8 @@ impl DisplayAs for MergeJoinExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
         let (left, right) = (self.left.schema(), self.right.schema());
         let key = |(l, r): &(usize, usize)| format!("{} = {}", left.field(*l).name(), right.field(*r).name());
-        write!(f, "MergeJoinExec: left, {}", self.keys.iter().map(key).collect::<Vec<_>>().join(" and "))
+        let kind = if self.is_outer { "left" } else { "inner" };
+        write!(f, "MergeJoinExec: {kind}, {}", self.keys.iter().map(key).collect::<Vec<_>>().join(" and "))
     }
 }
 
@@ -137,11 +163,11 @@ impl ExecutionPlan for MergeJoinExec {
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        let Ok([left, right]) = <[Arc<dyn ExecutionPlan>; 2]>::try_from(children) else {
+        let Ok(sides) = <[Arc<dyn ExecutionPlan>; 2]>::try_from(children) else {
             return internal_err!("a join has two inputs");
         };
         let (keys, columns) = (self.keys.clone(), self.columns.clone());
-        Ok(Arc::new(MergeJoinExec::new(left, right, keys, columns, self.schema())))
+        Ok(Arc::new(MergeJoinExec::new(sides, keys, self.is_outer, columns, self.schema())))
     }
 
     fn apply_expressions(
@@ -153,19 +179,21 @@ impl ExecutionPlan for MergeJoinExec {
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let memory = MemoryConsumer::new(self.name()).register(context.memory_pool());
+        let size = context.session_config().batch_size();
         let left = execute_stream(Arc::clone(&self.left), Arc::clone(&context))?;
         let rows = execute_stream(Arc::clone(&self.right), context)?;
-        let right = Right { held: RecordBatch::new_empty(rows.schema()), rows, is_done: false, memory };
-        let join = Join { keys: self.keys.clone(), columns: self.columns.clone(), schema: self.schema(), right };
-        let joined = stream::try_unfold((left, join), |(mut left, mut join)| async move {
-            while let Some(batch) = left.next().await.transpose()? {
-                if batch.num_rows() > 0 {
-                    let joined = join.join(&batch).await?;
-                    return Ok(Some((joined, (left, join))));
-                }
-            }
-            Ok(None)
-        });
+        let join = Join {
+            keys: self.keys.clone(),
+            is_outer: self.is_outer,
+            columns: self.columns.clone(),
+            schema: self.schema(),
+            size,
+            left: RecordBatch::new_empty(left.schema()),
+            left_rows: left,
+            right: Right { held: RecordBatch::new_empty(rows.schema()), rows, is_done: false, memory },
+        };
+        let joined =
+            stream::try_unfold(join, |mut join| async move { Ok(join.next().await?.map(|rows| (rows, join))) });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), joined)))
     }
 }
@@ -182,110 +210,139 @@ struct Right {
 
 struct Join {
     keys: Vec<(usize, usize)>,
+    is_outer: bool,
     columns: Vec<usize>,
     schema: SchemaRef,
+    /// Rows that go out at once, if no single left row has more matches.
+    size: usize,
+    left_rows: SendableRecordBatchStream,
+    /// Rows that were read and are not joined yet.
+    left: RecordBatch,
     right: Right,
 }
 
 impl Join {
-    async fn join(&mut self, left: &RecordBatch) -> Result<RecordBatch> {
-        let last = left.num_rows() - 1;
-        // All rows of the last key are needed, so one after it must be seen.
-        while !self.right.is_done {
-            let count = self.right.held.num_rows();
-            if count > 0 && self.compare(left)?.at(last, count - 1).is_lt() {
-                break;
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        while self.left.num_rows() == 0 {
+            let Some(batch) = self.left_rows.next().await.transpose()? else { return Ok(None) };
+            self.left = batch;
+            if self.left.num_rows() > 0 {
+                self.read_right().await?;
             }
-            self.right.read().await?;
         }
-        let order = self.compare(left)?;
-        let start = partition_point(self.right.held.num_rows(), |row| order.at(0, row).is_gt());
-        let joined = match self.is_alike(left, start, &order)? {
-            true => self.side_by_side(left, start)?,
-            false => self.matched(left, start, &order)?,
+        let order = self.order(&self.right.held)?;
+        let held = self.right.held.num_rows();
+        let start = partition_point(held, |row| order.at(0, row).is_gt());
+        let (joined, rows) = match self.is_alike(start, &order)? {
+            true => (self.output(&Rows::From(0), &Rows::From(start), self.left.num_rows())?, self.left.num_rows()),
+            false => self.matched(start, &order)?,
         };
-        let passed = partition_point(self.right.held.num_rows(), |row| order.at(last, row).is_gt());
-        let held = &self.right.held;
-        self.right.held = held.slice(passed, held.num_rows() - passed);
-        Ok(joined)
+        let passed = partition_point(held, |row| order.at(rows - 1, row).is_gt());
+        self.right.held = self.right.held.slice(passed, held - passed);
+        self.left = self.left.slice(rows, self.left.num_rows() - rows);
+        Ok(Some(joined))
     }
 
-    fn key_columns(&self, left: &RecordBatch) -> (Vec<ArrayRef>, Vec<ArrayRef>) {
-        let left = self.keys.iter().map(|key| Arc::clone(left.column(key.0)));
-        (left.collect(), self.keys.iter().map(|key| Arc::clone(self.right.held.column(key.1))).collect())
+    /// All rows of the last left key are needed, so one after it must be seen.
+    async fn read_right(&mut self) -> Result<()> {
+        let last = self.left.num_rows() - 1;
+        let passed = |join: &Join, rows: &RecordBatch| {
+            Ok::<_, DataFusionError>(rows.num_rows() > 0 && join.order(rows)?.at(last, rows.num_rows() - 1).is_lt())
+        };
+        let mut read = vec![self.right.held.clone()];
+        while !self.right.is_done && !passed(self, &read[read.len() - 1])? {
+            match self.right.rows.next().await.transpose()? {
+                Some(batch) if batch.num_rows() == 0 => {}
+                Some(batch) => {
+                    self.right.memory.try_grow(batch.get_array_memory_size())?;
+                    read.push(batch);
+                }
+                None => self.right.is_done = true,
+            }
+        }
+        if read.len() > 1 {
+            self.right.held = concat_batches(&read[0].schema(), &read)?;
+            self.right.memory.try_resize(self.right.held.get_array_memory_size())?;
+        }
+        Ok(())
     }
 
-    fn compare(&self, left: &RecordBatch) -> Result<Order> {
-        let (left, right) = self.key_columns(left);
-        let keys = left.iter().zip(&right).map(|(left, right)| make_comparator(left, right, store::ORDER));
+    fn left_keys(&self) -> Vec<ArrayRef> {
+        self.keys.iter().map(|key| Arc::clone(self.left.column(key.0))).collect()
+    }
+
+    fn order(&self, right: &RecordBatch) -> Result<Order> {
+        let keys = self.keys.iter();
+        let keys = keys.map(|key| make_comparator(self.left.column(key.0), right.column(key.1), store::ORDER));
         Ok(Order(keys.collect::<Result<_, _>>()?))
     }
 
-    /// Whether each row has one match and these stand one after the other from `start` on.
-    fn is_alike(&self, left: &RecordBatch, start: usize, order: &Order) -> Result<bool> {
-        let rows = left.num_rows();
-        let (of_left, of_right) = self.key_columns(left);
-        let is_known = of_left.iter().all(|key| key.null_count() == 0);
+    /// Whether each left row has one match and these stand one after the other from `start` on.
+    fn is_alike(&self, start: usize, order: &Order) -> Result<bool> {
+        let (keys, rows, held) = (self.left_keys(), self.left.num_rows(), &self.right.held);
+        let is_known = keys.iter().all(|key| key.null_count() == 0);
         let end = start + rows;
-        if !is_known || self.right.held.num_rows() < end || Changes::find(&of_left, &[])?.rows().count() < rows {
+        if !is_known || held.num_rows() < end || Changes::find(&keys, &[])?.rows().count() < rows {
             return Ok(false);
         }
-        let is_last = end == self.right.held.num_rows() || order.at(rows - 1, end).is_ne();
-        let alike = |(left, right): (&ArrayRef, &ArrayRef)| **left == *right.slice(start, rows);
-        Ok(is_last && of_left.iter().zip(&of_right).all(alike))
+        let is_last = end == held.num_rows() || order.at(rows - 1, end).is_ne();
+        let alike = |key: &(usize, usize)| **self.left.column(key.0) == *held.column(key.1).slice(start, rows);
+        Ok(is_last && self.keys.iter().all(alike))
     }
 
-    fn side_by_side(&self, left: &RecordBatch, start: usize) -> Result<RecordBatch> {
-        let rows = left.num_rows();
-        self.output(left, rows, |column| Ok(Arc::clone(column)), |column| Ok(column.slice(start, rows)))
-    }
-
-    fn matched(&self, left: &RecordBatch, start: usize, order: &Order) -> Result<RecordBatch> {
-        let (of_left, _) = self.key_columns(left);
-        let count = self.right.held.num_rows();
-        let (mut rows, mut matches, mut next) = (Vec::new(), Vec::new(), start);
-        for row in 0..left.num_rows() {
-            while next < count && order.at(row, next).is_gt() {
-                next += 1;
+    /// The matches of as many left rows as make about a batch, and how many left rows these are.
+    fn matched(&self, start: usize, order: &Order) -> Result<(RecordBatch, usize)> {
+        let (keys, rows, held) = (self.left_keys(), self.left.num_rows(), self.right.held.num_rows());
+        let changes = Changes::find(&keys, &[])?;
+        let (mut taken, mut matches, mut found, mut done) = (Vec::new(), Vec::new(), start..start, 0);
+        for row in 0..rows {
+            if changes.at(row) {
+                let first = (found.end..held).find(|at| !order.at(row, *at).is_gt()).unwrap_or(held);
+                let is_known = keys.iter().all(|key| key.is_valid(row));
+                let last = (first..held).find(|at| !(is_known && order.at(row, *at).is_eq())).unwrap_or(held);
+                found = first..last;
             }
-            let is_known = of_left.iter().all(|key| key.is_valid(row));
-            let found = (next..count).take_while(|at| is_known && order.at(row, *at).is_eq()).map(|at| Some(at as u32));
-            let before = matches.len();
-            matches.extend(found);
-            if matches.len() == before {
+            if matches.len() + found.len() > self.size && row > 0 {
+                break;
+            }
+            matches.extend(found.clone().map(|at| Some(at as u32)));
+            if found.is_empty() && self.is_outer {
                 matches.push(None);
             }
-            rows.resize(matches.len(), row as u32);
+            taken.resize(matches.len(), row as u32);
+            done = row + 1;
         }
-        let (rows, matches) = (UInt32Array::from(rows), UInt32Array::from(matches));
-        let taken = |column: &ArrayRef, rows: &UInt32Array| Ok(take(column, rows, None)?);
-        self.output(left, rows.len(), |column| taken(column, &rows), |column| taken(column, &matches))
+        let is_each_once = taken.len() == done && (0..).zip(&taken).all(|(row, taken)| row == *taken);
+        let left = if is_each_once { Rows::From(0) } else { Rows::These(taken.into()) };
+        let count = matches.len();
+        Ok((self.output(&left, &Rows::These(matches.into()), count)?, done))
     }
 
-    fn output(
-        &self,
-        left: &RecordBatch,
-        rows: usize,
-        of_left: impl Fn(&ArrayRef) -> Result<ArrayRef>,
-        of_right: impl Fn(&ArrayRef) -> Result<ArrayRef>,
-    ) -> Result<RecordBatch> {
-        let column = |index: &usize| match index.checked_sub(left.num_columns()) {
-            None => of_left(left.column(*index)),
-            Some(index) => of_right(self.right.held.column(index)),
+    /// `count` rows of the columns that go out.
+    fn output(&self, left: &Rows, right: &Rows, count: usize) -> Result<RecordBatch> {
+        let column = |index: &usize| match index.checked_sub(self.left.num_columns()) {
+            None => left.of(self.left.column(*index), count),
+            Some(index) => right.of(self.right.held.column(index), count),
         };
         let columns = self.columns.iter().map(column).collect::<Result<_>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
 }
 
-impl Right {
-    async fn read(&mut self) -> Result<()> {
-        match self.rows.next().await.transpose()? {
-            Some(batch) => self.held = concat_batches(&batch.schema(), [&self.held, &batch])?,
-            None => self.is_done = true,
+/// Rows of one side.
+enum Rows {
+    /// Those from here on.
+    From(usize),
+    These(UInt32Array),
+}
+
+impl Rows {
+    fn of(&self, column: &ArrayRef, count: usize) -> Result<ArrayRef> {
+        match self {
+            Rows::From(start) => Ok(column.slice(*start, count)),
+            Rows::These(rows) => Ok(take(column, rows, None)?),
         }
-        self.memory.try_resize(self.held.get_array_memory_size())
     }
 }
 

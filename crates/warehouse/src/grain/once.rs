@@ -91,7 +91,7 @@ async fn compute(plan: Arc<dyn ExecutionPlan>, by: Option<(usize, u32)>, context
     }
     if let Some((customer, as_of)) = order(&schema, by) {
         for batches in rows.values_mut() {
-            let whole = in_order(concat_batches(&schema, batches.iter())?, customer, as_of, &[])?;
+            let (whole, _) = in_order(concat_batches(&schema, batches.iter())?, customer, as_of, &[])?;
             let portion = |start: usize| whole.slice(start, size.min(whole.num_rows() - start));
             *batches = (0..whole.num_rows()).step_by(size).map(portion).collect();
         }

@@ -143,21 +143,45 @@ async fn ask(session: &Session, sql: &str) -> Vec<Vec<String>> {
     rows
 }
 
-async fn check(seed: u64) {
-    let mut random = Random(ChaCha8Rng::seed_from_u64(seed));
-    let (facts, slots) = case(&mut random);
-    let shop = Shop::new(&[]).await;
-    let mut shuffled = facts.clone();
-    random.shuffle(&mut shuffled);
-    for (number, part) in shuffled.chunks(facts.len().div_ceil(2).max(1)).enumerate() {
-        let name = format!("append {number}");
-        shop.warehouse.append(vec![("core.orders", vec![orders(part)])], &name, &name).await.unwrap();
-    }
-    let session = shop.session().await;
-    session.keep("public.asked".into(), Arc::new(asked(&slots)));
+struct Case {
+    facts: Vec<Fact>,
+    slots: Vec<Slot>,
+    session: Session,
+    _shop: Shop,
+}
 
-    let mut of_customer: BTreeMap<usize, Vec<&Fact>> = BTreeMap::new();
-    facts.iter().for_each(|fact| of_customer.entry(fact.customer).or_default().push(fact));
+impl Case {
+    async fn new(seed: u64) -> Case {
+        let mut random = Random(ChaCha8Rng::seed_from_u64(seed));
+        let (facts, slots) = case(&mut random);
+        let shop = Shop::new(&[]).await;
+        let mut shuffled = facts.clone();
+        random.shuffle(&mut shuffled);
+        for (number, part) in shuffled.chunks(facts.len().div_ceil(2).max(1)).enumerate() {
+            let name = format!("append {number}");
+            shop.warehouse.append(vec![("core.orders", vec![orders(part)])], &name, &name).await.unwrap();
+        }
+        let session = shop.session().await;
+        session.keep("public.asked".into(), Arc::new(asked(&slots)));
+        Case { facts, slots, session, _shop: shop }
+    }
+
+    fn of_customer(&self) -> BTreeMap<usize, Vec<&Fact>> {
+        let mut of_customer: BTreeMap<usize, Vec<&Fact>> = BTreeMap::new();
+        self.facts.iter().for_each(|fact| of_customer.entry(fact.customer).or_default().push(fact));
+        of_customer
+    }
+
+    async fn assert_plan(&self, sql: &str, operator: &str) {
+        let plan = ask(&self.session, &format!("EXPLAIN {sql}")).await.concat().concat();
+        assert!(plan.contains(operator), "{sql}: {plan}");
+    }
+}
+
+async fn check(seed: u64) {
+    let case = Case::new(seed).await;
+    let (session, slots) = (&case.session, &case.slots);
+    let of_customer = case.of_customer();
     let seen = |slot: &Slot| -> Vec<&Fact> {
         let facts = of_customer.get(&slot.1).map(Vec::as_slice).unwrap_or_default();
         facts.iter().copied().filter(|fact| slot.2.is_some_and(|as_of| fact.is_seen(as_of))).collect()
@@ -171,13 +195,13 @@ async fn check(seed: u64) {
         format!("SELECT s.slot, {TOTALS} FROM {known} GROUP BY s.slot, s.customer_id, s.as_of")
     };
     wanted.sort();
-    assert_eq!(ask(&session, &grouped("LEFT")).await, wanted, "LEFT, seed {seed}");
+    assert_eq!(ask(session, &grouped("LEFT")).await, wanted, "LEFT, seed {seed}");
     wanted.retain(|row| row[1] != "0");
-    assert_eq!(ask(&session, &grouped("INNER")).await, wanted, "INNER, seed {seed}");
+    assert_eq!(ask(session, &grouped("INNER")).await, wanted, "INNER, seed {seed}");
 
     for join in ["LEFT", "INNER"] {
         let mut wanted: Vec<Vec<String>> = Vec::new();
-        for slot in &slots {
+        for slot in slots {
             let seen = seen(slot);
             wanted.extend(seen.iter().map(|fact| vec![slot.0.to_string(), format!("o{:06}", fact.id)]));
             if seen.is_empty() && join == "LEFT" {
@@ -186,15 +210,14 @@ async fn check(seed: u64) {
         }
         wanted.sort();
         let sql = format!("SELECT s.slot, o.order_id FROM {}", KNOWN.replace("{join}", join));
-        assert_eq!(ask(&session, &sql).await, wanted, "rows of {join}, seed {seed}");
+        assert_eq!(ask(session, &sql).await, wanted, "rows of {join}, seed {seed}");
     }
     for (sql, operator) in [
         (grouped("LEFT"), "PointInTimeTotalsExec"),
         (grouped("INNER"), "PointInTimeTotalsExec"),
         (format!("SELECT s.slot, o.order_id FROM {}", KNOWN.replace("{join}", "LEFT")), "PointInTimeJoinExec"),
     ] {
-        let plan = ask(&session, &format!("EXPLAIN {sql}")).await.concat().concat();
-        assert!(plan.contains(operator), "{sql}: {plan}");
+        case.assert_plan(&sql, operator).await;
     }
 }
 
@@ -202,5 +225,56 @@ async fn check(seed: u64) {
 async fn ten_thousand_customers_are_known_as_brute_force_says() {
     for seed in 0..TABLES {
         check(seed).await;
+    }
+}
+
+/// Of rows of customers and their days, each with an id: the ids of those that match, and of a left one without a match.
+fn joined(
+    left: &[(String, usize, Option<i64>)],
+    right: &[(String, usize, Option<i64>)],
+    is_outer: bool,
+) -> Vec<Vec<String>> {
+    let mut of_customer: BTreeMap<usize, Vec<(&str, Option<i64>)>> = BTreeMap::new();
+    right.iter().for_each(|(id, customer, day)| of_customer.entry(*customer).or_default().push((id, *day)));
+    let mut rows = Vec::new();
+    for (id, customer, day) in left {
+        let matches = of_customer.get(customer).into_iter().flatten().filter(|right| day.is_some() && *day == right.1);
+        let before = rows.len();
+        rows.extend(matches.map(|right| vec![id.clone(), right.0.to_string()]));
+        if is_outer && rows.len() == before {
+            rows.push(vec![id.clone(), String::new()]);
+        }
+    }
+    rows.sort();
+    rows
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn joins_of_sides_that_come_in_order_are_as_brute_force_says() {
+    let case = Case::new(TABLES).await;
+    let slots: Vec<_> = case.slots.iter().map(|slot| (slot.0.to_string(), slot.1, slot.2)).collect();
+    let facts = |day: fn(&Fact) -> i64| -> Vec<_> {
+        case.facts.iter().map(|fact| (format!("o{:06}", fact.id), fact.customer, Some(day(fact)))).collect()
+    };
+    let (by_event, by_known, by_customer) = (facts(|f| f.event), facts(|f| f.known), facts(|_| 0));
+    let of_slots = |kind: &str, time: &str| {
+        format!(
+            "SELECT s.slot, o.order_id FROM asked AS s {kind} JOIN core.orders AS o
+             ON o.customer_id = s.customer_id AND o.{time} = s.as_of"
+        )
+    };
+    let pairs =
+        "SELECT a.order_id, b.order_id FROM core.orders AS a JOIN core.orders AS b ON a.customer_id = b.customer_id";
+    for (sql, operator, wanted) in [
+        (of_slots("LEFT", "event_time"), "MergeJoinExec: left", joined(&slots, &by_event, true)),
+        (of_slots("INNER", "event_time"), "MergeJoinExec: inner", joined(&slots, &by_event, false)),
+        // Many matches a row, and many batches.
+        (pairs.to_string(), "MergeJoinExec: inner", joined(&by_customer, &by_customer, false)),
+        // Only one side comes in the order of the keys, and it is to stay so.
+        (of_slots("LEFT", "known_time"), "join_type=Right", joined(&slots, &by_known, true)),
+    ] {
+        case.assert_plan(&sql, operator).await;
+        let rows = ask(&case.session, &sql).await;
+        assert!(rows == wanted, "{sql}: {} rows, not {}", rows.len(), wanted.len());
     }
 }
