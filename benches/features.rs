@@ -2,6 +2,8 @@
 //! cut-offs, beside DuckDB on Parquet files of the same rows; and how time grows with the rows.
 //! `cargo bench --bench features -- [orders]... [python]`
 
+#[path = "support/growth.rs"]
+mod growth;
 #[path = "support/orders.rs"]
 mod orders;
 #[path = "support/rows.rs"]
@@ -12,9 +14,9 @@ mod support;
 
 use anyhow::{Context, Result};
 use futures::TryStreamExt;
+use growth::Growth;
 use pipeline::{Every, Silent, Spine, SqlOptions, parse_time};
 use shop::Shop;
-use std::collections::BTreeMap;
 use std::path::Path;
 use support::{Answer, Arguments, benches, compare, peak_memory};
 
@@ -31,18 +33,13 @@ const MOST_PEER_ROWS: u64 = 150_000_000;
 /// Tables that the queries read.
 const TABLES: [&str; 2] = ["orders", "order_lines"];
 
-/// Seconds of each question by the number of orders.
-type Times = BTreeMap<String, Vec<(u64, f64)>>;
-
 #[tokio::main]
 async fn main() -> Result<()> {
     let Some(arguments) = Arguments::read(ORDERS) else { return Ok(()) };
-    let mut times = Times::new();
+    let mut growth = Growth::default();
     for &size in &arguments.sizes {
         let folder = tempfile::tempdir()?;
-        let file = folder.path().join("raw.parquet");
-        orders::write_parquet(&file, size)?;
-        let source = ("raw.bench_orders".to_owned(), vec![file.to_string_lossy().into_owned()]);
+        let source = orders::source(folder.path(), size)?;
         let shop = Shop::new(folder, Some(&benches().join("sql")), &[source]).await?;
         for table in TABLES {
             // As a shop's own systems export it: nobody else has it by customer.
@@ -50,19 +47,14 @@ async fn main() -> Result<()> {
             let (_, rows) = shop.export(table, &query).await?;
             println!("core.{table}: {rows} rows");
         }
-        queries(&shop, &arguments, size, &mut times).await?;
-        views(&shop, &arguments, size, &mut times).await?;
+        queries(&shop, &arguments, size, &mut growth).await?;
+        views(&shop, &arguments, size, &mut growth).await?;
     }
-    for (name, times) in &times {
-        if let [(first, fast), .., (last, slow)] = times[..] {
-            let exponent = (slow / fast).ln() / (last as f64 / first as f64).ln();
-            println!("{name:<24} grows as orders^{exponent:.2} from {first} to {last} orders");
-        }
-    }
+    growth.print();
     Ok(())
 }
 
-async fn queries(shop: &Shop, arguments: &Arguments, size: u64, times: &mut Times) -> Result<()> {
+async fn queries(shop: &Shop, arguments: &Arguments, size: u64, growth: &mut Growth) -> Result<()> {
     let queries = benches().join("queries");
     let peers = arguments.peer("features_duckdb.py", &[shop.folder(), &queries])?;
     for name in QUERIES {
@@ -72,13 +64,13 @@ async fn queries(shop: &Shop, arguments: &Arguments, size: u64, times: &mut Time
         let answer = ask().await?;
         let peer = peers.as_ref().map(|peers| peers.get(name).with_context(|| format!("no peer for {name}")));
         let seconds = compare(name, None, &answer, peer.transpose()?, async || ask().await.map(drop)).await?;
-        times.entry(name.into()).or_default().push((size, seconds));
+        growth.note(name, size, seconds);
     }
     Ok(())
 }
 
 /// The shipped views: DuckDB makes its own of the same SQL files.
-async fn views(shop: &Shop, arguments: &Arguments, size: u64, times: &mut Times) -> Result<()> {
+async fn views(shop: &Shop, arguments: &Arguments, size: u64, growth: &mut Growth) -> Result<()> {
     let options = |first: &str| -> Result<SqlOptions> {
         let spine = Spine::Range { from: parse_time(first)?, to: parse_time(LAST_CUT_OFF)?, every: Every::Months(1) };
         Ok(SqlOptions { spine, ..SqlOptions::default() })
@@ -100,7 +92,7 @@ async fn views(shop: &Shop, arguments: &Arguments, size: u64, times: &mut Times)
         let name = format!("views, {count} cut-offs");
         let seconds = compare(&name, None, &answer, peer.transpose()?, async || ask().await.map(drop)).await?;
         println!("{name:<24} {} rows, {memory} MB at most", answer.rows);
-        times.entry(name).or_default().push((size, seconds));
+        growth.note(&name, size, seconds);
     }
     Ok(())
 }

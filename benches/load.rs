@@ -8,11 +8,11 @@ mod rows;
 mod support;
 
 use anyhow::{Context, Result};
+use orders::TABLE;
 use pipeline::{LoadOptions, Silent, SqlOptions, Warehouse};
 use support::{Answer, Arguments, compare};
 
 const ROWS: u64 = 300_000;
-const TABLE: &str = "raw.bench_orders";
 
 #[tokio::main]
 async fn main() -> Result<()> {

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// Runs of which the median counts.
-const RUNS: usize = 3;
+pub const RUNS: usize = 3;
 /// Sums in another order of rows differ by rounding.
 const TOLERANCE: f64 = 1e-9;
 
@@ -58,6 +58,18 @@ impl Arguments {
         ensure!(output.status.success(), "{script} failed: {}", output.status);
         Ok(Some(serde_json::from_slice(&output.stdout).with_context(|| format!("{script} prints no answers"))?))
     }
+
+    /// What several scripts answer to one question.
+    #[allow(dead_code, reason = "not every bench has several peers")]
+    pub fn peers(&self, name: &str, scripts: &[&str], arguments: &[&Path]) -> Result<Vec<Peer>> {
+        let mut found = Vec::new();
+        for script in scripts {
+            if let Some(mut answers) = self.peer(script, arguments)? {
+                found.push(answers.remove(name).with_context(|| format!("{script} says nothing of {name}"))?);
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// The folder of the benches.
@@ -66,7 +78,7 @@ pub fn benches() -> PathBuf {
 }
 
 /// How many rows, and of each column how many values that are not NULL, and their sum: of times in microseconds, of text
-/// in bytes.
+/// the bytes and the number it ends in, so that sums of keys are equal only if the keys are.
 #[derive(Debug, Default, Deserialize)]
 pub struct Answer {
     pub rows: u64,
@@ -74,6 +86,13 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Adds a table's answer to that of several.
+    #[allow(dead_code, reason = "not every bench makes several tables")]
+    pub fn add_table(&mut self, table: &str, answer: Answer) {
+        self.rows += answer.rows;
+        self.columns.extend(answer.columns.into_iter().map(|(column, sum)| (format!("{table}.{column}"), sum)));
+    }
+
     fn must_equal(&self, peer: &Answer, name: &str) -> Result<()> {
         ensure!(self.rows == peer.rows, "{name}: {} rows here, {} there", self.rows, peer.rows);
         ensure!(self.columns.keys().eq(peer.columns.keys()), "{name}: {self:?} here, {peer:?} there");
@@ -97,16 +116,17 @@ pub struct Peer {
     forms: Vec<(String, f64)>,
 }
 
-/// Checks the peer's answer, times `work`, and prints both and the ratio; returns the seconds. `items` (rows, events) are
-/// counted per second.
-pub async fn compare(
+/// Checks the peers' answers, times `work`, and prints all and the ratios; returns the seconds. `items` (rows, events)
+/// are counted per second.
+pub async fn compare<'a>(
     name: &str,
     items: Option<u64>,
     answer: &Answer,
-    peer: Option<&Peer>,
+    peers: impl IntoIterator<Item = &'a Peer>,
     work: impl AsyncFnMut() -> Result<()>,
 ) -> Result<f64> {
-    if let Some(peer) = peer {
+    let peers: Vec<&Peer> = peers.into_iter().collect();
+    for peer in &peers {
         answer.must_equal(&peer.answer, name)?;
     }
     let seconds = median_seconds(work).await?;
@@ -114,7 +134,7 @@ pub async fn compare(
     if let Some(items) = items {
         line += &format!(" ({:.0} k/s)", items as f64 / seconds / 1e3);
     }
-    if let Some(Peer { forms, .. }) = peer {
+    for Peer { forms, .. } in peers {
         let (written, as_written) = forms.first().context("a peer tries one form at least")?;
         let (form, best) = forms.iter().min_by(|one, other| one.1.total_cmp(&other.1)).context("one form")?;
         line += &format!("; peer as written {as_written:.3} s ({written}), best {best:.3} s ({form})");

@@ -9,6 +9,8 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+/// The raw table of the orders.
+pub const TABLE: &str = "raw.bench_orders";
 /// 2021-12-01.
 const START: u64 = 1_638_316_800;
 const SECONDS: u64 = 37 * 30 * 86_400;
@@ -54,8 +56,16 @@ pub fn write_csv(path: &Path, rows: u64) -> Result<()> {
     Ok(file.flush()?)
 }
 
+/// A raw table and the Parquet file in `folder` that it is loaded from.
 #[allow(dead_code, reason = "not every bench loads Parquet")]
-pub fn write_parquet(path: &Path, rows: u64) -> Result<()> {
+pub fn source(folder: &Path, rows: u64) -> Result<(String, Vec<String>)> {
+    let file = folder.join("raw.parquet");
+    write_parquet(&file, rows)?;
+    Ok((TABLE.to_owned(), vec![file.to_string_lossy().into_owned()]))
+}
+
+#[allow(dead_code, reason = "not every bench loads Parquet")]
+fn write_parquet(path: &Path, rows: u64) -> Result<()> {
     let mut orders = orders(rows);
     let mut writer: Option<ArrowWriter<File>> = None;
     loop {

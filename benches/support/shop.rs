@@ -12,8 +12,16 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Loads files into raw tables, and builds. `sql` has staging that is not shipped.
+    /// Loads files into raw tables, and builds. `sql` has SQL files that are not shipped.
+    #[allow(dead_code, reason = "not every bench has it built")]
     pub async fn new(folder: TempDir, sql: Option<&Path>, sources: &[(String, Vec<String>)]) -> Result<Shop> {
+        let shop = Shop::loaded(folder, sql, sources).await?;
+        pipeline::build(&shop.warehouse, &Silent).await?;
+        Ok(shop)
+    }
+
+    /// Only loads.
+    pub async fn loaded(folder: TempDir, sql: Option<&Path>, sources: &[(String, Vec<String>)]) -> Result<Shop> {
         let url = folder.path().join("warehouse").to_string_lossy().into_owned();
         pipeline::init(&url, pipeline::DEFAULT_BUCKETS, []).await?;
         let warehouse = pipeline::open(&url, sql, []).await?;
@@ -21,16 +29,17 @@ impl Shop {
             let history = LoadOptions { history: true, ..LoadOptions::default() };
             pipeline::load(&warehouse, table, files, &history, &Silent).await?;
         }
-        pipeline::build(&warehouse, &Silent).await?;
         Ok(Shop { folder, warehouse })
     }
 
     /// Where a peer finds what it reads.
+    #[allow(dead_code, reason = "not every bench exports")]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Writes a query's rows to `<name>.parquet` for a peer. Returns the file and its number of rows.
+    #[allow(dead_code, reason = "not every bench exports")]
     pub async fn export(&self, name: &str, query: &str) -> Result<(PathBuf, u64)> {
         let file = self.folder().join(format!("{name}.parquet"));
         let query = pipeline::sql(&self.warehouse, query, &SqlOptions::default()).await?;

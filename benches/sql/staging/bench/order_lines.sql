@@ -22,9 +22,9 @@ SELECT
     event_time AS known_time,
     product_id,
     channel,
-    1.0 AS quantity,
+    cast(1 AS DOUBLE) AS quantity,
     amount AS unit_price,
     amount,
-    0.0 AS discount,
+    cast(0 AS DOUBLE) AS discount,
     FALSE AS is_return
 FROM raw.bench_orders

@@ -23,6 +23,6 @@ SELECT
     'completed' AS status,
     'EUR' AS currency,
     amount,
-    0.0 AS discount,
+    cast(0 AS DOUBLE) AS discount,
     cast(NULL AS VARCHAR) AS campaign_id
 FROM raw.bench_orders
