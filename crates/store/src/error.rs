@@ -6,6 +6,8 @@ use std::io::ErrorKind;
 use chrono::{DateTime, Utc};
 use deltalake::DeltaTableError;
 
+use crate::refusal::Refusal;
+
 /// An error of any origin: what streams of batches handed to the store may fail with.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
@@ -33,7 +35,10 @@ pub enum Error {
     #[error("there is no bucket or container for {path}: create it first, or check its name")]
     NoBucket { path: String },
 
-    #[error("no permission for {path}: check the credentials and the rights on it")]
+    #[error("the credentials for {path} are not accepted: check {}", settings(.path))]
+    Credentials { path: String, source: BoxError },
+
+    #[error("no permission for {path}: check the rights to read, write, list and delete there")]
     Denied { path: String, source: BoxError },
 
     #[error("there is no {path}")]
@@ -112,11 +117,14 @@ impl Error {
     /// Says what a failed request to the storage at `path` means for the user.
     pub(crate) fn storage(path: impl ToString, source: object_store::Error) -> Self {
         let path = path.to_string();
-        match source {
-            object_store::Error::NotFound { .. } => Error::Missing { path },
-            object_store::Error::AlreadyExists { .. } => Error::Exists { path },
-            source if is_denied(&source) => Error::Denied { path, source: source.into() },
-            source => Error::Storage { path, source: source.into() },
+        match (Refusal::of(&source), source) {
+            (Some(Refusal::Bucket), _) => Error::NoBucket { path },
+            (Some(Refusal::Credentials(said)), _) => Error::Credentials { path, source: said.into() },
+            (Some(Refusal::Rights(said)), _) => Error::Denied { path, source: said.into() },
+            (None, object_store::Error::NotFound { .. }) => Error::Missing { path },
+            (None, object_store::Error::AlreadyExists { .. }) => Error::Exists { path },
+            (None, source) if is_denied_here(&source) => Error::Denied { path, source: source.into() },
+            (None, source) => Error::Storage { path, source: source.into() },
         }
     }
 
@@ -170,12 +178,18 @@ fn snapshots(oldest: u64, newest: u64) -> String {
     }
 }
 
-/// Local folders report missing rights only as the cause of another error.
-fn is_denied(error: &object_store::Error) -> bool {
-    use object_store::Error::{PermissionDenied, Unauthenticated};
-    if matches!(error, PermissionDenied { .. } | Unauthenticated { .. }) {
-        return true;
+/// Which settings hold the credentials for a URL.
+fn settings(url: &str) -> &'static str {
+    match url.split_once("://").map_or("", |(scheme, _)| scheme) {
+        "s3" | "s3a" => "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, of temporary ones, AWS_SESSION_TOKEN",
+        "gs" => "GOOGLE_APPLICATION_CREDENTIALS",
+        "az" | "adl" | "azure" | "abfs" | "abfss" => "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+        _ => "the AWS_…, AZURE_… or GOOGLE_… variables",
     }
+}
+
+/// Local folders report missing rights only as the cause of another error.
+fn is_denied_here(error: &object_store::Error) -> bool {
     let mut cause: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(inner) = cause {
         if inner.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == ErrorKind::PermissionDenied) {

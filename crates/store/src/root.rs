@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::{Error, Result};
+use crate::idempotent::Idempotent;
 
 /// Options count only with one of these prefixes, in any case: a program can pass its whole environment.
 const OPTION_PREFIXES: [&str; 3] = ["aws_", "azure_", "google_"];
@@ -62,7 +63,7 @@ impl Root {
                     .filter(|(key, _)| OPTION_PREFIXES.iter().any(|prefix| key.starts_with(prefix)));
                 let (objects, _) =
                     object_store::parse_url_opts(&parsed, options).map_err(|e| invalid(e.to_string()))?;
-                (objects.into(), None)
+                (Arc::new(Idempotent::new(objects)), None)
             }
             _ => return Err(invalid(format!("'{}' is no supported kind of storage", parsed.scheme()))),
         };
