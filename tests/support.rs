@@ -7,11 +7,22 @@ use tempfile::TempDir;
 /// A temporary folder in which commands run. Training works inside it as well.
 pub struct Folder {
     folder: TempDir,
+    /// Settings of the commands.
+    environment: Vec<(&'static str, String)>,
 }
+
+/// Settings of object stores that commands have only where a test says so.
+const SETTINGS: [&str; 4] = ["AWS_", "AZURE_", "AZURITE_", "GOOGLE_"];
 
 impl Folder {
     pub fn new() -> Folder {
-        Folder { folder: tempfile::tempdir().expect("a temporary folder") }
+        Folder { folder: tempfile::tempdir().expect("a temporary folder"), environment: Vec::new() }
+    }
+
+    /// With an environment variable for every command.
+    pub fn with(mut self, name: &'static str, value: &str) -> Folder {
+        self.environment.push((name, value.to_owned()));
+        self
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -30,6 +41,12 @@ impl Folder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_perennial"));
         command.current_dir(self.folder.path()).args(arguments).arg("--quiet");
         command.env("XDG_CACHE_HOME", self.path("cache")).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| SETTINGS.iter().any(|prefix| name.starts_with(prefix))) {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -10,6 +10,7 @@ mod load_changes;
 mod load_rejects;
 mod load_schema;
 mod load_source;
+mod object_stores;
 mod operations;
 mod optimize;
 mod real_data;
