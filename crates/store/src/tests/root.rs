@@ -105,3 +105,18 @@ fn missing_rights_are_told_from_other_failures() {
     let error = object_store::Error::Generic { store: "s3", source: "timed out".into() };
     assert!(matches!(Error::storage("x", error), Error::Storage { .. }));
 }
+
+#[test]
+fn what_a_store_says_of_a_refusal_is_what_the_user_hears() {
+    let answer = |status: &str, code: &str| {
+        let said = format!("Server returned non-2xx status code: {status}: <Error><Code>{code}</Code></Error>");
+        Error::storage("s3://bucket/x", object_store::Error::Generic { store: "S3", source: said.into() })
+    };
+    assert!(matches!(answer("404 Not Found", "NoSuchBucket"), Error::NoBucket { .. }));
+    assert!(matches!(answer("400 Bad Request", "ExpiredToken"), Error::Credentials { .. }));
+    assert!(matches!(answer("403 Forbidden", "AllAccessDisabled"), Error::Denied { .. }));
+    assert!(matches!(answer("503 Service Unavailable", "SlowDown"), Error::Storage { .. }));
+    let source = "Error performing PUT http://169.254.169.254/latest/api/token in 1s".into();
+    let error = Error::storage("gs://bucket/x", object_store::Error::Generic { store: "GCS", source });
+    assert!(error.to_string().contains("GOOGLE_APPLICATION_CREDENTIALS"), "{error}");
+}
