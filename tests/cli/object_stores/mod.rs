@@ -40,7 +40,8 @@ fn write_till(folder: &Folder) {
     folder.write("models/churn.toml", CHURN);
     for month in 0..24 {
         let (year, of_year) = (2023 + month / 12, month % 12 + 1);
-        let buys = |customer: &usize| (customer + month) % 4 != 0 && (year == 2023 || customer % 3 != 0);
+        let buys =
+            |customer: &usize| !(customer + month).is_multiple_of(4) && (year == 2023 || !customer.is_multiple_of(3));
         let row = |customer: usize| {
             let day = 1 + (customer * 7 + month) % 28;
             format!("{month}-{customer},card-{customer},{year}-{of_year:02}-{day:02}T10:00:00Z,{customer}.5\n")

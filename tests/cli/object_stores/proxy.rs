@@ -58,7 +58,7 @@ impl Proxy {
             let mut hasher = DefaultHasher::new();
             (seed, call).hash(&mut hasher);
             let draw = hasher.finish() as usize;
-            (draw % 10 == 0).then(|| FAULTS[draw / 10 % FAULTS.len()])
+            draw.is_multiple_of(10).then(|| FAULTS[draw / 10 % FAULTS.len()])
         })
     }
 
