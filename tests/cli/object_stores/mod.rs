@@ -21,10 +21,6 @@ SELECT
     total AS amount
 FROM raw.till_receipts
 ";
-/// Trains in a second.
-#[cfg(feature = "train")]
-const CHURN: &str = "task = 'churn'\nlabel = 'labels.churn'\nhead = 'churn'\nhorizon_days = 90\ncutoffs = 2
-[model]\nwidth = 16\nlayers = 1\nlength = 16\n[training]\nepochs = 2\n";
 
 /// What the whole path answers.
 #[derive(Debug, PartialEq)]
@@ -33,11 +29,9 @@ struct Answers {
     reports: Vec<Value>,
 }
 
-/// A till of two years, with a customer in three who stays away in the second.
+/// A till of two years, with customers who stay away in the second.
 fn write_till(folder: &Folder) {
     folder.write("sql/staging/till/orders.sql", STAGING);
-    #[cfg(feature = "train")]
-    folder.write("models/churn.toml", CHURN);
     for month in 0..24 {
         let (year, of_year) = (2023 + month / 12, month % 12 + 1);
         let buys =
@@ -61,10 +55,6 @@ fn whole_path(folder: &Folder, url: &str) -> Answers {
         ok(&["load", "raw.till_receipts", files, "--history", "--warehouse", w]);
         ok(&["build", "--warehouse", w]);
     }
-    #[cfg(feature = "train")]
-    for verb in ["train", "score"] {
-        ok(&[verb, "churn", "--warehouse", w]);
-    }
     ok(&["publish", bi, "--warehouse", w]);
     let report = |arguments: &[&str]| {
         let mut report = serde_json::from_str(&ok(arguments)).expect("JSON");
@@ -87,13 +77,10 @@ fn whole_path(folder: &Folder, url: &str) -> Answers {
         let text = ok(&["sql", query, "--format", "csv", "--warehouse", w]);
         text.lines().skip(1).map(String::from).collect()
     };
-    let mut rows: Vec<Vec<String>> = vec![
+    let rows: Vec<Vec<String>> = vec![
         sql("SELECT * FROM core.orders ORDER BY order_id, known_time"),
         sql("SELECT * FROM marts.customer_360 ORDER BY customer_id"),
     ];
-    if cfg!(feature = "train") {
-        rows.push(sql("SELECT customer_id, p_churn FROM scores.churn ORDER BY customer_id"));
-    }
     Answers { rows, reports }
 }
 
