@@ -137,9 +137,22 @@ fn files_are_queried_by_their_path() {
     }
     let joined = "SELECT count(*) AS n FROM 'one.csv' AS f JOIN raw.mine_orders AS o USING (order_id)";
     assert_eq!(sql(&folder, &[joined, "--format", "csv"]), "n\n2\n");
-    for missing in ["gone.csv", "more/gone.parquet", "s3://bucket/gone.parquet"] {
+    // Several files are one table of all their columns; a name is no pattern where a file has it.
+    let several = "SELECT count(*) AS n, sum(order_id) AS ids, sum(amount) AS total, count(note) AS notes FROM ";
+    folder.write("drop/more/three.csv", "order_id,note\n4,kept\n");
+    std::fs::copy(folder.path("one.csv"), folder.path("drop/[one].csv")).expect("copied");
+    assert_eq!(sql(&folder, &[&format!("{several}'drop'"), "--format", "csv"]).lines().nth(1), Some("3,7,30.5,1"));
+    assert_eq!(sql(&folder, &[&format!("{all}'drop/[one].csv'"), "--format", "csv"]).lines().nth(1), Some("2,30.5"));
+    for part in ["order_id < 3", "order_id = 3"] {
+        sql(&folder, &[&format!("COPY (SELECT * FROM raw.mine_orders WHERE {part}) TO 'part {}.parquet'", part.len())]);
+    }
+    assert_eq!(sql(&folder, &[&format!("{all}'part*.parquet'"), "--format", "csv"]).lines().nth(1), Some("3,60.5"));
+    let mixed = fails(&folder, "SELECT * FROM 'copy.*'");
+    assert_says(&mixed, &["copy.parquet", "one kind"]);
+    for missing in ["gone.csv", "more/gone.parquet", "gone*.csv"] {
         assert_says(&fails(&folder, &format!("SELECT * FROM '{missing}'")), &["no file", missing]);
     }
+    assert_says(&fails(&folder, "SELECT * FROM 'ftp://host/rows.csv'"), &["ftp://host", "storage"]);
     folder.write("odd.xlsx", "x");
     assert_says(&fails(&folder, "SELECT * FROM 'odd.xlsx'"), &["odd.xlsx", ".parquet"]);
 }

@@ -71,7 +71,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { spine, out, place } = arguments;
     let warehouse = context.open(&place).await?;
     let (spine, horizon_days) = spine.parse()?;
-    let options = pipeline::SqlOptions { snapshot: None, spine, horizon_days };
+    let options = pipeline::SqlOptions { spine, horizon_days, ..Default::default() };
     match out {
         Some(out) => {
             let rows = pipeline::features_to_file(&warehouse, &options, &out, &context.progress()).await?;

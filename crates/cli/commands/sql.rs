@@ -1,4 +1,4 @@
-use crate::context::{Context, Place, user_folder};
+use crate::context::{Context, Place, environment, user_folder};
 use crate::print;
 use crate::shell::{self, Repl, Rows};
 use anyhow::{Context as _, Result, bail};
@@ -15,12 +15,14 @@ Examples:
   echo 'SELECT 1' | perennial sql --format markdown
   perennial sql 'SELECT * FROM features.customer' --as-of 2024-10-01 --out features.parquet
   perennial sql \"SELECT * FROM 'till/receipts.csv' AS r JOIN core.customers AS c ON c.customer_id = r.card\"
+  perennial sql \"SELECT count(*) FROM 's3://bucket/drop/*.parquet'\"
   perennial sql \"COPY (SELECT * FROM insights.rfm) TO 'rfm.parquet'\"
   perennial sql \"SELECT count(*) FROM at_version('core.orders', 3)\"
   perennial sql 'SELECT count(*) FROM core.orders' --snapshot 2
   perennial sql 'EXPLAIN ANALYZE SELECT count(*) FROM features.customer'";
 
-/// Ask the warehouse in SQL: all tables and views of one snapshot, read-only; files by their path in single quotes.
+/// Ask the warehouse in SQL: all tables and views of one snapshot, read-only; files by their path, glob
+/// or URL in single quotes.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
@@ -51,7 +53,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let statements = text(query, file)?.map(|text| Statement::parse_all(&text)).transpose()?;
     let warehouse = context.open(&place).await?;
     let (spine, horizon_days) = spine.parse()?;
-    let options = SqlOptions { snapshot, spine, horizon_days };
+    let options = SqlOptions { snapshot, spine, horizon_days, environment: environment() };
     let session = pipeline::session(&warehouse, &options).await?;
     match (out, statements.as_deref()) {
         (None, None) => {

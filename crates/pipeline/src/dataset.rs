@@ -43,7 +43,8 @@ pub(crate) async fn session(
     let horizon_days = horizon_days.unwrap_or(DEFAULT_HORIZON_DAYS);
     // One thread: sums of labels come out the same bit for bit, and with them the trained weights.
     let threads = Some(1);
-    let options = SessionOptions { snapshot: Some(snapshot), spine, horizon_days, threads };
+    let options =
+        SessionOptions { snapshot: Some(snapshot), spine, horizon_days, threads, ..SessionOptions::default() };
     Ok(warehouse.session(options).await?)
 }
 

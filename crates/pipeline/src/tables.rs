@@ -208,14 +208,16 @@ pub struct SqlOptions {
     pub spine: Spine,
     /// Days that labels look ahead.
     pub horizon_days: Option<u32>,
+    /// Settings of the object stores that queries name files of.
+    pub environment: Vec<(String, String)>,
 }
 
 /// SQL over one snapshot.
 pub async fn session(warehouse: &Warehouse, options: &SqlOptions) -> Result<Session> {
-    let SqlOptions { snapshot, spine, horizon_days } = options.clone();
+    let SqlOptions { snapshot, spine, horizon_days, environment } = options.clone();
     let defaults = SessionOptions::default();
     let horizon_days = horizon_days.unwrap_or(defaults.horizon_days);
-    Ok(warehouse.session(SessionOptions { snapshot, spine, horizon_days, ..defaults }).await?)
+    Ok(warehouse.session(SessionOptions { snapshot, spine, horizon_days, environment, ..defaults }).await?)
 }
 
 /// Plans a query; its rows are streamed or collected from what it returns.

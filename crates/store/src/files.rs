@@ -12,11 +12,16 @@ pub struct Files {
 }
 
 impl Files {
-    /// The files below `url`, a folder or prefix. Options as in [`crate::Store::open`].
+    /// The files below `url`, a folder, a prefix, or a folder of a web server. Options as in [`crate::Store::open`].
     ///
     /// Errors: [`crate::Error::Location`].
     pub fn open(url: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
-        Ok(Files { root: Root::open(url, options)? })
+        Ok(Files { root: Root::open_to_read(url, options)? })
+    }
+
+    /// Whether it is a web server, which lists no files.
+    pub fn is_web(&self) -> bool {
+        self.root.is_web()
     }
 
     /// Whether there is a file `rel`.

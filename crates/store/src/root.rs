@@ -36,6 +36,21 @@ pub(crate) struct Root {
 
 impl Root {
     pub(crate) fn open(url: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let root = Root::open_to_read(url, options)?;
+        if root.is_web() {
+            let reason = "files of the web can only be read".to_owned();
+            return Err(Error::Location { url: url.to_owned(), reason });
+        }
+        Ok(root)
+    }
+
+    /// Whether it lies on a web server; object stores have URLs of the same kind.
+    pub(crate) fn is_web(&self) -> bool {
+        matches!(ObjectStoreScheme::parse(&self.url), Ok((ObjectStoreScheme::Http, _)))
+    }
+
+    /// A place of which files are only read, which may be a web server.
+    pub(crate) fn open_to_read(url: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let invalid = |reason: String| Error::Location { url: url.to_owned(), reason };
         let mut parsed = match url.contains("://") {
             true => Url::parse(url).map_err(|e| invalid(e.to_string()))?,
@@ -64,6 +79,12 @@ impl Root {
                 let (objects, _) =
                     object_store::parse_url_opts(&parsed, options).map_err(|e| invalid(e.to_string()))?;
                 (Arc::new(Idempotent::new(objects)), None)
+            }
+            ObjectStoreScheme::Http => {
+                let options = [("allow_http", (parsed.scheme() == "http").to_string())];
+                let (objects, _) =
+                    object_store::parse_url_opts(&parsed, options).map_err(|e| invalid(e.to_string()))?;
+                (objects.into(), None)
             }
             _ => return Err(invalid(format!("'{}' is no supported kind of storage", parsed.scheme()))),
         };

@@ -56,6 +56,25 @@ impl Guess {
     }
 }
 
+/// The columns of several files, each once, with a type that holds its values in all of them; `None` where all are NULL.
+pub(crate) fn all_columns<'a>(
+    columns: impl IntoIterator<Item = &'a (String, Option<DataType>)>,
+) -> Vec<(&'a str, Option<DataType>)> {
+    let mut all: Vec<(&str, Option<DataType>)> = Vec::new();
+    for (name, data_type) in columns {
+        match all.iter_mut().find(|(known, _)| known == name) {
+            None => all.push((name, data_type.clone())),
+            Some((_, known)) => {
+                *known = match (known.take(), data_type) {
+                    (Some(a), Some(b)) => Some(common_type(&a, b)),
+                    (a, b) => a.or_else(|| b.clone()),
+                }
+            }
+        }
+    }
+    all
+}
+
 /// The type that holds the values of both; text if nothing else does.
 pub(crate) fn common_type(a: &DataType, b: &DataType) -> DataType {
     use DataType::{Date32, Float64, Int64, Timestamp};

@@ -56,11 +56,19 @@ pub struct SessionOptions {
     pub horizon_days: u32,
     /// Threads and partitions; one per core by default. With one, sums come out the same bit for bit.
     pub threads: Option<usize>,
+    /// Settings of the object stores that queries name files of, as [`store::Files::open`] takes them.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        SessionOptions { snapshot: None, spine: Spine::Default, horizon_days: DEFAULT_HORIZON_DAYS, threads: None }
+        SessionOptions {
+            snapshot: None,
+            spine: Spine::Default,
+            horizon_days: DEFAULT_HORIZON_DAYS,
+            threads: None,
+            environment: Vec::new(),
+        }
     }
 }
 
@@ -87,7 +95,7 @@ impl Warehouse {
         options: SessionOptions,
         only_files: BTreeMap<String, Vec<DataFile>>,
     ) -> Result<Session> {
-        let SessionOptions { snapshot, spine, horizon_days, threads } = options;
+        let SessionOptions { snapshot, spine, horizon_days, threads, environment } = options;
         let snapshot = match snapshot {
             Some(id) => self.store().snapshot_at(id).await?,
             None => self.store().snapshot().await?,
@@ -99,6 +107,8 @@ impl Warehouse {
             spine,
             horizon_days,
             only_files,
+            environment,
+            held: Mutex::default(),
             state: OnceLock::new(),
             known: Mutex::new(BTreeMap::new()),
         });

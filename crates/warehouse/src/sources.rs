@@ -1,12 +1,11 @@
-//! Defines what a statement reads beside the tables and views of the snapshot: local files by their path, and older
-//! versions of tables. They are opened before planning, because the planner cannot wait for them; files anew for every
-//! statement, because they change.
+//! Defines what a statement reads beside the tables and views of the snapshot: files by their path, glob or URL, and
+//! older versions of tables. They are opened before planning, because the planner cannot wait for them; files anew for
+//! every statement, because they change.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
@@ -21,11 +20,13 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     self, FunctionArg, FunctionArgExpr, Ident, ObjectName, TableFactor, Value, Visitor,
 };
+use url::Url;
 
 use crate::conform::conform;
 use crate::error::{Error, Result};
+use crate::infer::all_columns;
 use crate::problem::similar;
-use crate::read::{self, InputFile, Rows, TextOptions};
+use crate::read::{self, Found, InputFile, Rows, TextOptions};
 use crate::statement::each_part;
 use crate::world::{DEFAULT_SCHEMA, World};
 
@@ -44,8 +45,9 @@ pub(crate) async fn open(statement: &Statement, world: &World, state: &SessionSt
     if let ControlFlow::Break(error) = each_part(statement, &mut found) {
         return Err(error);
     }
-    for path in &found.files {
-        world.keep(format!("{DEFAULT_SCHEMA}.{path}"), file(path, state).await?);
+    for name in &found.files {
+        let table = files(name, world, state).await?;
+        world.keep(format!("{DEFAULT_SCHEMA}.{name}"), table);
     }
     for (name, version) in &found.versions {
         let newest = world.snapshot.tables.get(name).copied();
@@ -135,54 +137,62 @@ impl TableFunctionImpl for AtVersion {
     }
 }
 
-async fn file(name: &str, state: &SessionState) -> Result<Arc<dyn TableProvider>> {
-    let none = |hint: &str| Error::NoFile { pattern: name.into(), hint: hint.into() };
-    let path = match name.strip_prefix("file://") {
-        Some(path) => PathBuf::from(path),
-        None if name.contains("://") => {
-            return Err(none("queries read files of this machine; `load` takes a URL"));
-        }
-        None => PathBuf::from(name),
-    };
-    if path.is_dir() {
-        return Err(none("it is a folder; name one of its files"));
+/// The files that a path, folder, glob or URL names, as one table.
+async fn files(name: &str, world: &World, state: &SessionState) -> Result<Arc<dyn TableProvider>> {
+    let path = name.strip_prefix("file://").unwrap_or(name).to_string();
+    let found = Arc::new(read::find(&[path], &world.environment).await?);
+    let is_parquet = |file: &InputFile| file.path.extension().is_some_and(|e| e.eq_ignore_ascii_case(PARQUET));
+    if found.files.iter().all(is_parquet) {
+        let table = parquet_files(&found.files, state).await?;
+        // Copies of what lies at a URL must be there while the table is read.
+        world.hold(name, found);
+        return Ok(table);
     }
-    if !path.is_file() {
-        return Err(none("in single quotes FROM takes the path of a .csv, .json, .ndjson or .parquet file"));
+    if let Some(file) = found.files.iter().find(|file| is_parquet(file)) {
+        let problem = format!("'{name}' has files of text, too; name one kind, as in 'folder/*.parquet'");
+        return Err(Error::File { file: file.shown.clone(), problem });
     }
-    match path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(PARQUET)) {
-        true => parquet_file(&path, state).await,
-        false => text_file(path).await,
-    }
+    text_files(found).await
 }
 
 /// Read by the engine itself, which leaves out columns and row groups that a query does not need.
-async fn parquet_file(path: &Path, state: &SessionState) -> Result<Arc<dyn TableProvider>> {
-    let absolute =
-        std::path::absolute(path).map_err(|source| Error::Io { action: "read", path: path.into(), source })?;
-    let url = ListingTableUrl::parse(absolute.to_string_lossy())?;
+async fn parquet_files(files: &[InputFile], state: &SessionState) -> Result<Arc<dyn TableProvider>> {
+    let (mut urls, mut schemas) = (Vec::new(), Vec::new());
     let format = ParquetFormat::default().with_force_view_types(false);
-    let ending = absolute.extension().map(|ending| format!(".{}", ending.to_string_lossy())).unwrap_or_default();
-    let options = ListingOptions::new(Arc::new(format)).with_file_extension(ending);
-    let schema = options.infer_schema(state, &url).await?;
-    let config = ListingTableConfig::new(url).with_listing_options(options).with_schema(schema);
+    let options = ListingOptions::new(Arc::new(format)).with_file_extension("");
+    for InputFile { path, shown } in files {
+        let absolute = std::path::absolute(path);
+        let absolute = absolute.map_err(|source| Error::Io { action: "read", path: shown.into(), source })?;
+        let url = ListingTableUrl::try_new(Url::from_file_path(&absolute).expect("it is absolute"), None)?;
+        schemas.push(options.infer_schema(state, &url).await?.as_ref().clone());
+        urls.push(url);
+    }
+    let schema = Schema::try_merge(schemas).map_err(|e| {
+        let problem = format!("the files can't be one table: {e}; name those of one kind");
+        Error::File { file: files[0].shown.clone(), problem }
+    })?;
+    let config = ListingTableConfig::new_with_multi_paths(urls);
+    let config = config.with_listing_options(options).with_schema(Arc::new(schema));
     Ok(Arc::new(ListingTable::try_new(config)?))
 }
 
-/// Read as `load` reads it: the same columns with the same types.
-async fn text_file(path: PathBuf) -> Result<Arc<dyn TableProvider>> {
+/// Read as `load` reads them: the same columns with the same types.
+async fn text_files(found: Arc<Found>) -> Result<Arc<dyn TableProvider>> {
+    let files = Arc::clone(&found);
     let inspected = tokio::task::spawn_blocking(move || {
-        let file = InputFile::from(path);
-        let inspection = read::inspect(&file, &TextOptions::default(), &Schema::empty())?;
-        Ok((file, inspection))
+        let inspect = |file| read::inspect(file, &TextOptions::default(), &Schema::empty());
+        files.files.iter().map(inspect).collect::<Result<Vec<_>>>()
     });
-    let (file, inspection) = crate::joined(inspected.await)?;
-    let field = |(name, data_type): &(String, Option<DataType>)| {
-        Field::new(name, data_type.clone().unwrap_or(DataType::Utf8), true)
+    let inspected = crate::joined(inspected.await)?;
+    let columns = all_columns(inspected.iter().flat_map(|inspection| &inspection.columns));
+    let field =
+        |(name, data_type): (&str, Option<DataType>)| Field::new(name, data_type.unwrap_or(DataType::Utf8), true);
+    let schema: SchemaRef = Arc::new(Schema::new(columns.into_iter().map(field).collect::<Vec<_>>()));
+    let rows = |file: &InputFile| {
+        let (file, schema, found) = (file.clone(), Arc::clone(&schema), Arc::clone(&found));
+        Arc::new(TextRows { file, schema, _found: found }) as Arc<dyn PartitionStream>
     };
-    let schema: SchemaRef = Arc::new(Schema::new(inspection.columns.iter().map(field).collect::<Vec<_>>()));
-    let rows = Arc::new(TextRows { file, schema: Arc::clone(&schema) });
-    Ok(Arc::new(StreamingTable::try_new(schema, vec![rows])?))
+    Ok(Arc::new(StreamingTable::try_new(Arc::clone(&schema), found.files.iter().map(rows).collect())?))
 }
 
 /// The rows of a text file, read when they are asked for.
@@ -190,6 +200,7 @@ async fn text_file(path: PathBuf) -> Result<Arc<dyn TableProvider>> {
 struct TextRows {
     file: InputFile,
     schema: SchemaRef,
+    _found: Arc<Found>,
 }
 
 impl PartitionStream for TextRows {
@@ -227,7 +238,10 @@ fn typed(file: &InputFile, rows: &Rows, schema: &SchemaRef) -> Result<RecordBatc
         let problem = format!("{}: {}", broken.origin, broken.reason);
         return Err(Error::File { file: file.shown.clone(), problem });
     }
-    let columns = rows.batch.columns().iter().zip(schema.fields()).map(|(array, field)| {
+    let columns = schema.fields().iter().map(|field| {
+        let Some(array) = rows.batch.column_by_name(field.name()) else {
+            return Ok(new_null_array(field.data_type(), rows.batch.num_rows()));
+        };
         conform(array, field.data_type()).map_err(|misfit| Error::WrongValue {
             place: format!("{}, {}", file.shown, rows.origins[misfit.row]),
             column: field.name().clone(),

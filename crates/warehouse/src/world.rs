@@ -20,6 +20,7 @@ use store::{DataFile, Snapshot, Store, Table};
 use crate::catalog::{Catalog, Definition, Kind, PARAMS, SCHEMAS, SESSION_TABLES, SPINE};
 use crate::error::{Error, Result};
 use crate::problem;
+use crate::read::Found;
 use crate::scan::TableScan;
 use crate::spine::{self, Spine};
 
@@ -38,6 +39,10 @@ pub(crate) struct World {
     pub(crate) horizon_days: u32,
     /// Only these files of a raw table are read.
     pub(crate) only_files: BTreeMap<String, Vec<DataFile>>,
+    /// Settings of the object stores that queries name files of.
+    pub(crate) environment: Vec<(String, String)>,
+    /// Files that a name of `known` stands for, if they are copies.
+    pub(crate) held: Mutex<BTreeMap<String, Arc<Found>>>,
     /// The session that plans views; set once, and weak, because the session owns this.
     pub(crate) state: OnceLock<GetState>,
     pub(crate) known: Mutex<BTreeMap<String, Arc<dyn TableProvider>>>,
@@ -64,6 +69,11 @@ impl World {
     /// Lets a name stand for this table.
     pub(crate) fn keep(&self, full_name: String, table: Arc<dyn TableProvider>) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(full_name, table);
+    }
+
+    /// Keeps the copies of files for as long as the name stands for them.
+    pub(crate) fn hold(&self, name: &str, files: Arc<Found>) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), files);
     }
 
     /// The table that a name stands for already.

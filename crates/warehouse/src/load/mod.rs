@@ -18,7 +18,7 @@ use store::{Append, Layout, Snapshot};
 
 use crate::Warehouse;
 use crate::error::{Error, Result};
-use crate::read::TextOptions;
+use crate::read::{self, TextOptions};
 use files::Incoming;
 use reader::{Reader, Seen};
 pub use rejects::Reject;
@@ -100,7 +100,7 @@ pub struct LoadedColumn {
 /// As [`Warehouse::load`], but for rows that are not looked at.
 pub async fn infer(patterns: &[String], options: &LoadOptions) -> Result<SchemaRef> {
     let (nothing, table) = (Arc::new(Schema::empty()), "the table");
-    let found = files::expand(patterns, &options.environment).await?;
+    let found = read::find(patterns, &options.environment).await?;
     let inspected = files::inspect_all(found.files, options.text()?, Arc::clone(&nothing)).await?;
     let (incoming, _) = files::new_files(table, None, inspected, options).await?;
     schema::target_schema(table, &nothing, &incoming, &schema::wanted_types(&options.schema)?)
@@ -127,7 +127,7 @@ impl Warehouse {
         let wanted = schema::wanted_types(&options.schema)?;
         let latest = self.store().latest(table).await?;
         let pinned = latest.as_ref().map_or_else(|| Arc::new(Schema::empty()), |table| Arc::clone(&table.schema));
-        let found = files::expand(patterns, &options.environment).await?;
+        let found = read::find(patterns, &options.environment).await?;
         let inspected = files::inspect_all(found.files.clone(), text.clone(), Arc::clone(&pinned)).await?;
         let (incoming, skipped) = files::new_files(table, latest.as_ref(), inspected, options).await?;
         let target = schema::target_schema(table, &pinned, &incoming, &wanted)?;

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use super::{Incoming, SYSTEM_COLUMNS};
 use crate::ddl::{TYPES, parse_type, timestamp, type_name};
 use crate::error::{Error, Result};
-use crate::infer::common_type;
+use crate::infer::all_columns;
 
 /// The types that a user asks for, by column.
 pub(super) fn wanted_types(schema: &BTreeMap<String, String>) -> Result<BTreeMap<String, DataType>> {
@@ -54,28 +54,14 @@ pub(super) fn is_untold(pinned: &Schema, incoming: &[Incoming], wanted: &BTreeMa
 
 /// Columns that the table lacks, with the type of their values; `None` where all are NULL.
 fn new_columns<'a>(pinned: &Schema, incoming: &'a [Incoming]) -> Result<Vec<(&'a str, Option<DataType>)>> {
-    let mut new: Vec<(&str, Option<DataType>)> = Vec::new();
     for Incoming { file, inspection, .. } in incoming {
-        for (name, data_type) in &inspection.columns {
-            if SYSTEM_COLUMNS.contains(&name.as_str()) {
-                let problem = format!("column \"{name}\" has a name that raw tables keep for themselves; rename it");
-                return Err(Error::File { file: file.shown.clone(), problem });
-            }
-            if pinned.index_of(name).is_ok() {
-                continue;
-            }
-            match new.iter_mut().find(|(known, _)| known == name) {
-                None => new.push((name, data_type.clone())),
-                Some((_, known)) => {
-                    *known = match (known.take(), data_type) {
-                        (Some(a), Some(b)) => Some(common_type(&a, b)),
-                        (a, b) => a.or_else(|| b.clone()),
-                    }
-                }
-            }
+        if let Some((name, _)) = inspection.columns.iter().find(|(name, _)| SYSTEM_COLUMNS.contains(&name.as_str())) {
+            let problem = format!("column \"{name}\" has a name that raw tables keep for themselves; rename it");
+            return Err(Error::File { file: file.shown.clone(), problem });
         }
     }
-    Ok(new)
+    let columns = incoming.iter().flat_map(|incoming| &incoming.inspection.columns);
+    Ok(all_columns(columns.filter(|(name, _)| pinned.index_of(name).is_err())))
 }
 
 /// Every wanted type is that of a column there is, and of no column that has another type already.

@@ -2,6 +2,7 @@
 //! types afterwards, in one place, so that every wrong value is reported alike with its line.
 
 mod delimited;
+mod found;
 mod json_lines;
 mod lines;
 mod parquet;
@@ -16,6 +17,7 @@ use encoding_rs::{Encoding, REPLACEMENT, UTF_8};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+pub(crate) use found::{Found, find};
 pub(crate) use rows::{Origin, Rows};
 
 /// Rows per batch.
