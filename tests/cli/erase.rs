@@ -4,7 +4,8 @@ use crate::cli::shop::{self, W};
 use crate::support::Folder;
 use std::path::Path;
 
-fn assert_nowhere(folder: &Path, word: &str) {
+/// No file below a folder holds a text.
+pub fn assert_nowhere(folder: &Path, word: &str) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         match path.is_dir() {

@@ -1,9 +1,11 @@
 //! `kill -9` at random moments, many times over, while readers read: no committed row is lost, no reader sees a mix, and
 //! whatever was killed goes on. A few rounds here; `cargo xtask soak` runs hundreds.
 
+use crate::cli::erase::assert_nowhere;
 use crate::cli::till::{self, ROWS, W};
 use crate::support::Folder;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -11,11 +13,39 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Rounds of the short version.
-const FEW: usize = 8;
+const FEW: usize = 10;
 const PUBLISHED: &str = "bi";
 
 /// What a round does.
-const VERBS: [&str; 6] = ["load", "build", "optimize", "publish", "vacuum", "restore"];
+const VERBS: &[&str] = &[
+    "load",
+    "build",
+    "optimize",
+    "publish",
+    "vacuum",
+    "restore",
+    "erase",
+    #[cfg(feature = "train")]
+    "score",
+];
+
+/// Trains in a second on what a file of receipts holds.
+const MODEL: &str = "task = 'churn'
+label = 'labels.churn'
+head = 'churn'
+horizon_days = 4
+cutoffs = 2
+every_days = 4
+[model]
+width = 16
+layers = 1
+length = 16
+[training]
+epochs = 1
+";
+
+/// The rows that a table has of each file.
+type Rows = BTreeMap<usize, usize>;
 
 #[test]
 fn soak() {
@@ -27,13 +57,12 @@ fn soak() {
     let told = std::thread::scope(|scope| {
         // Set whatever happens, or the readers would hold a failed test for ever.
         let _stop = Stop(&done);
-        let readers: [fn(&Folder); 3] = [read_snapshot, read_published, read_current];
+        let readers: [Reader; 3] = [read_snapshot, read_published, read_current];
         for (reader, reads) in readers.into_iter().zip(&reads) {
             let (folder, done) = (&folder, &done);
             scope.spawn(move || {
                 while !done.load(Relaxed) {
-                    reader(folder);
-                    reads.fetch_add(1, Relaxed);
+                    reads.fetch_add(u64::from(read(folder, reader)), Relaxed);
                     sleep(Duration::from_millis(20));
                 }
             });
@@ -65,8 +94,8 @@ struct Soak {
     folder: Arc<Folder>,
     dice: Dice,
     files: usize,
-    /// Files whose rows were seen: they may never go, but by a restore.
-    committed: BTreeSet<usize>,
+    /// Rows that were seen: they may never go, but by a restore or an erasure.
+    committed: Rows,
     /// Files whose load was killed: some later commit may take their rows in, all of them or none.
     unfinished: BTreeSet<usize>,
     /// How long a verb took when nobody killed it.
@@ -75,14 +104,29 @@ struct Soak {
     ended: BTreeMap<&'static str, [usize; 2]>,
 }
 
+/// A verb with its arguments.
+struct Work {
+    arguments: Vec<String>,
+    /// What is loaded once it is done.
+    target: Rows,
+    /// The file whose only customer it forgets.
+    forgets: Option<usize>,
+}
+
 impl Soak {
     fn new() -> Soak {
         let folder = till::with_files(1);
         till::load(&folder, 0);
         till::build(&folder);
         folder.ok(&["publish", PUBLISHED, "--warehouse", W]);
+        if cfg!(feature = "train") {
+            folder.write("models/churn.toml", MODEL);
+            folder.ok(&["train", "churn", "--warehouse", W]);
+            // A restore of one snapshot leaves the model.
+            folder.ok(&["score", "churn", "--warehouse", W]);
+        }
         let (unfinished, lasts, ended) = Default::default();
-        let committed = BTreeSet::from([0]);
+        let committed = Rows::from([(0, ROWS)]);
         Soak { folder: folder.into(), dice: Dice(7), files: 1, committed, unfinished, lasts, ended }
     }
 
@@ -90,39 +134,55 @@ impl Soak {
     fn round(&mut self, round: usize) {
         // Every other round has something new to work on.
         let verb = if round.is_multiple_of(2) { "load" } else { VERBS[self.dice.below(VERBS.len() as u64) as usize] };
-        let (arguments, target) = self.work(verb);
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(["--warehouse", W]).collect();
+        let work = self.work(verb);
+        let arguments: Vec<&str> = work.arguments.iter().map(String::as_str).chain(["--warehouse", W]).collect();
         let lasts = self.lasts.get(verb).copied().unwrap_or(Duration::from_millis(400));
         let moment = Duration::from_micros(self.dice.below(lasts.as_micros() as u64 * 11 / 10));
         let has_ended = self.killed(&arguments, moment);
         self.ended.entry(verb).or_default()[usize::from(has_ended)] += 1;
 
         let said = format!("round {round}, {verb} killed after {moment:?}");
-        let left = self.look(&said);
-        let is_sound = [&self.committed, &target].iter().any(|expected| self.is_as_expected(&left, expected));
-        assert!(is_sound, "{said}: {left:?} of {:?} to {target:?}, {:?}", self.committed, self.unfinished);
+        let left = self.look(&said, work.forgets);
+        let is_sound = [&self.committed, &work.target].iter().any(|expected| self.is_as_expected(&left, expected));
+        assert!(is_sound, "{said}: {left:?} of {:?} to {:?}, {:?}", self.committed, work.target, self.unfinished);
         self.seen(left);
-        if self.dice.below(3) == 0 {
+        // Nobody writes to the warehouse until an erasure is finished.
+        if work.forgets.is_none() && self.dice.below(3) == 0 {
             return;
         }
+        end_lease(&self.folder);
         let begun = Instant::now();
         self.folder.ok(&arguments);
         self.lasts.insert(verb, begun.elapsed());
-        let left = self.look(&said);
-        assert!(self.is_as_expected(&left, &target), "{said} and run again: {left:?}, not {target:?}");
-        if verb == "build" {
-            assert_eq!(
-                till::orders(&self.folder),
-                whole(&left),
-                "{said} and run again: what was loaded is built, once"
-            );
-        }
+        let said = format!("{said} and run again");
+        let left = self.look(&said, None);
+        assert!(self.is_as_expected(&left, &work.target), "{said}: {left:?}, not {:?}", work.target);
+        self.look_at_outcome(verb, &work, &left, &said);
         self.seen(left);
     }
 
-    /// What a verb is told, and which files are loaded once it is done.
-    fn work(&mut self, verb: &str) -> (Vec<String>, BTreeSet<usize>) {
-        let mut target = self.committed.clone();
+    /// What a verb does when it ends, besides what it leaves loaded.
+    fn look_at_outcome(&self, verb: &str, work: &Work, left: &Rows, said: &str) {
+        let folder = &self.folder;
+        if verb == "build" {
+            assert_eq!(orders(folder), *left, "{said}: what was loaded is built, once");
+        }
+        if verb == "score" {
+            let newest = "SELECT count(*), count(DISTINCT customer_id), (SELECT count(DISTINCT customer_id) FROM core.orders) \
+                          FROM scores.churn WHERE as_of = (SELECT max(as_of) FROM scores.churn)";
+            let counts = folder.sql(W, newest).concat();
+            let counts: BTreeSet<&str> = counts.split(',').collect();
+            assert_eq!(counts.len(), 1, "{said}: scores, customers scored, customers: {counts:?}");
+        }
+        if let Some(file) = work.forgets {
+            assert_eq!(left.get(&file), Some(&(ROWS - 1)), "{said}");
+            [W, PUBLISHED].iter().for_each(|place| assert_nowhere(&folder.path(place), &till::only(file)));
+        }
+    }
+
+    /// What a verb is told, and which rows are loaded once it is done.
+    fn work(&mut self, verb: &str) -> Work {
+        let (mut target, mut forgets) = (self.committed.clone(), None);
         let arguments = match verb {
             "load" => {
                 let file = self.unfinished.first().copied().filter(|_| self.dice.below(2) == 0);
@@ -131,21 +191,29 @@ impl Soak {
                     till::write(&self.folder, file);
                     self.files += 1;
                 }
-                target.insert(file);
+                target.insert(file, ROWS);
                 self.unfinished.insert(file);
                 format!("load raw.till_receipts {file}.csv --history")
             }
             // To what there was a moment ago: a load since is undone.
             "restore" => {
                 let to = newest_snapshot(&self.folder).saturating_sub(1).max(1);
-                target = raw_files(&self.folder, to).unwrap_or_else(|error| panic!("{error}"));
+                target = raw_rows(&self.folder, to).unwrap_or_else(|error| panic!("{error}"));
                 format!("restore {to}")
             }
             "publish" => format!("publish {PUBLISHED}"),
             "vacuum" => format!("vacuum --keep-snapshots 20 --keep-versions 4 --published {PUBLISHED}"),
+            "erase" => {
+                let file =
+                    *self.committed.keys().nth(self.dice.below(self.committed.len() as u64) as usize).expect("a file");
+                target.insert(file, ROWS - 1);
+                forgets = Some(file);
+                format!("erase --customer {} --published {PUBLISHED} --yes", till::only(file))
+            }
+            "score" => "score churn".to_string(),
             other => other.to_string(),
         };
-        (arguments.split(' ').map(String::from).collect(), target)
+        Work { arguments: arguments.split(' ').map(String::from).collect(), target, forgets }
     }
 
     /// Starts a verb and kills it; whether it had ended before.
@@ -159,22 +227,31 @@ impl Soak {
         has_ended
     }
 
-    /// No file of `expected` is missing, and what there is besides was begun.
-    fn is_as_expected(&self, left: &BTreeSet<usize>, expected: &BTreeSet<usize>) -> bool {
-        expected.is_subset(left) && left.difference(expected).all(|file| self.unfinished.contains(file))
+    /// No row of `expected` is missing, and what there is besides was begun.
+    fn is_as_expected(&self, left: &Rows, expected: &Rows) -> bool {
+        let is_known = |(file, rows): (&usize, &usize)| match expected.get(file) {
+            Some(expected) => rows == expected,
+            None => self.unfinished.contains(file) && *rows == ROWS,
+        };
+        expected.keys().all(|file| left.contains_key(file)) && left.iter().all(is_known)
     }
 
-    fn seen(&mut self, files: BTreeSet<usize>) {
-        self.unfinished.retain(|file| !files.contains(file));
-        self.committed = files;
+    fn seen(&mut self, rows: Rows) {
+        self.unfinished.retain(|file| !rows.contains_key(file));
+        self.committed = rows;
     }
 
-    /// The files that are loaded, each whole. Core has rows of these only, each file whole, and the warehouse is sound.
-    fn look(&self, said: &str) -> BTreeSet<usize> {
+    /// What is loaded. Core has rows of these files only, each file whole but for an erasure under way, and the warehouse
+    /// is sound.
+    fn look(&self, said: &str, forgets: Option<usize>) -> Rows {
         let raw =
-            raw_files(&self.folder, newest_snapshot(&self.folder)).unwrap_or_else(|error| panic!("{said}: {error}"));
-        let (built, loaded) = (till::orders(&self.folder), whole(&raw));
-        assert!(built.iter().all(|(file, rows)| loaded.get(file) == Some(rows)), "{said}: {built:?} of {raw:?}");
+            raw_rows(&self.folder, newest_snapshot(&self.folder)).unwrap_or_else(|error| panic!("{said}: {error}"));
+        let built = orders(&self.folder);
+        let is_whole = |(file, rows): (&usize, &usize)| match forgets == Some(*file) {
+            true => raw.contains_key(file) && [ROWS, ROWS - 1].contains(rows),
+            false => raw.get(file) == Some(rows),
+        };
+        assert!(built.iter().all(is_whole), "{said}: {built:?} of {raw:?}");
         self.folder.ok(&["doctor", "--published", PUBLISHED, "--warehouse", W]);
         raw
     }
@@ -183,11 +260,11 @@ impl Soak {
     fn finish(&mut self) {
         for file in self.unfinished.clone() {
             till::load(&self.folder, file);
+            self.committed.insert(file, ROWS);
         }
         till::build(&self.folder);
-        let all: BTreeSet<usize> = self.committed.union(&self.unfinished).copied().collect();
-        assert_eq!(self.look("at the end"), all);
-        assert_eq!(till::orders(&self.folder), whole(&all));
+        assert_eq!(self.look("at the end", None), self.committed);
+        assert_eq!(orders(&self.folder), self.committed);
     }
 
     fn told(&self) -> String {
@@ -202,69 +279,117 @@ fn newest_snapshot(folder: &Folder) -> u64 {
     entries.filter_map(|entry| number(entry.file_name())).max().expect("a snapshot")
 }
 
-/// All receipts of these files.
-fn whole(files: &BTreeSet<usize>) -> BTreeMap<String, usize> {
-    till::expected(&files.iter().copied().collect::<Vec<_>>())
+fn orders(folder: &Folder) -> Rows {
+    let number = |file: &str| file.trim_start_matches('f').parse().expect("a file's number");
+    till::orders(folder).into_iter().map(|(file, rows)| (number(&file), rows)).collect()
 }
 
-/// The files of which a snapshot has rows: all of them, once; the error if the query fails.
-fn raw_files(folder: &Folder, snapshot: u64) -> Result<BTreeSet<usize>, String> {
+/// The rows that a snapshot has of each file: all of them, once, but for one that was erased; the error if the query fails.
+fn raw_rows(folder: &Folder, snapshot: u64) -> Result<Rows, String> {
     let query = "SELECT substr(split_part(receipt, '-', 1), 2), count(*), count(DISTINCT receipt) \
                  FROM raw.till_receipts GROUP BY 1";
     let number = snapshot.to_string();
     let output = folder.run(&["sql", query, "--format", "csv", "--snapshot", &number, "--warehouse", W]);
     if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        return Err(format!("snapshot {snapshot}: {}", String::from_utf8_lossy(&output.stderr)));
     }
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     let row = |line: &str| {
         let cells: Vec<usize> = line.split(',').map(|cell| cell.parse().expect("a number")).collect();
-        assert_eq!(cells[1..], [ROWS; 2], "snapshot {snapshot} has a part of file {}, or rows twice", cells[0]);
-        cells[0]
+        let [file, rows, distinct] = cells[..] else { panic!("{line}") };
+        let is_whole = rows == distinct && [ROWS, ROWS - 1].contains(&rows);
+        assert!(is_whole, "snapshot {snapshot} has a part of file {file}, or rows twice: {line}");
+        (file, rows)
     };
     Ok(text.lines().skip(1).map(row).collect())
 }
 
+/// The newest erasure, if none is under way.
+fn newest_erasure(folder: &Folder) -> Option<u64> {
+    let names = std::fs::read_dir(folder.path(W).join("_erasures")).into_iter().flatten().flatten();
+    let names: Vec<String> = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let newest = |ending| names.iter().filter_map(|name| name.strip_suffix(ending)?.parse::<u64>().ok()).max();
+    (newest(".json") == newest(".done")).then(|| newest(".json").unwrap_or(0))
+}
+
+/// The lock of a killed erasure is as old as if its lease had gone by.
+fn end_lease(folder: &Folder) {
+    if newest_erasure(folder).is_some() {
+        return;
+    }
+    let names = std::fs::read_dir(folder.path(W).join("_erasures")).expect("erasures").flatten();
+    let locks = names.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ending| ending == "json"));
+    let lock = locks.max().expect("a lock");
+    let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(&lock).expect("a lock")).expect("JSON");
+    text["renewed_at"] = text["taken_at"].clone();
+    text["lease_seconds"] = 0.into();
+    std::fs::write(lock, text.to_string()).expect("written");
+}
+
+type Reader = fn(&Folder) -> Result<(), String>;
+
+/// Whether a reader read without an erasure in between: that takes rows out of what was thought to be fixed, and deletes
+/// files under way.
+fn read(folder: &Folder, reader: Reader) -> bool {
+    let before = newest_erasure(folder);
+    let outcome = reader(folder);
+    let is_undisturbed = before.is_some() && newest_erasure(folder) == before;
+    if is_undisturbed {
+        outcome.unwrap_or_else(|error| panic!("{error}"));
+    }
+    is_undisturbed
+}
+
 /// One snapshot, read three times, holds the same whole files each time.
-fn read_snapshot(folder: &Folder) {
+fn read_snapshot(folder: &Folder) -> Result<(), String> {
     let snapshot = newest_snapshot(folder);
-    let read = || raw_files(folder, snapshot).unwrap_or_else(|error| panic!("snapshot {snapshot}: {error}"));
-    let first = read();
-    assert!((0..2).all(|_| read() == first), "snapshot {snapshot} changed");
+    let first = raw_rows(folder, snapshot)?;
+    let is_same = raw_rows(folder, snapshot)? == first && raw_rows(folder, snapshot)? == first;
+    is_same.then_some(()).ok_or_else(|| format!("snapshot {snapshot} changed"))
 }
 
 /// The version that `_latest.json` means has every file, with as many rows as it says.
-fn read_published(folder: &Folder) {
-    let latest = std::fs::read(folder.path(PUBLISHED).join("_latest.json")).expect("a published version");
-    let latest: serde_json::Value = serde_json::from_slice(&latest).expect("whole");
+fn read_published(folder: &Folder) -> Result<(), String> {
+    let latest = manifest(&folder.path(PUBLISHED).join("_latest.json"))?;
     for (name, table) in latest["tables"].as_object().expect("tables") {
         let files = table["files"].as_array().expect("files").iter();
-        let rows: i64 =
-            files.map(|file| parquet_rows(&folder.path(PUBLISHED).join(file["path"].as_str().unwrap()))).sum();
-        assert_eq!(Some(rows), table["rows"].as_i64(), "{name}");
+        let rows = files.map(|file| parquet_rows(&folder.path(PUBLISHED).join(file["path"].as_str().unwrap())));
+        let rows: i64 = rows.sum::<Result<_, _>>()?;
+        check_rows(name, rows, table)?;
     }
+    Ok(())
 }
 
 /// The tables below `current/`, opened by that path, are those of one version: as many rows as its manifest says.
-fn read_current(folder: &Folder) {
+fn read_current(folder: &Folder) -> Result<(), String> {
     let current = std::fs::canonicalize(folder.path(PUBLISHED).join("current")).expect("current is never gone");
-    let manifest = std::fs::read(current.join("_manifest.json")).expect("current is a finished version");
-    let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("whole");
+    let manifest = manifest(&current.join("_manifest.json"))?;
     for (name, table) in manifest["tables"].as_object().expect("tables") {
-        let rows = parquet_rows(&current.join(name).join("part-00000.parquet"));
-        assert_eq!(Some(rows), table["rows"].as_i64(), "{name}");
+        check_rows(name, parquet_rows(&current.join(name).join("part-00000.parquet"))?, table)?;
     }
+    Ok(())
+}
+
+fn manifest(path: &Path) -> Result<serde_json::Value, String> {
+    let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    serde_json::from_slice(&bytes).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+fn check_rows(name: &str, rows: i64, table: &serde_json::Value) -> Result<(), String> {
+    let is_right = Some(rows) == table["rows"].as_i64();
+    is_right.then_some(()).ok_or_else(|| format!("{name}: {rows} rows, not {}", table["rows"]))
 }
 
 /// The rows of a Parquet file, all of it read.
-fn parquet_rows(path: &std::path::Path) -> i64 {
+fn parquet_rows(path: &Path) -> Result<i64, String> {
     use parquet::file::reader::{FileReader, SerializedFileReader};
-    let file = std::fs::File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let reader = SerializedFileReader::new(file).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let rows = reader.get_row_iter(None).expect("rows").try_fold(0, |count, row| row.map(|_| count + 1));
-    let rows: i64 = rows.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    assert_eq!(rows, reader.metadata().file_metadata().num_rows());
-    rows
+    let rows = || -> Result<i64, Box<dyn std::error::Error>> {
+        let reader = SerializedFileReader::new(std::fs::File::open(path)?)?;
+        let rows: i64 = reader.get_row_iter(None)?.try_fold(0, |count, row| row.map(|_| count + 1))?;
+        assert_eq!(rows, reader.metadata().file_metadata().num_rows());
+        Ok(rows)
+    };
+    rows().map_err(|e| format!("{}: {e}", path.display()))
 }
 
 #[test]

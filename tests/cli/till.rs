@@ -31,9 +31,15 @@ pub fn with_files(count: usize) -> Folder {
     folder
 }
 
+/// The customer who has one receipt of a file, and none of any other.
+pub fn only(file: usize) -> String {
+    format!("only-{file:04}")
+}
+
 /// Writes a file of receipts, `f<file>-0` and on.
 pub fn write(folder: &Folder, file: usize) {
-    let row = |i: usize| format!("f{file}-{i},card-{},2024-01-{:02}T10:00:00Z,{i}.5\n", (file + i) % 11, i % 28 + 1);
+    let card = |i: usize| if i + 1 == ROWS { only(file) } else { format!("card-{}", (file + i) % 11) };
+    let row = |i: usize| format!("f{file}-{i},{},2024-01-{:02}T10:00:00Z,{i}.5\n", card(i), i % 28 + 1);
     let rows: String = (0..ROWS).map(row).collect();
     folder.write(&format!("{file}.csv"), &format!("receipt,card,sold_at,total\n{rows}"));
 }

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.first().map(String::as_str) {
         Some("setup") => libtorch::ensure(&workspace),
         Some("demo") => libtorch::ensure(&workspace).and_then(|()| demo::run_all(&workspace, &arguments[1..])),
-        Some("soak") => soak::soak(&workspace, &arguments[1..]),
+        Some("soak") => libtorch::ensure(&workspace).and_then(|()| soak::soak(&workspace, &arguments[1..])),
         Some("test") => libtorch::ensure(&workspace).and_then(|()| test(&workspace, &arguments[1..])),
         Some("--help" | "-h") => {
             print!("{USAGE}");

@@ -11,7 +11,6 @@ pub(crate) fn soak(workspace: &Path, arguments: &[String]) -> Outcome {
         [name, rounds] if name == "--rounds" && rounds.parse::<u32>().is_ok() => rounds,
         _ => return Err("soak takes --rounds N".into()),
     };
-    let test =
-        ["test", "--no-default-features", "--test", "perennial", "soak", "--", "--nocapture", "--test-threads=1"];
+    let test = ["test", "--test", "perennial", "soak::soak", "--", "--nocapture"];
     run(cargo(workspace).args(test).env("PERENNIAL_SOAK_ROUNDS", rounds))
 }
