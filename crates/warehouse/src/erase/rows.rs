@@ -201,8 +201,8 @@ impl Searching<'_> {
         }
         for Keyed { raw, core, customer, key } in &staged.keyed {
             let of_core = keys.iter().find(|keys| keys.table == *core && !keys.keys.is_empty());
-            let (Some(of_core), Some(rule)) = (of_core, rules.remove(raw)) else { continue };
-            let theirs = of_core.keys.clone();
+            let Some(theirs) = of_core.map(|of_core| of_core.keys.clone()) else { continue };
+            let Some(rule) = rules.remove(raw) else { continue };
             let (customer, key) = (self.values(raw, std::slice::from_ref(customer)), self.values(raw, key));
             let by_key: Rule = Arc::new(move |batch: &RecordBatch| {
                 let customers = canonical_ids(&customer.texts(batch)?[0]);

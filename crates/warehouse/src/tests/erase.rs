@@ -312,6 +312,18 @@ async fn a_short_id_takes_no_row_that_only_holds_its_digits() {
 }
 
 #[tokio::test]
+async fn a_customer_is_forgotten_who_was_loaded_and_never_built() {
+    let shop = Shop::new(SQL).await;
+    load(&shop, "raw.till_cards", "cards.csv", &format!("card,joined,name,email\n{ID},2026-01-01,N,a@x.org\n")).await;
+    let receipts = format!("receipt,store,card,at,total\n1,A,{ID},2026-01-02,1\n2,A,other,2026-01-02,1\n");
+    load(&shop, "raw.till_receipts", "receipts.csv", &receipts).await;
+    let report = shop.warehouse.erase(&options(&shop, false)).await.unwrap();
+    assert_eq!((rows(&report, "raw.till_cards"), rows(&report, "raw.till_receipts")), (Some(1), Some(1)));
+    assert_forgotten(&shop.path("shop"));
+    assert_eq!(shop.rows("SELECT receipt FROM raw.till_receipts").await, [["2"]]);
+}
+
+#[tokio::test]
 async fn an_empty_id_is_refused_before_anything_is_locked() {
     let shop = Shop::tiny().await;
     let nobody = EraseOptions { customers: vec![" ".into()], ..EraseOptions::default() };
