@@ -106,12 +106,17 @@ impl Context {
                 pipeline::project::FILE
             )
         })?;
-        let sql = Some(place.project.join("sql")).filter(|path| path.is_dir());
+        let sql = Some(self.sql_dir(place)).filter(|path| path.is_dir());
         let warehouse = pipeline::open(&url, sql.as_deref(), environment()).await?;
         Ok(match place.memory_limit.or_else(memory::default) {
             Some(bytes) => warehouse.with_memory_limit(bytes),
             None => warehouse,
         })
+    }
+
+    /// Where the project's SQL files are, if it has any.
+    pub fn sql_dir(&self, place: &Place) -> PathBuf {
+        place.project.join("sql")
     }
 
     /// A task by its file or name.

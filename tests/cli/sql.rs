@@ -202,6 +202,57 @@ fn a_table_is_read_at_an_older_version() {
 }
 
 #[test]
+fn views_and_tables_are_defined_as_files() {
+    let folder = loaded();
+    let write = |text: &str| sql(&folder, &["--write", text, "--format", "csv"]);
+    let refused = |text: &str| folder.fails(&["sql", "--write", text, "--warehouse", "w"]);
+    let best = "VIEW marts.best COMMENT = 'Whose orders are large.' AS SELECT order_id, amount FROM raw.mine_orders";
+    assert_says(&fails(&folder, &format!("CREATE {best}")), &["--write"]);
+    assert!(!folder.path("sql").exists());
+
+    let count = "SELECT count(*) AS n FROM marts.best";
+    assert_eq!(write(&format!("CREATE {best} WHERE amount > 15; {count}")), "n\n2\n");
+    let file = folder.path("sql/marts/best.sql");
+    let text = || std::fs::read_to_string(&file).expect("a file");
+    assert_says(&text(), &["-- Whose orders are large.\nSELECT", "raw.mine_orders"]);
+    assert_says(&refused(&format!("CREATE {best}")), &["marts.best", "OR REPLACE"]);
+    write(&format!("CREATE OR REPLACE {best}"));
+    write("CREATE VIEW IF NOT EXISTS marts.best AS SELECT 1 AS one");
+    assert_eq!(sql(&folder, &[count, "--format", "csv"]), "n\n3\n");
+    // What can't be planned changes nothing.
+    let before = text();
+    let error = refused("CREATE OR REPLACE VIEW marts.best AS SELECT amuont FROM raw.mine_orders");
+    assert_says(&error, &["sql/marts/best.sql", "amount"]);
+    assert_eq!(text(), before);
+    write("CREATE VIEW marts.few AS SELECT * FROM marts.best LIMIT 1");
+    assert_says(&refused("DROP VIEW marts.best"), &["sql/marts/few.sql", "marts.best"]);
+    assert_eq!(text(), before);
+    write("DROP VIEW marts.few; DROP VIEW marts.best; DROP VIEW IF EXISTS marts.best");
+    assert!(!file.exists());
+    assert_says(&fails(&folder, count), &["marts.best"]);
+
+    assert_eq!(
+        write("CREATE TABLE core.cards (card VARCHAR, points BIGINT); SELECT * FROM core.cards"),
+        "card,points\n"
+    );
+    for (text, parts) in [
+        ("DROP VIEW core.cards", ["core.cards", "table"]),
+        ("DROP TABLE core.card", ["core.card", "core.cards"]),
+        ("DROP VIEW features.recency", ["features.recency", "program"]),
+        ("CREATE TABLE core.more AS SELECT 1 AS one", ["AS", "view"]),
+        ("CREATE TABLE core.\"../../more\" (a BIGINT)", ["../../more", "letters"]),
+        ("CREATE VIEW best AS SELECT 1 AS one", ["best", "schema.name"]),
+        ("CREATE MATERIALIZED VIEW marts.best AS SELECT 1 AS one", ["CREATE VIEW", "OR REPLACE"]),
+        ("CREATE VIEW raw.best AS SELECT 1 AS one", ["raw/best.sql", "sql/<schema>"]),
+        ("INSERT INTO core.cards VALUES ('a', 1)", ["INSERT", "load"]),
+    ] {
+        assert_says(&refused(text), &parts);
+    }
+    write("DROP TABLE core.cards");
+    assert!(!folder.path("sql/core/cards.sql").exists());
+}
+
+#[test]
 fn a_query_keeps_to_its_memory() {
     let folder = loaded();
     let join = "SELECT count(*) AS n FROM generate_series(1, 300000) AS a(x) JOIN generate_series(1, 300000) AS b(x) ON a.x = b.x";

@@ -1,6 +1,6 @@
 use crate::context::{Context, Place, environment, user_folder};
 use crate::print;
-use crate::shell::{self, Repl, Rows};
+use crate::shell::{Desk, Repl, Rows};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use pipeline::{SqlOptions, Statement};
@@ -19,6 +19,7 @@ Examples:
   perennial sql \"COPY (SELECT * FROM insights.rfm) TO 'rfm.parquet'\"
   perennial sql \"SELECT count(*) FROM at_version('core.orders', 3)\"
   perennial sql 'SELECT count(*) FROM core.orders' --snapshot 2
+  perennial sql --write 'CREATE VIEW marts.best AS SELECT * FROM features.customer WHERE sum_amount > 1000'
   perennial sql 'EXPLAIN ANALYZE SELECT count(*) FROM features.customer'";
 
 /// Ask the warehouse in SQL: all tables and views of one snapshot, read-only; files by their path, glob
@@ -39,6 +40,9 @@ pub struct Arguments {
     /// or .parquet.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Also take CREATE and DROP of views and tables: each is a file sql/<schema>/<name>.sql of the project.
+    #[arg(long, conflicts_with_all = ["out", "snapshot"])]
+    write: bool,
     /// Read an older snapshot of the whole warehouse.
     #[arg(long)]
     snapshot: Option<u64>,
@@ -49,22 +53,24 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { query, file, format, out, snapshot, spine, place } = arguments;
+    let Arguments { query, file, format, out, write, snapshot, spine, place } = arguments;
     let statements = text(query, file)?.map(|text| Statement::parse_all(&text)).transpose()?;
     let warehouse = context.open(&place).await?;
     let (spine, horizon_days) = spine.parse()?;
     let options = SqlOptions { snapshot, spine, horizon_days, environment: environment() };
     let session = pipeline::session(&warehouse, &options).await?;
+    let sql_dir = write.then(|| context.sql_dir(&place));
+    let mut desk = Desk { warehouse, options, session, format, context, sql_dir };
     match (out, statements.as_deref()) {
         (None, None) => {
             let history = user_folder("XDG_STATE_HOME", ".local/state").map(|folder| folder.join("history"));
-            Repl { warehouse, options, session, format, context }.run(history).await
+            Repl { desk }.run(history).await
         }
         (Some(_), None) => bail!("--out takes a query: give it as an argument, with --file, or on standard input"),
         (_, Some([])) => bail!("no query: give it as an argument, with --file, or on standard input"),
-        (None, Some(statements)) => shell::run(&session, statements, format, context).await,
+        (None, Some(statements)) => desk.run(statements).await,
         (Some(out), Some([statement])) => {
-            let query = session.query(statement).await?;
+            let query = desk.session.query(statement).await?;
             let rows = pipeline::query_to_file(query, &out, &context.progress()).await?;
             print::line(&format!("{rows} rows in {}", out.display()))
         }

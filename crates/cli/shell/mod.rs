@@ -9,32 +9,63 @@ mod rows;
 use crate::context::Context;
 use crate::print;
 use anyhow::{Result, bail};
-use pipeline::{Answer, Session, Statement};
+use pipeline::{Answer, Changed, Session, SqlOptions, Statement, Warehouse};
 pub use repl::Repl;
 pub use rows::Rows;
+use std::path::PathBuf;
 
-/// Runs `statements` in order; the first that fails ends it.
-pub async fn run(session: &Session, statements: &[Statement], format: Rows, context: &Context) -> Result<()> {
-    format.check()?;
-    if format == Rows::Parquet && statements.len() > 1 {
-        bail!(
-            "--format parquet holds the rows of one statement, and there are {}; use COPY … TO for each",
-            statements.len()
-        );
-    }
-    for statement in statements {
-        answer(session, statement, format, context).await?;
-    }
-    Ok(())
+/// Where statements are run, and their rows printed.
+pub struct Desk<'a> {
+    pub warehouse: Warehouse,
+    pub options: SqlOptions,
+    pub session: Session,
+    pub format: Rows,
+    pub context: &'a Context,
+    /// Where definitions may be changed.
+    pub sql_dir: Option<PathBuf>,
 }
 
-/// Runs one statement and prints what it gives. Returns the number of rows.
-async fn answer(session: &Session, statement: &Statement, format: Rows, context: &Context) -> Result<u64> {
-    match context.watch("query", session.run(statement)).await? {
-        Answer::Rows(query) => format.print(query, context).await,
-        Answer::File { path, rows } => {
-            print::status(&format!("{rows} rows in {}", path.display()));
-            Ok(rows)
+impl Desk<'_> {
+    /// Runs `statements` in order; the first that fails ends it.
+    pub async fn run(&mut self, statements: &[Statement]) -> Result<()> {
+        self.format.check()?;
+        if self.format == Rows::Parquet && statements.len() > 1 {
+            bail!(
+                "--format parquet holds the rows of one statement, and there are {}; use COPY … TO for each",
+                statements.len()
+            );
         }
+        for statement in statements {
+            self.answer(statement).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs one statement and prints what it gives. Returns the number of rows.
+    async fn answer(&mut self, statement: &Statement) -> Result<u64> {
+        if let (Some(sql_dir), Some(change)) = (&self.sql_dir, statement.change()?) {
+            let (warehouse, changed) = self.warehouse.change(sql_dir, &change).await?;
+            self.warehouse = warehouse;
+            self.renew().await?;
+            print::status(&match changed {
+                Changed::Written(path) => format!("{} was written", path.display()),
+                Changed::Removed(path) => format!("{} was removed", path.display()),
+                Changed::Nothing => "nothing was to be done".into(),
+            });
+            return Ok(0);
+        }
+        match self.context.watch("query", self.session.run(statement)).await? {
+            Answer::Rows(query) => self.format.print(query, self.context).await,
+            Answer::File { path, rows } => {
+                print::status(&format!("{rows} rows in {}", path.display()));
+                Ok(rows)
+            }
+        }
+    }
+
+    /// From now on sees the newest snapshot, unless another was asked for.
+    async fn renew(&mut self) -> Result<()> {
+        self.session = pipeline::session(&self.warehouse, &self.options).await?;
+        Ok(())
     }
 }

@@ -1,14 +1,13 @@
 //! The shell for people: statements until `;`, commands that begin with a backslash.
 
+use super::Desk;
 use super::editor::{Editor, Input};
 use super::history::History;
 use super::names::Names;
-use super::{Rows, answer};
 use crate::commands::describe;
-use crate::context::Context;
 use crate::print;
 use anyhow::{Result, bail};
-use pipeline::{Session, SqlOptions, Statement, Warehouse};
+use pipeline::Statement;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -25,23 +24,19 @@ Statements end with ;  Tab completes, the arrow keys go back in history, Ctrl-C 
 
 /// A person at a terminal.
 pub struct Repl<'a> {
-    pub warehouse: Warehouse,
-    pub options: SqlOptions,
-    pub session: Session,
-    pub format: Rows,
-    pub context: &'a Context,
+    pub desk: Desk<'a>,
 }
 
 impl Repl<'_> {
     /// Reads and runs until the person leaves. What fails is said, and the shell goes on.
     pub async fn run(mut self, history: Option<PathBuf>) -> Result<()> {
-        self.format.check()?;
-        self.context.enter_shell();
+        self.desk.format.check()?;
+        self.desk.context.enter_shell();
         let mut history = History::open(history);
-        let mut names = Names::of(&self.session).await?;
+        let mut names = Names::of(&self.desk.session).await?;
         let mut is_timing = true;
         let mut text = String::new();
-        print::line(&format!("snapshot {}; \\? for help", self.session.snapshot().id))?;
+        print::line(&format!("snapshot {}; \\? for help", self.desk.session.snapshot().id))?;
         loop {
             let prompt = if text.is_empty() { PROMPT } else { CONTINUED };
             let line = match Editor::read(prompt, &history, &|before| names.complete(before))? {
@@ -81,6 +76,7 @@ impl Repl<'_> {
             ["\\?"] => print::out(COMMANDS),
             ["\\d"] => {
                 let rows: Vec<Vec<String>> = self
+                    .desk
                     .session
                     .overview()
                     .into_iter()
@@ -88,7 +84,7 @@ impl Repl<'_> {
                     .collect();
                 print::out(&print::columns(&["name", "kind", "what"], &rows))
             }
-            ["\\d", name] => print::out(&describe::columns(&self.session.describe(name).await?)),
+            ["\\d", name] => print::out(&describe::columns(&self.desk.session.describe(name).await?)),
             _ => bail!("there is no command {command}; \\? lists them"),
         }
     }
@@ -96,16 +92,20 @@ impl Repl<'_> {
     async fn statements(&mut self, text: &str, is_timing: bool, names: &mut Names) -> Result<()> {
         let statements = Statement::parse_all(text)?;
         // Each input sees the newest snapshot, unless one was asked for.
-        if self.options.snapshot.is_none() && !self.session.is_newest().await? {
-            self.session = pipeline::session(&self.warehouse, &self.options).await?;
-            *names = Names::of(&self.session).await?;
+        if self.desk.options.snapshot.is_none() && !self.desk.session.is_newest().await? {
+            self.desk.renew().await?;
+            *names = Names::of(&self.desk.session).await?;
         }
+        let context = self.desk.context;
         for statement in &statements {
             let start = Instant::now();
             let rows = tokio::select! {
-                rows = answer(&self.session, statement, self.format, self.context) => rows?,
-                () = self.context.cancelled() => bail!("cancelled"),
+                rows = self.desk.answer(statement) => rows?,
+                () = context.cancelled() => bail!("cancelled"),
             };
+            if statement.change()?.is_some() {
+                *names = Names::of(&self.desk.session).await?;
+            }
             let time = if is_timing { format!(" in {:.3} s", start.elapsed().as_secs_f64()) } else { String::new() };
             let noun = if rows == 1 { "row" } else { "rows" };
             print::line(&format!("{rows} {noun}{time}\n"))?;

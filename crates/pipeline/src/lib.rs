@@ -119,9 +119,9 @@ pub use time::{parse_duration, parse_time};
 #[cfg(feature = "train")]
 pub use training::{TrainOptions, train};
 pub use warehouse::{
-    Answer, CheckOptions, CheckReport, CheckResult, DEFAULT_HORIZON_DAYS, Derivation, DerivedColumn, Described,
-    EraseOptions, EraseReport, Every, FileFormat, Lineage, LoadOptions, Query, Score, Scratch, Session, Severity,
-    Spine, Statement, Warehouse, is_complete, write_rows,
+    Answer, Changed, CheckOptions, CheckReport, CheckResult, DEFAULT_HORIZON_DAYS, Derivation, DerivedColumn,
+    Described, EraseOptions, EraseReport, Every, FileFormat, Lineage, LoadOptions, Query, Score, Scratch, Session,
+    Severity, Spine, Statement, Warehouse, is_complete, write_rows,
 };
 
 /// Into how many buckets customers are spread, unless `init` says otherwise.

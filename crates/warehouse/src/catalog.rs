@@ -258,6 +258,18 @@ fn is_relation(read: &str) -> bool {
     read.contains('.') || SESSION_TABLES.contains(&read)
 }
 
+/// The path below `sql/` of a view or table.
+///
+/// # Errors
+/// [`Error::Definition`]: no file can define it.
+pub(crate) fn path_of(schema: &str, name: &str) -> Result<String> {
+    let path = format!("{schema}/{name}.sql");
+    match placed(&path) {
+        Ok(_) => Ok(path),
+        Err(problem) => Err(Error::Definition { path, problem }),
+    }
+}
+
 /// Schema and name from a path.
 fn placed(path: &str) -> Result<(String, String), String> {
     let valid = || "put it at sql/<schema>/<name>.sql or sql/staging/<source>/<core table>.sql".to_string();

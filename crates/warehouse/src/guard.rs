@@ -69,7 +69,8 @@ fn is_select(body: &ast::SetExpr) -> bool {
 
 fn refused(statement: &str) -> Error {
     let what = statement.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
-    let instead = "SQL only reads here (SELECT, EXPLAIN, SHOW, DESCRIBE); tables are filled by load, build and score";
+    let instead = "SQL only reads here (SELECT, EXPLAIN, SHOW, DESCRIBE); tables are filled by load, build and score, and \
+        `perennial sql --write` takes CREATE and DROP of views and tables";
     Error::Refused { what: format!("\"{what} …\""), instead: instead.into() }
 }
 
