@@ -152,7 +152,7 @@ fn files_are_queried_by_their_path() {
     for missing in ["gone.csv", "more/gone.parquet", "gone*.csv"] {
         assert_says(&fails(&folder, &format!("SELECT * FROM '{missing}'")), &["no file", missing]);
     }
-    assert_says(&fails(&folder, "SELECT * FROM 'ftp://host/rows.csv'"), &["ftp://host", "storage"]);
+    assert_says(&fails(&folder, "SELECT * FROM 'ftp://host/rows.csv'"), &["ftp://host", "give a folder"]);
     folder.write("odd.xlsx", "x");
     assert_says(&fails(&folder, "SELECT * FROM 'odd.xlsx'"), &["odd.xlsx", ".parquet"]);
 }

@@ -225,7 +225,7 @@ async fn questions_within_customers_need_no_shuffle_and_no_sort() {
         ("SELECT lag(event_time) OVER (PARTITION BY customer_id ORDER BY event_time) FROM core.orders", "LagExec"),
         (
             "SELECT count(*) FROM core.orders a JOIN core.orders b USING (customer_id) GROUP BY customer_id",
-            "HashJoinExec",
+            "MergeJoinExec",
         ),
         (
             "SELECT s.customer_id, s.as_of, count(o.order_id), sum(o.amount)
