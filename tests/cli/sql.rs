@@ -1,7 +1,8 @@
 //! `perennial sql`: statements in, rows out, in every form; files, versions and mistakes.
 
 use crate::support::Folder;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::Stdio;
 
 const W: [&str; 2] = ["--warehouse", "w"];
@@ -24,6 +25,27 @@ fn sql(folder: &Folder, arguments: &[&str]) -> String {
 
 fn fails(folder: &Folder, query: &str) -> String {
     folder.fails(&["sql", query, "--warehouse", "w"])
+}
+
+/// The URL of a web server that has one file, for as long as the tests run.
+fn web_server(path: &'static str, content: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let request = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+            let request = request.collect::<Vec<_>>().concat();
+            let (status, content) = match request.split(' ').nth(1) == Some(path) {
+                true => ("200 OK", content),
+                false => ("404 Not Found", ""),
+            };
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", content.len());
+            let body = if request.starts_with("GET") { content } else { "" };
+            // Who has read enough closes.
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    url
 }
 
 fn assert_says(text: &str, parts: &[&str]) {
@@ -153,6 +175,13 @@ fn files_are_queried_by_their_path() {
         assert_says(&fails(&folder, &format!("SELECT * FROM '{missing}'")), &["no file", missing]);
     }
     assert_says(&fails(&folder, "SELECT * FROM 'ftp://host/rows.csv'"), &["ftp://host", "give a folder"]);
+    let site = web_server("/rows.csv", "id,text\n1,a\n2,b\n");
+    let of_web = format!("SELECT sum(id) AS n, max(text) AS last FROM '{site}/rows.csv'");
+    assert_eq!(sql(&folder, &[&of_web, "--format", "csv"]), "n,last\n3,b\n");
+    for missing in ["gone.csv", "*.csv"] {
+        assert_says(&fails(&folder, &format!("SELECT * FROM '{site}/{missing}'")), &["no file", "web", missing]);
+    }
+    assert_says(&folder.fails(&["init", &site]), &[&site, "only be read"]);
     folder.write("odd.xlsx", "x");
     assert_says(&fails(&folder, "SELECT * FROM 'odd.xlsx'"), &["odd.xlsx", ".parquet"]);
 }

@@ -80,6 +80,7 @@ fn whole_path(folder: &Folder, url: &str) -> Answers {
     let rows: Vec<Vec<String>> = vec![
         sql("SELECT * FROM core.orders ORDER BY order_id, known_time"),
         sql("SELECT * FROM marts.customer_360 ORDER BY customer_id"),
+        sql(&format!("SELECT * FROM '{bi}/v1/customer_360/*.parquet' ORDER BY customer_id")),
     ];
     Answers { rows, reports }
 }
