@@ -169,7 +169,7 @@ impl Soak {
         }
         if verb == "score" {
             let newest = "SELECT count(*), count(DISTINCT customer_id), (SELECT count(DISTINCT customer_id) FROM core.orders) \
-                          FROM scores.churn WHERE as_of = (SELECT max(as_of) FROM scores.churn)";
+                          FROM scores.churn WHERE scored_at = (SELECT max(scored_at) FROM scores.churn)";
             let counts = folder.sql(W, newest).concat();
             let counts: BTreeSet<&str> = counts.split(',').collect();
             assert_eq!(counts.len(), 1, "{said}: scores, customers scored, customers: {counts:?}");
