@@ -2,23 +2,13 @@
 //! same staging files; and how time grows with the rows.
 //! `cargo bench --bench build -- [orders]... [python]`
 
-#[path = "support/growth.rs"]
-mod growth;
-#[path = "support/orders.rs"]
-mod orders;
-#[path = "support/rows.rs"]
-mod rows;
-#[path = "support/shop.rs"]
-mod shop;
 mod support;
 
 use anyhow::{Context, Result};
 use futures::TryStreamExt;
-use growth::Growth;
 use pipeline::{Silent, SqlOptions};
-use shop::Shop;
 use std::slice;
-use support::{Answer, Arguments, RUNS, benches, compare, peak_memory};
+use support::{Answer, Arguments, RUNS, benches, compare, growth::Growth, orders, peak_memory, rows, shop::Shop};
 
 const ORDERS: u64 = 1_000_000;
 /// What is built: `sql/staging/bench/<table>.sql`.

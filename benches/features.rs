@@ -2,23 +2,13 @@
 //! cut-offs, beside DuckDB on Parquet files of the same rows; and how time grows with the rows.
 //! `cargo bench --bench features -- [orders]... [python]`
 
-#[path = "support/growth.rs"]
-mod growth;
-#[path = "support/orders.rs"]
-mod orders;
-#[path = "support/rows.rs"]
-mod rows;
-#[path = "support/shop.rs"]
-mod shop;
 mod support;
 
 use anyhow::{Context, Result};
 use futures::TryStreamExt;
-use growth::Growth;
 use pipeline::{Every, Silent, Spine, SqlOptions, parse_time};
-use shop::Shop;
 use std::path::Path;
-use support::{Answer, Arguments, benches, compare, peak_memory};
+use support::{Answer, Arguments, benches, compare, growth::Growth, orders, peak_memory, rows, shop::Shop};
 
 const ORDERS: u64 = 1_000_000;
 /// `queries/<name>.sql`, as a user writes it; DuckDB runs the same text.

@@ -1,16 +1,15 @@
 //! A CSV file to a committed raw table, beside DuckDB copying it to a Parquet file.
 //! `cargo bench --bench load -- [rows] [python]`
 
-#[path = "support/orders.rs"]
-mod orders;
-#[path = "support/rows.rs"]
-mod rows;
 mod support;
 
 use anyhow::{Context, Result};
-use orders::TABLE;
 use pipeline::{LoadOptions, Silent, SqlOptions, Warehouse};
-use support::{Answer, Arguments, compare};
+use support::{
+    Answer, Arguments, compare,
+    orders::{self, TABLE},
+    rows,
+};
 
 const ROWS: u64 = 300_000;
 

@@ -2,24 +2,14 @@
 //! files; and how time grows with the rows.
 //! `cargo bench --bench publish -- [orders]... [python]`
 
-#[path = "support/growth.rs"]
-mod growth;
-#[path = "support/orders.rs"]
-mod orders;
-#[path = "support/rows.rs"]
-mod rows;
-#[path = "support/shop.rs"]
-mod shop;
 mod support;
 
 use anyhow::Result;
-use growth::Growth;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use pipeline::{PublishOptions, Silent};
-use shop::Shop;
 use std::fs::File;
 use std::path::Path;
-use support::{Answer, Arguments, benches, compare, peak_memory};
+use support::{Answer, Arguments, benches, compare, growth::Growth, orders, peak_memory, rows, shop::Shop};
 
 const ORDERS: u64 = 1_000_000;
 /// What is published: `sql/marts/<table>.sql`.

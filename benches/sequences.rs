@@ -2,8 +2,6 @@
 //! file. `packing` leaves out the view and the sort on both sides.
 //! `cargo bench --bench sequences -- [customers] [python]`
 
-#[path = "support/shop.rs"]
-mod shop;
 mod support;
 
 use anyhow::{Context, Result};
@@ -11,9 +9,8 @@ use arrow::array::RecordBatch;
 use futures::StreamExt;
 use pipeline::{Project, Silent, SimulateOptions, Source, TIMELINE};
 use sequences::{Field, Sequences, SequencesBuilder};
-use shop::Shop;
 use std::collections::BTreeMap;
-use support::{Answer, Arguments, compare};
+use support::{Answer, Arguments, compare, shop::Shop};
 use warehouse::{SessionOptions, Warehouse};
 
 const CUSTOMERS: u64 = 10_000;

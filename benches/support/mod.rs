@@ -1,6 +1,13 @@
 //! What all benches share: arguments, timing, and peers. A peer is a Python script that does the same work, and prints as
 //! JSON its answer and the seconds of each form it tried; no time is shown before both answers are equal.
 
+#![allow(dead_code, reason = "no bench needs all of it")]
+
+pub mod growth;
+pub mod orders;
+pub mod rows;
+pub mod shop;
+
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -60,7 +67,6 @@ impl Arguments {
     }
 
     /// What several scripts answer to one question.
-    #[allow(dead_code, reason = "not every bench has several peers")]
     pub fn peers(&self, name: &str, scripts: &[&str], arguments: &[&Path]) -> Result<Vec<Peer>> {
         let mut found = Vec::new();
         for script in scripts {
@@ -87,7 +93,6 @@ pub struct Answer {
 
 impl Answer {
     /// Adds a table's answer to that of several.
-    #[allow(dead_code, reason = "not every bench makes several tables")]
     pub fn add_table(&mut self, table: &str, answer: Answer) {
         self.rows += answer.rows;
         self.columns.extend(answer.columns.into_iter().map(|(column, sum)| (format!("{table}.{column}"), sum)));
@@ -145,7 +150,6 @@ pub async fn compare<'a>(
 }
 
 /// What `work` returns, and the most memory that this process had meanwhile, in megabytes.
-#[allow(dead_code, reason = "not every bench asks")]
 pub async fn peak_memory<T>(work: impl AsyncFnOnce() -> Result<T>) -> Result<(T, u64)> {
     // Linux notes the peak since this was written last.
     std::fs::write("/proc/self/clear_refs", "5")?;

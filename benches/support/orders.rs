@@ -45,7 +45,6 @@ fn orders(rows: u64) -> impl Iterator<Item = Order> {
 }
 
 /// As a shop's own systems export them.
-#[allow(dead_code, reason = "not every bench loads text")]
 pub fn write_csv(path: &Path, rows: u64) -> Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     writeln!(file, "order_id,customer_id,event_time,amount,product_id,channel")?;
@@ -57,14 +56,12 @@ pub fn write_csv(path: &Path, rows: u64) -> Result<()> {
 }
 
 /// A raw table and the Parquet file in `folder` that it is loaded from.
-#[allow(dead_code, reason = "not every bench loads Parquet")]
 pub fn source(folder: &Path, rows: u64) -> Result<(String, Vec<String>)> {
     let file = folder.join("raw.parquet");
     write_parquet(&file, rows)?;
     Ok((TABLE.to_owned(), vec![file.to_string_lossy().into_owned()]))
 }
 
-#[allow(dead_code, reason = "not every bench loads Parquet")]
 fn write_parquet(path: &Path, rows: u64) -> Result<()> {
     let mut orders = orders(rows);
     let mut writer: Option<ArrowWriter<File>> = None;

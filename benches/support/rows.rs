@@ -1,6 +1,6 @@
 //! The answer that record batches hold.
 
-use crate::support::Answer;
+use super::Answer;
 use anyhow::Result;
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
 use arrow::compute::{cast, sum};

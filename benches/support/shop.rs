@@ -13,7 +13,6 @@ pub struct Shop {
 
 impl Shop {
     /// Loads files into raw tables, and builds. `sql` has SQL files that are not shipped.
-    #[allow(dead_code, reason = "not every bench has it built")]
     pub async fn new(folder: TempDir, sql: Option<&Path>, sources: &[(String, Vec<String>)]) -> Result<Shop> {
         let shop = Shop::loaded(folder, sql, sources).await?;
         pipeline::build(&shop.warehouse, &Silent).await?;
@@ -33,13 +32,11 @@ impl Shop {
     }
 
     /// Where a peer finds what it reads.
-    #[allow(dead_code, reason = "not every bench exports")]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Writes a query's rows to `<name>.parquet` for a peer. Returns the file and its number of rows.
-    #[allow(dead_code, reason = "not every bench exports")]
     pub async fn export(&self, name: &str, query: &str) -> Result<(PathBuf, u64)> {
         let file = self.folder().join(format!("{name}.parquet"));
         let query = pipeline::sql(&self.warehouse, query, &SqlOptions::default()).await?;

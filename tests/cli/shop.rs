@@ -8,7 +8,7 @@ use std::path::Path;
 pub const W: &str = "w";
 
 /// Models that train in a second: what is tested is the path, not their quality.
-const TINY: &str = "cutoffs = 2\n[model]\nwidth = 16\nlayers = 1\nlength = 16\n[training]\nepochs = 2\n";
+pub const TINY: &str = "cutoffs = 2\n[model]\nwidth = 16\nlayers = 1\nlength = 16\n[training]\nepochs = 2\n";
 
 /// The files of a shop in `shop/`, and tiny models.
 pub fn simulated() -> Folder {

@@ -2,6 +2,7 @@
 //! whatever was killed goes on. A few rounds here; `cargo xtask soak` runs hundreds.
 
 use crate::cli::erase::assert_nowhere;
+use crate::cli::shop::TINY;
 use crate::cli::till::{self, ROWS, W};
 use crate::support::Folder;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,20 +30,8 @@ const VERBS: &[&str] = &[
     "score",
 ];
 
-/// Trains in a second on what a file of receipts holds.
-const MODEL: &str = "task = 'churn'
-label = 'labels.churn'
-head = 'churn'
-horizon_days = 4
-cutoffs = 2
-every_days = 4
-[model]
-width = 16
-layers = 1
-length = 16
-[training]
-epochs = 1
-";
+/// Trains on what a file of receipts holds.
+const CHURN: &str = "task = 'churn'\nlabel = 'labels.churn'\nhead = 'churn'\nhorizon_days = 4\nevery_days = 4\n";
 
 /// The rows that a table has of each file.
 type Rows = BTreeMap<usize, usize>;
@@ -120,7 +109,7 @@ impl Soak {
         till::build(&folder);
         folder.ok(&["publish", PUBLISHED, "--warehouse", W]);
         if cfg!(feature = "train") {
-            folder.write("models/churn.toml", MODEL);
+            folder.write("models/churn.toml", &format!("{CHURN}{TINY}"));
             folder.ok(&["train", "churn", "--warehouse", W]);
             // A restore of one snapshot leaves the model.
             folder.ok(&["score", "churn", "--warehouse", W]);

@@ -8,7 +8,8 @@ pub const W: &str = "w";
 /// Receipts in a file.
 pub const ROWS: usize = 20;
 
-const STAGING: &str = "-- Receipts of the till as orders.
+/// How receipts become orders.
+pub const STAGING: &str = "-- Receipts of the till as orders.
 SELECT
     receipt AS order_id,
     card AS customer_id,

@@ -1,6 +1,6 @@
 use crate::context::{Context, Place, environment, user_folder};
 use crate::print;
-use crate::shell::{Desk, Repl, Rows};
+use crate::shell::{Desk, Rows};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use pipeline::{SqlOptions, Statement};
@@ -19,7 +19,7 @@ Examples:
   perennial sql \"COPY (SELECT * FROM insights.rfm) TO 'rfm.parquet'\"
   perennial sql \"SELECT count(*) FROM at_version('core.orders', 3)\"
   perennial sql 'SELECT count(*) FROM core.orders' --snapshot 2
-  perennial sql --write 'CREATE VIEW marts.best AS SELECT * FROM features.customer WHERE sum_amount > 1000'
+  perennial sql --write 'CREATE VIEW marts.best AS SELECT * FROM features.customer WHERE total_amount > 1000'
   perennial sql 'EXPLAIN ANALYZE SELECT count(*) FROM features.customer'";
 
 /// Ask the warehouse in SQL: all tables and views of one snapshot, read-only; files by their path, glob
@@ -64,7 +64,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     match (out, statements.as_deref()) {
         (None, None) => {
             let history = user_folder("XDG_STATE_HOME", ".local/state").map(|folder| folder.join("history"));
-            Repl { desk }.run(history).await
+            desk.converse(history).await
         }
         (Some(_), None) => bail!("--out takes a query: give it as an argument, with --file, or on standard input"),
         (_, Some([])) => bail!("no query: give it as an argument, with --file, or on standard input"),

@@ -10,7 +10,6 @@ use crate::context::Context;
 use crate::print;
 use anyhow::{Result, bail};
 use pipeline::{Answer, Changed, Session, SqlOptions, Statement, Warehouse};
-pub use repl::Repl;
 pub use rows::Rows;
 use std::path::PathBuf;
 

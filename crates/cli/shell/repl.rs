@@ -22,21 +22,16 @@ const COMMANDS: &str = "\
 Statements end with ;  Tab completes, the arrow keys go back in history, Ctrl-C cancels.
 ";
 
-/// A person at a terminal.
-pub struct Repl<'a> {
-    pub desk: Desk<'a>,
-}
-
-impl Repl<'_> {
-    /// Reads and runs until the person leaves. What fails is said, and the shell goes on.
-    pub async fn run(mut self, history: Option<PathBuf>) -> Result<()> {
-        self.desk.format.check()?;
-        self.desk.context.enter_shell();
+impl Desk<'_> {
+    /// Reads and runs what a person at the terminal enters, until they leave. What fails is said, and the shell goes on.
+    pub async fn converse(mut self, history: Option<PathBuf>) -> Result<()> {
+        self.format.check()?;
+        self.context.enter_shell();
         let mut history = History::open(history);
-        let mut names = Names::of(&self.desk.session).await?;
+        let mut names = Names::of(&self.session).await?;
         let mut is_timing = true;
         let mut text = String::new();
-        print::line(&format!("snapshot {}; \\? for help", self.desk.session.snapshot().id))?;
+        print::line(&format!("snapshot {}; \\? for help", self.session.snapshot().id))?;
         loop {
             let prompt = if text.is_empty() { PROMPT } else { CONTINUED };
             let line = match Editor::read(prompt, &history, &|before| names.complete(before))? {
@@ -75,16 +70,12 @@ impl Repl<'_> {
         match command.trim_end_matches(';').split_whitespace().collect::<Vec<_>>().as_slice() {
             ["\\?"] => print::out(COMMANDS),
             ["\\d"] => {
-                let rows: Vec<Vec<String>> = self
-                    .desk
-                    .session
-                    .overview()
-                    .into_iter()
-                    .map(|(name, kind, what)| vec![name, kind.name().into(), what])
-                    .collect();
+                let overview = self.session.overview().into_iter();
+                let rows: Vec<Vec<String>> =
+                    overview.map(|(name, kind, what)| vec![name, kind.name().into(), what]).collect();
                 print::out(&print::columns(&["name", "kind", "what"], &rows))
             }
-            ["\\d", name] => print::out(&describe::columns(&self.desk.session.describe(name).await?)),
+            ["\\d", name] => print::out(&describe::columns(&self.session.describe(name).await?)),
             _ => bail!("there is no command {command}; \\? lists them"),
         }
     }
@@ -92,19 +83,19 @@ impl Repl<'_> {
     async fn statements(&mut self, text: &str, is_timing: bool, names: &mut Names) -> Result<()> {
         let statements = Statement::parse_all(text)?;
         // Each input sees the newest snapshot, unless one was asked for.
-        if self.desk.options.snapshot.is_none() && !self.desk.session.is_newest().await? {
-            self.desk.renew().await?;
-            *names = Names::of(&self.desk.session).await?;
+        if self.options.snapshot.is_none() && !self.session.is_newest().await? {
+            self.renew().await?;
+            *names = Names::of(&self.session).await?;
         }
-        let context = self.desk.context;
+        let context = self.context;
         for statement in &statements {
             let start = Instant::now();
             let rows = tokio::select! {
-                rows = self.desk.answer(statement) => rows?,
+                rows = self.answer(statement) => rows?,
                 () = context.cancelled() => bail!("cancelled"),
             };
             if statement.change()?.is_some() {
-                *names = Names::of(&self.desk.session).await?;
+                *names = Names::of(&self.session).await?;
             }
             let time = if is_timing { format!(" in {:.3} s", start.elapsed().as_secs_f64()) } else { String::new() };
             let noun = if rows == 1 { "row" } else { "rows" };

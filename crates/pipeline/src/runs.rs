@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicr
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use warehouse::{Spine, Warehouse};
+use warehouse::{Spine, Warehouse, replace_file};
 
 /// In the working folder: which run it will be.
 const PLAN: &str = "plan.json";
@@ -174,10 +174,8 @@ impl Run {
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let partial = path.with_extension("json.partial");
     let text = serde_json::to_vec_pretty(value).map_err(|e| Error::file(path)(e.into()))?;
-    std::fs::write(&partial, text).map_err(Error::file(&partial))?;
-    std::fs::rename(&partial, path).map_err(Error::file(path))
+    Ok(replace_file(path, &text)?)
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {

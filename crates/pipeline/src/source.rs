@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use warehouse::{Catalog, Scaffold, infer};
+use warehouse::{Catalog, Scaffold, infer, replace_file};
 
 /// What was made for a new source.
 #[derive(Clone, Debug, Serialize)]
@@ -45,7 +45,7 @@ pub async fn new_source(
 
     let staging = sql.join(path);
     create(&staging, &text)?;
-    replace(&folder.join(FILE), &config).inspect_err(|_| {
+    replace_file(&folder.join(FILE), config.as_bytes()).inspect_err(|_| {
         // Half a source is none.
         let _ = std::fs::remove_file(&staging);
     })?;
@@ -95,11 +95,4 @@ fn create(path: &Path, text: &str) -> Result<()> {
         opened => opened.map_err(Error::file(path))?,
     };
     file.write_all(text.as_bytes()).map_err(Error::file(path))
-}
-
-/// Writes a file whole or not at all.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    let partial = path.with_extension("toml.part");
-    std::fs::write(&partial, text).map_err(Error::file(&partial))?;
-    std::fs::rename(&partial, path).map_err(Error::file(path))
 }

@@ -176,8 +176,12 @@ impl Store {
                     versions.add(table);
                 }
                 Ok(None) => {}
-                Err(error @ (Error::NoBucket { .. } | Error::Credentials { .. })) => return Err(error),
-                Err(error @ (Error::Denied { .. } | Error::Storage { .. })) => return Err(error),
+                Err(
+                    error @ (Error::NoBucket { .. }
+                    | Error::Credentials { .. }
+                    | Error::Denied { .. }
+                    | Error::Storage { .. }),
+                ) => return Err(error),
                 Err(error) => findings.push(Finding {
                     place: name.to_owned(),
                     file: None,

@@ -71,20 +71,18 @@ impl Root {
                 let folder = parsed.to_file_path().map_err(|()| invalid("it is no absolute path".to_owned()))?;
                 (Arc::new(LocalFileSystem::new()), Some(folder))
             }
-            ObjectStoreScheme::AmazonS3 | ObjectStoreScheme::GoogleCloudStorage | ObjectStoreScheme::MicrosoftAzure => {
+            ObjectStoreScheme::AmazonS3
+            | ObjectStoreScheme::GoogleCloudStorage
+            | ObjectStoreScheme::MicrosoftAzure
+            | ObjectStoreScheme::Http => {
+                let as_asked = (parsed.scheme() == "http").then(|| ("allow_http".to_owned(), true.to_string()));
                 let options = options
                     .into_iter()
                     .map(|(key, value)| (key.to_ascii_lowercase(), value))
-                    .filter(|(key, _)| OPTION_PREFIXES.iter().any(|prefix| key.starts_with(prefix)));
-                let (objects, _) =
-                    object_store::parse_url_opts(&parsed, options).map_err(|e| invalid(e.to_string()))?;
-                (Arc::new(Idempotent::new(objects)), None)
-            }
-            ObjectStoreScheme::Http => {
-                let options = [("allow_http", (parsed.scheme() == "http").to_string())];
-                let (objects, _) =
-                    object_store::parse_url_opts(&parsed, options).map_err(|e| invalid(e.to_string()))?;
-                (objects.into(), None)
+                    .filter(|(key, _)| OPTION_PREFIXES.iter().any(|prefix| key.starts_with(prefix)))
+                    .chain(as_asked);
+                let objects = object_store::parse_url_opts(&parsed, options);
+                (Arc::new(Idempotent::new(objects.map_err(|e| invalid(e.to_string()))?.0)), None)
             }
             _ => return Err(invalid(format!("'{}' is no supported kind of storage", parsed.scheme()))),
         };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use datafusion::error::Result as QueryResult;
 use datafusion::logical_expr::planner::TypePlanner;
-use datafusion::sql::sqlparser::ast::{self, CreateTable};
+use datafusion::sql::sqlparser::ast::{self, CreateTable, Ident};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
@@ -39,6 +39,11 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// The name that an identifier means: in lower case unless it is quoted.
+pub(crate) fn meant(ident: &Ident) -> String {
+    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+}
+
 /// The columns of a `CREATE TABLE`; all may be NULL.
 ///
 /// # Errors
@@ -46,10 +51,7 @@ pub(crate) fn quoted(name: &str) -> String {
 pub(crate) fn table_schema(table: &CreateTable) -> Result<SchemaRef, String> {
     let mut fields: Vec<Field> = Vec::with_capacity(table.columns.len());
     for column in &table.columns {
-        let name = match column.name.quote_style {
-            Some(_) => column.name.value.clone(),
-            None => column.name.value.to_lowercase(),
-        };
+        let name = meant(&column.name);
         let data_type = column_type(&column.data_type)
             .ok_or_else(|| format!("column {name} has type {}: use {TYPES}", column.data_type))?;
         if fields.iter().any(|field| field.name() == &name) {

@@ -10,10 +10,12 @@ use datafusion::sql::sqlparser::ast::{self, CreateTable, CreateTableOptions, Cre
 
 use crate::Warehouse;
 use crate::catalog::{Catalog, Kind, path_of};
+use crate::ddl::meant;
 use crate::error::{Error, Result};
 use crate::problem::similar;
 use crate::session::SessionOptions;
 use crate::statement::Statement;
+use crate::write::replace_file;
 
 /// A statement that changes what is defined.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,10 +126,7 @@ fn refused(what: &str, instead: &str) -> Error {
 
 impl Change {
     fn new(name: &ObjectName, kind: Kind, action: Action) -> Result<Change> {
-        let parts = name.0.iter().filter_map(|part| part.as_ident()).map(|part| match part.quote_style {
-            Some(_) => part.value.clone(),
-            None => part.value.to_lowercase(),
-        });
+        let parts = name.0.iter().filter_map(|part| part.as_ident()).map(meant);
         match parts.collect::<Vec<_>>().as_slice() {
             [schema, name] => {
                 Ok(Change { path: path_of(schema, name)?, name: format!("{schema}.{name}"), kind, action })
@@ -137,10 +136,6 @@ impl Change {
                 "a view or table is schema.name, such as marts.best_customers",
             )),
         }
-    }
-
-    fn file(&self, sql_dir: &Path) -> PathBuf {
-        sql_dir.join(&self.path)
     }
 
     fn wrong(&self, what: &'static str, valid: String) -> Error {
@@ -156,7 +151,7 @@ impl Warehouse {
     /// [`Error::Argument`]: it is there already, has rows, or is none of the project. [`Error::UnknownTable`]: it is not
     /// there. Those of [`Warehouse::open`] and of planning the view; then the files are as before.
     pub async fn change(&self, sql_dir: &Path, change: &Change) -> Result<(Warehouse, Changed)> {
-        let file = change.file(sql_dir);
+        let file = sql_dir.join(&change.path);
         let io = |action| {
             let path = file.clone();
             move |source| Error::Io { action, path, source }
@@ -177,7 +172,7 @@ impl Warehouse {
                     _ => {}
                 }
                 std::fs::create_dir_all(file.parent().unwrap_or(sql_dir)).map_err(io("make the folder of"))?;
-                std::fs::write(&file, text).map_err(io("write"))?;
+                replace_file(&file, text.as_bytes())?;
                 Changed::Written(file.clone())
             }
             Action::Drop { if_exists } => {
@@ -193,7 +188,7 @@ impl Warehouse {
             Ok(warehouse) => Ok((warehouse, changed)),
             Err(error) => {
                 match before {
-                    Some(text) => std::fs::write(&file, text).map_err(io("write"))?,
+                    Some(text) => replace_file(&file, &text)?,
                     None => std::fs::remove_file(&file).map_err(io("remove"))?,
                 }
                 Err(error)

@@ -69,7 +69,7 @@ pub use scratch::Scratch;
 pub use session::{Batches, DEFAULT_HORIZON_DAYS, Query, Session, SessionOptions};
 pub use spine::{Every, Spine};
 pub use statement::{Statement, is_complete};
-pub use write::{FileFormat, write_file, write_rows};
+pub use write::{FileFormat, replace_file, write_file, write_rows};
 
 /// Tables and views over a store. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -26,7 +26,7 @@ use crate::conform::conform;
 use crate::error::{Error, Result};
 use crate::infer::all_columns;
 use crate::problem::similar;
-use crate::read::{self, Found, InputFile, Rows, TextOptions};
+use crate::read::{self, InputFile, Rows, TextOptions};
 use crate::statement::each_part;
 use crate::world::{DEFAULT_SCHEMA, World};
 
@@ -140,19 +140,19 @@ impl TableFunctionImpl for AtVersion {
 /// The files that a path, folder, glob or URL names, as one table.
 async fn files(name: &str, world: &World, state: &SessionState) -> Result<Arc<dyn TableProvider>> {
     let path = name.strip_prefix("file://").unwrap_or(name).to_string();
-    let found = Arc::new(read::find(&[path], &world.environment).await?);
+    let found = read::find(&[path], &world.environment).await?;
     let is_parquet = |file: &InputFile| file.path.extension().is_some_and(|e| e.eq_ignore_ascii_case(PARQUET));
-    if found.files.iter().all(is_parquet) {
-        let table = parquet_files(&found.files, state).await?;
-        // Copies of what lies at a URL must be there while the table is read.
-        world.hold(name, found);
-        return Ok(table);
-    }
-    if let Some(file) = found.files.iter().find(|file| is_parquet(file)) {
-        let problem = format!("'{name}' has files of text, too; name one kind, as in 'folder/*.parquet'");
-        return Err(Error::File { file: file.shown.clone(), problem });
-    }
-    text_files(found).await
+    let table = match found.files.iter().find(|file| is_parquet(file)) {
+        Some(_) if found.files.iter().all(is_parquet) => parquet_files(&found.files, state).await?,
+        Some(file) => {
+            let problem = format!("'{name}' has files of text, too; name one kind, as in 'folder/*.parquet'");
+            return Err(Error::File { file: file.shown.clone(), problem });
+        }
+        None => text_files(found.files.clone()).await?,
+    };
+    // Copies of what lies at a URL must be there while the table is read.
+    world.hold(name, found);
+    Ok(table)
 }
 
 /// Read by the engine itself, which leaves out columns and row groups that a query does not need.
@@ -177,22 +177,19 @@ async fn parquet_files(files: &[InputFile], state: &SessionState) -> Result<Arc<
 }
 
 /// Read as `load` reads them: the same columns with the same types.
-async fn text_files(found: Arc<Found>) -> Result<Arc<dyn TableProvider>> {
-    let files = Arc::clone(&found);
+async fn text_files(files: Vec<InputFile>) -> Result<Arc<dyn TableProvider>> {
     let inspected = tokio::task::spawn_blocking(move || {
         let inspect = |file| read::inspect(file, &TextOptions::default(), &Schema::empty());
-        files.files.iter().map(inspect).collect::<Result<Vec<_>>>()
+        let columns = files.iter().map(inspect).collect::<Result<Vec<_>>>()?;
+        Ok((files, columns))
     });
-    let inspected = crate::joined(inspected.await)?;
+    let (files, inspected) = crate::joined(inspected.await)?;
     let columns = all_columns(inspected.iter().flat_map(|inspection| &inspection.columns));
     let field =
         |(name, data_type): (&str, Option<DataType>)| Field::new(name, data_type.unwrap_or(DataType::Utf8), true);
     let schema: SchemaRef = Arc::new(Schema::new(columns.into_iter().map(field).collect::<Vec<_>>()));
-    let rows = |file: &InputFile| {
-        let (file, schema, found) = (file.clone(), Arc::clone(&schema), Arc::clone(&found));
-        Arc::new(TextRows { file, schema, _found: found }) as Arc<dyn PartitionStream>
-    };
-    Ok(Arc::new(StreamingTable::try_new(Arc::clone(&schema), found.files.iter().map(rows).collect())?))
+    let rows = |file| Arc::new(TextRows { file, schema: Arc::clone(&schema) }) as Arc<dyn PartitionStream>;
+    Ok(Arc::new(StreamingTable::try_new(Arc::clone(&schema), files.into_iter().map(rows).collect())?))
 }
 
 /// The rows of a text file, read when they are asked for.
@@ -200,7 +197,6 @@ async fn text_files(found: Arc<Found>) -> Result<Arc<dyn TableProvider>> {
 struct TextRows {
     file: InputFile,
     schema: SchemaRef,
-    _found: Arc<Found>,
 }
 
 impl PartitionStream for TextRows {

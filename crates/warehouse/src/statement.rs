@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{ObjectName, Visit, Visitor};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer};
 
+use crate::ddl::meant;
 use crate::error::{Error, Result};
 use crate::problem;
 
@@ -105,8 +106,7 @@ impl Visitor for Relation<'_> {
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Location> {
         let parts: Vec<_> = relation.0.iter().filter_map(|part| part.as_ident()).collect();
-        let name = |quoted: Option<char>, text: &str| if quoted.is_some() { text.into() } else { text.to_lowercase() };
-        let names: Vec<String> = parts.iter().map(|part| name(part.quote_style, &part.value)).collect();
+        let names: Vec<String> = parts.iter().map(|part| meant(part)).collect();
         match parts.first() {
             Some(first) if names.join(".").ends_with(self.name) => ControlFlow::Break(first.span.start),
             _ => ControlFlow::Continue(()),

@@ -42,7 +42,7 @@ pub(crate) struct World {
     /// Settings of the object stores that queries name files of.
     pub(crate) environment: Vec<(String, String)>,
     /// Files that a name of `known` stands for, if they are copies.
-    pub(crate) held: Mutex<BTreeMap<String, Arc<Found>>>,
+    pub(crate) held: Mutex<BTreeMap<String, Found>>,
     /// The session that plans views; set once, and weak, because the session owns this.
     pub(crate) state: OnceLock<GetState>,
     pub(crate) known: Mutex<BTreeMap<String, Arc<dyn TableProvider>>>,
@@ -72,7 +72,7 @@ impl World {
     }
 
     /// Keeps the copies of files for as long as the name stands for them.
-    pub(crate) fn hold(&self, name: &str, files: Arc<Found>) {
+    pub(crate) fn hold(&self, name: &str, files: Found) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), files);
     }
 

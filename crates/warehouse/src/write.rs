@@ -65,6 +65,17 @@ pub async fn write_file(query: Query, path: &Path, format: FileFormat) -> Result
     Ok(rows)
 }
 
+/// Writes a local file whole or not at all, over what was there.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let io = |source| Error::Io { action: "write", path: path.to_path_buf(), source };
+    let partial = Partial::beside(path);
+    std::fs::write(&partial.0, bytes).map_err(io)?;
+    std::fs::rename(&partial.0, path).map_err(io)
+}
+
 /// Runs `query` and writes its rows to `sink`, batch by batch. Returns their number, and the sink, flushed.
 pub async fn write_rows<W: Write + Send>(query: Query, sink: W, format: FileFormat) -> Result<(u64, W)> {
     let schema = plain_schema(&query.schema());

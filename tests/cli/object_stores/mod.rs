@@ -3,24 +3,13 @@
 mod emulators;
 mod proxy;
 
+use crate::cli::till::STAGING;
 use crate::support::Folder;
 use emulators::{Cloud, Emulator};
 use proxy::{Fault, Proxy};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::{Mutex, OnceLock};
-
-const STAGING: &str = "-- Receipts of the till as orders.
-SELECT
-    receipt AS order_id,
-    card AS customer_id,
-    sold_at AS event_time,
-    sold_at AS known_time,
-    'store' AS channel,
-    'completed' AS status,
-    total AS amount
-FROM raw.till_receipts
-";
 
 /// What the whole path answers.
 #[derive(Debug, PartialEq)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
+use arrow::datatypes::Schema;
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
@@ -19,10 +20,18 @@ pub(super) fn comes_by(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
     (first.options == store::ORDER).then(|| first.expr.downcast_ref::<Column>().map(Column::index)).flatten()
 }
 
-/// That they must come so.
-pub(super) fn by_customer(plan: &Arc<dyn ExecutionPlan>, customer: usize) -> Option<OrderingRequirements> {
-    let column = Column::new(plan.schema().field(customer).name(), customer);
-    Some(LexOrdering::new([PhysicalSortExpr::new(Arc::new(column), store::ORDER)])?.into())
+/// That they must come so, and by the other columns then.
+pub(super) fn must_come_by(
+    plan: &Arc<dyn ExecutionPlan>,
+    columns: impl IntoIterator<Item = usize>,
+) -> Option<OrderingRequirements> {
+    let schema = plan.schema();
+    Some(LexOrdering::new(columns.into_iter().map(|index| sort_by(&schema, index)))?.into())
+}
+
+/// A column of those by which rows are sorted as the store sorts them.
+pub(super) fn sort_by(schema: &Schema, index: usize) -> PhysicalSortExpr {
+    PhysicalSortExpr::new(Arc::new(Column::new(schema.field(index).name(), index)), store::ORDER)
 }
 
 /// Holds back the newest customer's rows until another one's come.

@@ -1,4 +1,4 @@
-//! [`MergeJoinExec`]: a left join of two sides that come in the order of its keys, as a spine and features of it do.
+//! [`MergeJoinExec`]: a left or inner join of two sides that come in the order of its keys, as a spine and features of it do.
 //!
 //! The engine's join holds one side in a hash table and copies every column of both for each of many joins in a row. Here
 //! rows stream, and where both sides have the same keys, row by row, nothing is copied at all.
@@ -16,9 +16,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::{
-    EquivalenceProperties, LexOrdering, OrderingRequirements, PhysicalExpr, PhysicalSortExpr,
-};
+use datafusion::physical_expr::{EquivalenceProperties, OrderingRequirements, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
@@ -29,23 +27,24 @@ use futures::{StreamExt, stream};
 
 use super::buckets::leaf_properties;
 use super::changes::Changes;
+use super::customers::{must_come_by, sort_by};
 
 /// [`MergeJoinExec`] in place of the engine's join; or, if only the left side comes in an order, the engine's with that
 /// side streamed, which keeps it.
 pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
-    let join = node.downcast_ref::<HashJoinExec>()?;
+    let join = node.downcast_ref::<HashJoinExec>().filter(|join| !join.null_aware)?;
     let is_plain = join.filter().is_none() && join.null_equality() == NullEquality::NullEqualsNothing;
-    let keys = keys(join).filter(|_| is_plain && !join.null_aware);
+    let keys = keys(join).filter(|_| is_plain);
     let (left, right) = (join.left(), join.right());
     let widths = (left.schema().fields().len(), right.schema().fields().len());
     let all = || (0..widths.0 + widths.1).collect();
-    let columns = |join: &HashJoinExec| join.projection.as_ref().map_or_else(all, |projection| projection.to_vec());
+    let columns: Vec<usize> = join.projection.as_ref().map_or_else(all, |projection| projection.to_vec());
     match (join.join_type(), keys) {
         (JoinType::Left, Some(keys)) => Some(Arc::new(MergeJoinExec::new(
             [Arc::clone(left), Arc::clone(right)],
             keys,
             true,
-            columns(join),
+            columns,
             node.schema(),
         ))),
         // As the engine does, this streams the right side and keeps its order.
@@ -55,11 +54,11 @@ pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn Execut
                 [Arc::clone(right), Arc::clone(left)],
                 keys.into_iter().map(|(left, right)| (right, left)).collect(),
                 false,
-                columns(join).into_iter().map(of_right).collect(),
+                columns.into_iter().map(of_right).collect(),
                 node.schema(),
             )))
         }
-        (JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti, None) if !join.null_aware => {
+        (JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti, None) => {
             left.output_ordering()?;
             join.swap_inputs(*join.partition_mode()).ok()
         }
@@ -108,23 +107,10 @@ impl MergeJoinExec {
         for sort in left.output_ordering().into_iter().flatten() {
             let index = sort.expr.downcast_ref::<Column>().map(Column::index);
             let Some(at) = columns.iter().position(|column| Some(*column) == index) else { break };
-            let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(schema.field(at).name(), at));
-            order.push(PhysicalSortExpr::new(column, sort.options));
+            order.push(PhysicalSortExpr { options: sort.options, ..sort_by(&schema, at) });
         }
         equivalence.add_ordering(order);
         MergeJoinExec { left, right, keys, is_outer, columns, properties: leaf_properties(equivalence, 1) }
-    }
-
-    fn required(
-        &self,
-        plan: &Arc<dyn ExecutionPlan>,
-        of: fn(&(usize, usize)) -> usize,
-    ) -> Option<OrderingRequirements> {
-        let schema = plan.schema();
-        let sort = |index: usize| {
-            PhysicalSortExpr::new(Arc::new(Column::new(schema.field(index).name(), index)) as _, store::ORDER)
-        };
-        Some(LexOrdering::new(self.keys.iter().map(|key| sort(of(key))))?.into())
     }
 }
 
@@ -155,7 +141,8 @@ impl ExecutionPlan for MergeJoinExec {
     }
 
     fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
-        vec![self.required(&self.left, |key| key.0), self.required(&self.right, |key| key.1)]
+        let (left, right): (Vec<usize>, Vec<usize>) = self.keys.iter().copied().unzip();
+        vec![must_come_by(&self.left, left), must_come_by(&self.right, right)]
     }
 
     fn maintains_input_order(&self) -> Vec<bool> {

@@ -27,7 +27,7 @@ use futures::{StreamExt, stream};
 
 use super::buckets::leaf_properties;
 use super::changes::runs;
-use super::customers::{WholeCustomers, by_customer, comes_by};
+use super::customers::{WholeCustomers, comes_by, must_come_by};
 use super::lag::{Neighbour, neighbour};
 
 /// [`NeighboursExec`] in place of a window over rows that come by a column of its partitions, but not by all of them.
@@ -126,7 +126,7 @@ impl ExecutionPlan for NeighboursExec {
     }
 
     fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
-        vec![by_customer(&self.found.input, self.found.customer)]
+        vec![must_come_by(&self.found.input, [self.found.customer])]
     }
 
     fn replace_children(

@@ -11,8 +11,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream};
 use futures::{TryStreamExt, stream};
@@ -20,6 +19,7 @@ use store::bucket_of;
 use tokio::sync::OnceCell;
 
 use super::buckets::{leaf_properties, show_inside};
+use super::customers::sort_by;
 use super::point_in_time::time_type;
 use super::slots::in_order;
 
@@ -49,10 +49,7 @@ impl OnceExec {
         let schema = plan.schema();
         let mut equivalence = EquivalenceProperties::new(Arc::clone(&schema));
         if let Some((customer, as_of)) = order(&schema, by) {
-            let sort = |index: usize| {
-                PhysicalSortExpr::new(Arc::new(Column::new(schema.field(index).name(), index)) as _, store::ORDER)
-            };
-            equivalence.add_ordering([sort(customer), sort(as_of)]);
+            equivalence.add_ordering([sort_by(&schema, customer), sort_by(&schema, as_of)]);
         }
         OnceExec { plan, by, bucket: None, rows: Arc::default(), properties: leaf_properties(equivalence, 1) }
     }

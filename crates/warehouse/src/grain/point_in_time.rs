@@ -35,7 +35,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::buckets::leaf_properties;
 use super::changes::runs;
-use super::customers::{WholeCustomers, by_customer, comes_by};
+use super::customers::{WholeCustomers, comes_by, must_come_by, sort_by};
 use super::slots::{Ranges, Slots};
 
 /// [`PointInTimeJoinExec`] in place of the engine's join.
@@ -153,7 +153,7 @@ impl Question {
 
     /// Facts must come by customer.
     pub(super) fn required_ordering(&self) -> Vec<Option<OrderingRequirements>> {
-        vec![None, by_customer(&self.facts, self.customer.1)]
+        vec![None, must_come_by(&self.facts, [self.customer.1])]
     }
 
     /// Over other inputs of the same columns.
@@ -274,20 +274,14 @@ impl PointInTimeJoinExec {
         let schema: SchemaRef = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
         let mut equivalence = EquivalenceProperties::new(Arc::clone(&schema));
         let at = |side, index| columns.iter().position(|place| place.side == side && place.index == index);
-        let sort = |at: usize| {
-            PhysicalSortExpr::new(
-                Arc::new(Column::new(schema.field(at).name(), at)) as Arc<dyn PhysicalExpr>,
-                store::ORDER,
-            )
-        };
         let spine = question.spine_side();
         if let (Some(customer), Some(as_of)) = (at(spine, question.customer.0), at(spine, question.as_of)) {
-            let mut order = vec![sort(customer), sort(as_of)];
+            let mut order = vec![sort_by(&schema, customer), sort_by(&schema, as_of)];
             // Within a cut-off facts stay in their order.
             for of_facts in question.facts.output_ordering().into_iter().flatten().skip(1) {
                 let index = of_facts.expr.downcast_ref::<Column>().map(Column::index);
                 let Some(at) = index.and_then(|index| at(spine.negate(), index)) else { break };
-                order.push(PhysicalSortExpr::new(sort(at).expr, of_facts.options));
+                order.push(PhysicalSortExpr { options: of_facts.options, ..sort_by(&schema, at) });
             }
             equivalence.add_ordering(order);
         }

@@ -12,17 +12,21 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) files: Vec<InputFile>,
-    _copies: TempDir,
+    _copies: Vec<TempDir>,
 }
 
 /// The files, each once, in the order of the patterns and by name within one.
 pub(crate) async fn find(patterns: &[String], environment: &[(String, String)]) -> Result<Found> {
-    let io = |source| Error::Io { action: "make", path: "a temporary folder".into(), source };
-    let copies = tempfile::tempdir().map_err(io)?;
-    let mut files: Vec<InputFile> = Vec::new();
-    for (pattern, nth) in patterns.iter().zip(0..) {
+    let (mut files, mut copies): (Vec<InputFile>, _) = (Vec::new(), Vec::new());
+    for pattern in patterns {
         let found = match pattern.contains("://") {
-            true => fetch(pattern, environment, &copies.path().join(format!("{nth}"))).await?,
+            true => {
+                let io = |source| Error::Io { action: "make", path: "a temporary folder".into(), source };
+                let folder = tempfile::tempdir().map_err(io)?;
+                let found = fetch(pattern, environment, folder.path()).await?;
+                copies.push(folder);
+                found
+            }
             false => matches(pattern)?.into_iter().map(InputFile::from).collect(),
         };
         for file in found {
