@@ -3,7 +3,6 @@
 //! The layout is written into the properties of the Delta table, because readers rely on it and changing it rewrites
 //! every file.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -153,26 +152,43 @@ pub(crate) fn cluster(
         .collect::<Result<_, _>>()?;
 
     // One more for the rows without a customer, which come first.
-    let mut found: Vec<Vec<(usize, usize)>> = vec![Vec::new(); buckets as usize + 1];
+    let mut found: Vec<Vec<Sorted>> = (0..=buckets).map(|_| Vec::new()).collect();
     for (b, batch) in batches.iter().enumerate() {
         let customers = batch.column(customer_column).as_string::<i32>();
         for row in 0..batch.num_rows() {
             let customer = customers.is_valid(row).then(|| customers.value(row));
-            found[(bucket_of(customer, buckets) - NO_CUSTOMER_BUCKET) as usize].push((b, row));
+            let start = start_of(rows[b].row(row).as_ref());
+            found[(bucket_of(customer, buckets) - NO_CUSTOMER_BUCKET) as usize].push(Sorted { start, at: (b, row) });
         }
     }
-    let compare = |a: &(usize, usize), b: &(usize, usize)| -> Ordering { rows[a.0].row(a.1).cmp(&rows[b.0].row(b.1)) };
+    let row = |at: (usize, usize)| rows[at.0].row(at.1);
+    let compare = |a: &Sorted, b: &Sorted| a.start.cmp(&b.start).then_with(|| row(a.at).cmp(&row(b.at)));
     let buckets = found
         .into_par_iter()
         .enumerate()
         .map(|(i, found)| (found, i as i32 + NO_CUSTOMER_BUCKET))
-        .filter(|(indices, _)| !indices.is_empty());
+        .filter(|(found, _)| !found.is_empty());
     Ok(buckets
-        .map(|(mut indices, bucket)| {
-            indices.sort_by(compare);
-            BucketRows { bucket, indices }
+        .map(|(mut found, bucket)| {
+            found.sort_by(compare);
+            BucketRows { bucket, indices: found.into_iter().map(|sorted| sorted.at).collect() }
         })
         .collect())
+}
+
+/// A row to be sorted. The first bytes of its key decide nearly every comparison, and are at hand.
+struct Sorted {
+    start: u128,
+    /// Batch and row.
+    at: (usize, usize),
+}
+
+/// The first bytes of a key, which compare as they do.
+fn start_of(key: &[u8]) -> u128 {
+    let mut start = [0; size_of::<u128>()];
+    let length = key.len().min(start.len());
+    start[..length].copy_from_slice(&key[..length]);
+    u128::from_be_bytes(start)
 }
 
 pub(crate) fn column_indices(schema: &Schema, columns: &[&str]) -> Result<Vec<usize>, ArrowError> {

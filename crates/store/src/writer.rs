@@ -60,6 +60,12 @@ impl FileEncoder {
             properties = properties.set_compression(Compression::LZ4_RAW);
             properties = properties.set_sorting_columns(Some(sorting_columns(&schema, layout)?));
         }
+        if let Layout::Clustered { key, .. } = layout
+            && let [id] = key.as_slice()
+        {
+            // Seldom twice in a file: a dictionary would be filled in vain.
+            properties = properties.set_column_dictionary_enabled(ColumnPath::from(id.as_str()), false);
+        }
         for field in schema.fields() {
             let path = ColumnPath::from(field.name().as_str());
             // Times rise within a customer: small differences, no dictionary to look up.
