@@ -1,13 +1,12 @@
 //! Defines [`Store::append`]: rows become files, and the files one commit.
 //!
 //! Files are written before the commit names them, so a killed append leaves files that nobody reads, and no half of
-//! its rows. Rows are held in memory up to a fixed size; a larger append writes several sorted files for a bucket,
-//! which a scan merges, rather than sorting on disk.
+//! its rows. The rows of a clustered table become one sorted file for each bucket, which a scan need not merge.
 
 use std::future::ready;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::Utc;
 use deltalake::DeltaTableError;
@@ -18,23 +17,23 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use parquet::errors::ParquetError;
-use rayon::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::BUCKET;
+use crate::buckets::Buckets;
 use crate::commit::{Commit, pause};
 use crate::error::{BoxError, Error, Result};
-use crate::layout::{BucketRows, Layout, cluster};
+use crate::layout::Layout;
 use crate::restore::epoch_transaction;
 use crate::schema::{refuse_empty_customer, storable, to_stored};
 use crate::snapshot::{ATTEMPTS, Snapshot};
 use crate::store::Store;
 use crate::table::{Table, add_action, table_folder};
 use crate::vacuum::ORPHAN_AGE;
-use crate::writer::{BATCH_ROWS, EncodedFile, FileEncoder, blocking, logged_columns};
+use crate::writer::{EncodedFile, FileEncoder, blocking, logged_columns};
 
-/// Rows of a clustered append are sorted in memory in portions of this size.
+/// Rows of a clustered append that are held in memory; more of them wait in temporary files until they are sorted.
 const BUFFER_BYTES: usize = 256 << 20;
 /// Files on their way to the object store at once.
 const UPLOADS: usize = 8;
@@ -210,34 +209,31 @@ impl NewFiles<'_> {
             Ok(batch)
         });
         let batches = std::pin::pin!(batches.try_filter(|batch| ready(batch.num_rows() > 0)));
-        match is_clustered {
-            true => self.write_clustered(batches, buffer_bytes).await,
-            false => self.write_in_order(batches).await,
+        match self.layout {
+            Layout::Clustered { buckets, .. } => self.write_clustered(batches, *buckets, buffer_bytes).await,
+            _ => self.write_in_order(batches).await,
         }
     }
 
     async fn write_clustered(
         &mut self,
         mut batches: impl Stream<Item = Result<RecordBatch>> + Unpin,
+        buckets: u32,
         buffer_bytes: usize,
     ) -> Result<()> {
-        let mut held = Vec::new();
-        let mut bytes = 0;
+        let mut rows = Buckets::new(self.table, &self.schema, self.layout, buckets, buffer_bytes);
         while let Some(batch) = batches.try_next().await? {
-            bytes += memory_size(&batch);
-            held.push(batch);
-            if bytes >= buffer_bytes {
-                self.flush(std::mem::take(&mut held)).await?;
-                bytes = 0;
+            if rows.push(batch) {
+                rows = blocking(move || rows.split()).await?;
             }
         }
-        if held.is_empty() { Ok(()) } else { self.flush(held).await }
-    }
-
-    pub(crate) async fn flush(&mut self, held: Vec<RecordBatch>) -> Result<()> {
-        let (schema, layout) = (self.schema.clone(), self.layout.clone());
-        let files = blocking(move || encode_buckets(&held, &schema, &layout)).await;
-        self.upload(files.map_err(|e| Error::parquet(self.table, e))?).await
+        rows = blocking(move || rows.split()).await?;
+        while !rows.is_empty() {
+            let (rest, files) = blocking(move || rows.encode_next()).await?;
+            rows = rest;
+            self.upload(files.into_iter().map(|(bucket, file)| (Some(bucket), file)).collect()).await?;
+        }
+        Ok(())
     }
 
     async fn write_in_order(&mut self, mut batches: impl Stream<Item = Result<RecordBatch>> + Unpin) -> Result<()> {
@@ -263,7 +259,7 @@ impl NewFiles<'_> {
         }
     }
 
-    async fn upload(&mut self, files: Vec<(Option<i32>, EncodedFile)>) -> Result<()> {
+    pub(crate) async fn upload(&mut self, files: Vec<(Option<i32>, EncodedFile)>) -> Result<()> {
         let now = Utc::now().timestamp_millis();
         let root = &self.store.root;
         let mut puts = Vec::with_capacity(files.len());
@@ -292,24 +288,6 @@ impl NewFiles<'_> {
             }
         }
     }
-}
-
-/// The files of a clustered table for `held`: one for each bucket that has rows.
-fn encode_buckets(
-    held: &[RecordBatch],
-    schema: &SchemaRef,
-    layout: &Layout,
-) -> Result<Vec<(Option<i32>, EncodedFile)>, ParquetError> {
-    let Layout::Clustered { buckets, .. } = layout else { return Ok(Vec::new()) };
-    let buckets = cluster(held, *buckets, &layout.sort_columns())?;
-    let encode = |rows: &BucketRows| {
-        let mut encoder = FileEncoder::stored(schema.clone(), layout)?;
-        for batch in rows.batches(held, BATCH_ROWS) {
-            encoder = encoder.write(&batch?)?;
-        }
-        Ok((Some(rows.bucket), encoder.finish()?))
-    };
-    buckets.par_iter().map(encode).collect()
 }
 
 /// The actions that make a new table.
@@ -399,9 +377,4 @@ pub(crate) fn has_file(store: &Store, table: &Table, add: &Add) -> bool {
 
 fn file_path(store: &Store, table: &str, add: &Add) -> Result<Path> {
     store.path(&format!("{}/{}", table_folder(table)?, add.path))
-}
-
-fn memory_size(batch: &RecordBatch) -> usize {
-    let size = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(column.get_array_memory_size());
-    batch.columns().iter().map(size).sum()
 }

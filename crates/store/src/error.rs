@@ -95,6 +95,11 @@ pub enum Error {
     #[error("cannot use the Delta log of {table}")]
     Delta { table: String, source: DeltaTableError },
 
+    #[error(
+        "cannot keep the rows for {table} in a temporary file in {folder}: TMPDIR may name a folder with more room"
+    )]
+    Spill { table: String, folder: String, source: arrow::error::ArrowError },
+
     #[error("cannot write Parquet for {table}")]
     Parquet { table: String, source: parquet::errors::ParquetError },
 
@@ -153,6 +158,10 @@ impl Error {
 
     pub(crate) fn parquet(table: &str, source: impl Into<parquet::errors::ParquetError>) -> Self {
         Error::Parquet { table: table.to_owned(), source: source.into() }
+    }
+
+    pub(crate) fn spill(table: &str, source: arrow::error::ArrowError) -> Self {
+        Error::Spill { table: table.to_owned(), folder: std::env::temp_dir().display().to_string(), source }
     }
 
     pub(crate) fn delta(table: &str, source: impl Into<DeltaTableError>) -> Self {

@@ -6,12 +6,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::{SortOptions, interleave_record_batch};
+use arrow::compute::SortOptions;
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
-use arrow::row::{RowConverter, Rows, SortField};
-use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{BUCKET, CUSTOMER_ID, EVENT_TIME, KNOWN_TIME};
@@ -114,81 +111,6 @@ pub fn bucket_of(customer_id: Option<&str>, buckets: u32) -> i32 {
     let Some(customer_id) = customer_id else { return NO_CUSTOMER_BUCKET };
     // Below `buckets`, which a warehouse keeps far below 2^31.
     (xxh3_64(customer_id.as_bytes()) % u64::from(buckets)) as i32
-}
-
-/// The rows of one bucket: (batch, row) in the order of the layout.
-pub(crate) struct BucketRows {
-    pub(crate) bucket: i32,
-    indices: Vec<(usize, usize)>,
-}
-
-impl BucketRows {
-    /// The rows, copied out of the `batches` they were found in, `size` at a time.
-    pub(crate) fn batches<'a>(
-        &'a self,
-        batches: &'a [RecordBatch],
-        size: usize,
-    ) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> + 'a {
-        let all: Vec<&RecordBatch> = batches.iter().collect();
-        self.indices.chunks(size).map(move |indices| interleave_record_batch(&all, indices))
-    }
-}
-
-/// Splits `batches` into buckets and sorts each one; equal rows keep their order. The columns of `sort_columns` and
-/// `customer_id` as Utf8 must be there.
-pub(crate) fn cluster(
-    batches: &[RecordBatch],
-    buckets: u32,
-    sort_columns: &[&str],
-) -> Result<Vec<BucketRows>, ArrowError> {
-    let Some(first) = batches.first() else { return Ok(Vec::new()) };
-    let order = column_indices(&first.schema(), sort_columns)?;
-    let customer_column = first.schema().index_of(CUSTOMER_ID)?;
-    let fields = order.iter().map(|&i| SortField::new_with_options(first.column(i).data_type().clone(), ORDER));
-    let converter = RowConverter::new(fields.collect())?;
-    let rows: Vec<Rows> = batches
-        .iter()
-        .map(|batch| converter.convert_columns(&order.iter().map(|&i| batch.column(i).clone()).collect::<Vec<_>>()))
-        .collect::<Result<_, _>>()?;
-
-    // One more for the rows without a customer, which come first.
-    let mut found: Vec<Vec<Sorted>> = (0..=buckets).map(|_| Vec::new()).collect();
-    for (b, batch) in batches.iter().enumerate() {
-        let customers = batch.column(customer_column).as_string::<i32>();
-        for row in 0..batch.num_rows() {
-            let customer = customers.is_valid(row).then(|| customers.value(row));
-            let start = start_of(rows[b].row(row).as_ref());
-            found[(bucket_of(customer, buckets) - NO_CUSTOMER_BUCKET) as usize].push(Sorted { start, at: (b, row) });
-        }
-    }
-    let row = |at: (usize, usize)| rows[at.0].row(at.1);
-    let compare = |a: &Sorted, b: &Sorted| a.start.cmp(&b.start).then_with(|| row(a.at).cmp(&row(b.at)));
-    let buckets = found
-        .into_par_iter()
-        .enumerate()
-        .map(|(i, found)| (found, i as i32 + NO_CUSTOMER_BUCKET))
-        .filter(|(found, _)| !found.is_empty());
-    Ok(buckets
-        .map(|(mut found, bucket)| {
-            found.sort_by(compare);
-            BucketRows { bucket, indices: found.into_iter().map(|sorted| sorted.at).collect() }
-        })
-        .collect())
-}
-
-/// A row to be sorted. The first bytes of its key decide nearly every comparison, and are at hand.
-struct Sorted {
-    start: u128,
-    /// Batch and row.
-    at: (usize, usize),
-}
-
-/// The first bytes of a key, which compare as they do.
-fn start_of(key: &[u8]) -> u128 {
-    let mut start = [0; size_of::<u128>()];
-    let length = key.len().min(start.len());
-    start[..length].copy_from_slice(&key[..length]);
-    u128::from_be_bytes(start)
 }
 
 pub(crate) fn column_indices(schema: &Schema, columns: &[&str]) -> Result<Vec<usize>, ArrowError> {

@@ -6,6 +6,7 @@
 //! and the order of the rows in a file stays known.
 
 mod append;
+mod buckets;
 mod commit;
 mod doctor;
 mod erase;
@@ -25,6 +26,7 @@ mod restore;
 mod root;
 mod schema;
 mod snapshot;
+mod sort;
 mod store;
 mod table;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 
 use crate::append::{NewFiles, has_file, refuse_old};
+use crate::buckets::encode;
 use crate::commit::{Commit, remove};
 use crate::error::{Error, Result};
 use crate::restore::epoch_transaction;
@@ -58,8 +59,8 @@ impl Store {
         }
         let (schema, layout) = (table.schema.clone(), table.layout.clone());
         let mut new = NewFiles { store: self, table: name, layout: &layout, schema, adds: Vec::new() };
-        for files in buckets.values() {
-            if let Err(error) = merge(&mut new, files).await {
+        for (bucket, files) in &buckets {
+            if let Err(error) = merge(&mut new, *bucket, files).await {
                 new.remove().await;
                 return Err(error);
             }
@@ -70,7 +71,7 @@ impl Store {
 }
 
 /// Writes the rows of one bucket's files as one file.
-async fn merge(new: &mut NewFiles<'_>, files: &[&DataFile]) -> Result<()> {
+async fn merge(new: &mut NewFiles<'_>, bucket: i32, files: &[&DataFile]) -> Result<()> {
     let mut held = Vec::new();
     for file in files {
         let path = new.store.root.relative(&file.path).unwrap_or_default();
@@ -84,7 +85,9 @@ async fn merge(new: &mut NewFiles<'_>, files: &[&DataFile]) -> Result<()> {
         }
         held.extend(batches);
     }
-    new.flush(held).await
+    let (schema, layout) = (new.schema.clone(), new.layout.clone());
+    let file = blocking(move || encode(&held, &schema, &layout)).await.map_err(|e| Error::parquet(new.table, e))?;
+    new.upload(vec![(Some(bucket), file)]).await
 }
 
 /// The rows of a file with the table's columns, also those that are newer than the file.

@@ -18,13 +18,15 @@ use parquet::schema::types::ColumnPath;
 
 use crate::layout::{Layout, ORDER, column_indices};
 use crate::table::TimeRange;
-use crate::{EVENT_TIME, KNOWN_TIME};
+use crate::{CUSTOMER_ID, EVENT_TIME, KNOWN_TIME};
 
 /// A file is closed when it reaches this size.
 pub(crate) const FILE_BYTES: usize = 256 << 20;
 /// Rows that are encoded at a time.
 pub(crate) const BATCH_ROWS: usize = 1 << 14;
 const ROW_GROUP_ROWS: usize = 1 << 18;
+/// The customers of a row group, whose ids are mostly of some bytes, and at most of some dozens.
+const CUSTOMERS_BYTES: usize = 16 << 20;
 
 /// A whole Parquet file and what the log says about it.
 #[derive(Debug)]
@@ -65,6 +67,10 @@ impl FileEncoder {
         {
             // Seldom twice in a file: a dictionary would be filled in vain.
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(id.as_str()), false);
+        }
+        if layout.is_clustered() {
+            // A customer's rows lie together: a dictionary has him once, however many customers there are.
+            properties = properties.set_column_dictionary_page_size_limit(CUSTOMER_ID.into(), CUSTOMERS_BYTES);
         }
         for field in schema.fields() {
             let path = ColumnPath::from(field.name().as_str());

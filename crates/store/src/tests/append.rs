@@ -173,6 +173,26 @@ async fn columns_that_cannot_be_stored_are_named() {
 }
 
 #[tokio::test]
+async fn rows_beyond_memory_become_one_file_for_each_bucket() {
+    let (_folder, store) = store_with(64).await;
+    let customer = |(i, row): (usize, Row)| Row { customer_id: Some(format!("c{}", i * 7919 % 997)), ..row };
+    let rows: Vec<Row> = some_rows(3000, "r").into_iter().enumerate().map(customer).collect();
+    let batches: Vec<RecordBatch> = rows.chunks(50).map(batch).collect();
+    // All rows are many times what is held in memory, a bucket's are less than it.
+    let most_bytes = batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>() / 20;
+    let append = described("t");
+    store.append_buffered("core.orders", &clustered(64), append, stream(batches), most_bytes).await.unwrap();
+    let table = store.latest("core.orders").await.unwrap().unwrap();
+    let buckets: BTreeSet<i32> = table.files.iter().filter_map(|file| file.bucket).collect();
+    assert_eq!(table.files.len(), buckets.len());
+    for file in &table.files {
+        assert!(read_file(&store, file).await.is_sorted_by_key(order));
+    }
+    let ids = |rows: Vec<Row>| rows.into_iter().map(|row| row.id).collect::<BTreeSet<_>>();
+    assert_eq!(ids(read_table(&store, &table).await), ids(rows));
+}
+
+#[tokio::test]
 async fn clustered_tables_need_a_customer_and_both_clocks() {
     let (_folder, store) = new_store().await;
     for missing in ["customer_id", "event_time", "known_time", "id"] {
