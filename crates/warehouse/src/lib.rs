@@ -5,6 +5,7 @@
 //! which order, is fixed in [`SCHEMAS`].
 
 mod append;
+mod bucket_scan;
 mod build;
 mod catalog;
 mod clock;
@@ -13,6 +14,7 @@ mod date_trunc;
 mod ddl;
 mod define;
 mod describe;
+mod dictionaries;
 mod erase;
 mod error;
 mod faults;

@@ -2,7 +2,7 @@
 //! out by bucket or by their clocks are left out when planning. No partitioning is claimed: the engine takes two inputs
 //! that claim to be hashed alike for co-partitioned by *its* hash, which our buckets are not, and joins lose rows.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, TimestampMicrosecondArray, UInt64Array};
@@ -19,25 +19,23 @@ use datafusion::error::Result as QueryResult;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
-use datafusion::physical_expr::{self, EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
-use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
-use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
-use store::{CUSTOMER_ID, DataFile, EVENT_TIME, KNOWN_TIME, Layout, NO_CUSTOMER_BUCKET, Table, TimeRange, bucket_of};
+use store::{CUSTOMER_ID, DataFile, EVENT_TIME, KNOWN_TIME, Layout, Table, TimeRange, bucket_of};
 
-use crate::grain::{Bucket, BucketSource, InBucket};
+use crate::bucket_scan::BucketScan;
+use crate::grain::InBucket;
 
 /// One clock of a file.
 type RangeOf = fn(&DataFile) -> Option<TimeRange>;
 
 /// Files of one table version.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TableScan {
-    schema: SchemaRef,
-    layout: Layout,
-    files: Vec<DataFile>,
+    pub(crate) schema: SchemaRef,
+    pub(crate) layout: Layout,
+    pub(crate) files: Vec<DataFile>,
     store_url: ObjectStoreUrl,
 }
 
@@ -53,6 +51,11 @@ impl TableScan {
             Layout::Clustered { buckets, .. } => Some(buckets),
             _ => None,
         }
+    }
+
+    /// Whether the column is of the key of a clustered table.
+    pub(crate) fn is_key(&self, column: &str) -> bool {
+        matches!(&self.layout, Layout::Clustered { key, .. } if key.iter().any(|name| name == column))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -79,81 +82,18 @@ impl TableScan {
         Ok(files)
     }
 
-    /// Each bucket's files as one stream. They are merged in the order in which each is sorted, as far as the columns that
-    /// give it are read.
-    fn by_bucket(
+    pub(crate) fn read(
         &self,
-        state: &dyn Session,
-        files: &[DataFile],
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-    ) -> QueryResult<Arc<dyn ExecutionPlan>> {
-        let predicate = match conjunction(filters.iter().cloned()) {
-            Some(filter) => Some(state.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(&self.schema))?)?),
-            None => None,
-        };
-        let mut files_of: BTreeMap<i32, Vec<&DataFile>> = BTreeMap::new();
-        for file in files {
-            files_of.entry(file.bucket.unwrap_or(NO_CUSTOMER_BUCKET)).or_default().push(file);
-        }
-        let order = if files.iter().all(|file| file.sorted) { self.order()? } else { None };
-        let source = |files: &[&DataFile]| -> QueryResult<Arc<dyn ExecutionPlan>> {
-            let groups = files.iter().map(|file| FileGroup::new(vec![partitioned(file)])).collect();
-            let config = self.read(state, groups, projection, predicate.clone())?;
-            Ok(DataSourceExec::from_data_source(
-                config.with_output_ordering(order.clone().into_iter().collect()).build(),
-            ))
-        };
-        let mut equivalence = EquivalenceProperties::new(source(&[])?.schema());
-        let mut buckets = Vec::with_capacity(files_of.len());
-        for (number, files) in files_of {
-            let mut plan = source(&files)?;
-            let order = plan.output_ordering().cloned();
-            if files.len() > 1 {
-                plan = match &order {
-                    Some(order) => Arc::new(SortPreservingMergeExec::new(order.clone(), plan)),
-                    None => Arc::new(CoalescePartitionsExec::new(plan)),
-                };
-            }
-            // The same for every bucket.
-            if buckets.is_empty()
-                && let Some(order) = order
-            {
-                equivalence.add_ordering(order);
-            }
-            buckets.push(Bucket { number, bytes: files.iter().map(|file| file.size).sum(), plan });
-        }
-        let statistics = self.statistics_of(files).project(projection);
-        Ok(Arc::new(BucketSource::new(buckets, equivalence, statistics)))
-    }
-
-    /// The order in which sorted files lie.
-    fn order(&self) -> QueryResult<Option<LexOrdering>> {
-        let columns =
-            self.layout.sort_columns().into_iter().map(|name| {
-                Ok(PhysicalSortExpr::new(physical_expr::expressions::col(name, &self.schema)?, store::ORDER))
-            });
-        Ok(LexOrdering::new(columns.collect::<QueryResult<Vec<_>>>()?))
-    }
-
-    fn read(
-        &self,
-        state: &dyn Session,
+        source: ParquetSource,
         groups: Vec<FileGroup>,
         projection: Option<&Vec<usize>>,
-        predicate: Option<Arc<dyn PhysicalExpr>>,
     ) -> QueryResult<FileScanConfigBuilder> {
-        let options = state.default_table_options().parquet;
-        let mut source = ParquetSource::new(Arc::clone(&self.schema)).with_table_parquet_options(options);
-        if let Some(predicate) = predicate {
-            source = source.with_predicate(predicate);
-        }
         FileScanConfigBuilder::new(self.store_url.clone(), Arc::new(source))
             .with_file_groups(groups)
             .with_projection_indices(projection.cloned())
     }
 
-    fn statistics_of(&self, files: &[DataFile]) -> Statistics {
+    pub(crate) fn statistics_of(&self, files: &[DataFile]) -> Statistics {
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = Precision::Exact(files.iter().map(|file| file.rows as usize).sum());
         let clocks: [(&str, RangeOf); 2] = [(EVENT_TIME, |file| file.event_time), (KNOWN_TIME, |file| file.known_time)];
@@ -218,7 +158,16 @@ impl TableProvider for TableScan {
     ) -> QueryResult<Arc<dyn ExecutionPlan>> {
         let files = self.files_for(state, filters)?;
         if self.buckets().is_some() && state.config().get_extension::<InBucket>().is_some() {
-            return self.by_bucket(state, &files, projection, filters);
+            let filter = conjunction(filters.iter().cloned());
+            let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
+            let scan = BucketScan {
+                table: TableScan { files, ..self.clone() },
+                projection: projection.cloned(),
+                predicate: filter.map(|filter| state.create_physical_expr(filter, &schema)).transpose()?,
+                options: state.default_table_options().parquet,
+                objects: state.runtime_env().object_store(&self.store_url)?,
+            };
+            return Ok(Arc::new(Arc::new(scan).source(&[])?));
         }
         if files.is_empty() {
             let schema = match projection {
@@ -228,12 +177,14 @@ impl TableProvider for TableScan {
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
         let groups = self.groups(&files, state.config().target_partitions());
-        let config = self.read(state, groups, projection, None)?.with_statistics(self.statistics_of(&files));
+        let source = ParquetSource::new(Arc::clone(&self.schema));
+        let source = source.with_table_parquet_options(state.default_table_options().parquet);
+        let config = self.read(source, groups, projection)?.with_statistics(self.statistics_of(&files));
         Ok(DataSourceExec::from_data_source(config.with_limit(limit).build()))
     }
 }
 
-fn partitioned(file: &DataFile) -> PartitionedFile {
+pub(crate) fn partitioned(file: &DataFile) -> PartitionedFile {
     PartitionedFile::new(file.path.to_string(), file.size)
 }
 

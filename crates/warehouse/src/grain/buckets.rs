@@ -28,6 +28,12 @@ pub(crate) struct Bucket {
     pub(crate) plan: Arc<dyn ExecutionPlan>,
 }
 
+/// What a [`BucketSource`] was made by.
+pub(crate) trait Rescan: fmt::Debug + Send + Sync {
+    /// The same rows, with the text columns of these names as dictionaries; None where that gains nothing.
+    fn with_dictionaries(self: Arc<Self>, texts: &[String]) -> Result<Option<BucketSource>>;
+}
+
 /// What the engine is told of the leaves here: no partitioning that it could use, because its hash is not ours.
 pub(super) fn leaf_properties(equivalence: EquivalenceProperties, streams: usize) -> Arc<PlanProperties> {
     let partitioning = Partitioning::UnknownPartitioning(streams);
@@ -48,6 +54,7 @@ pub(crate) struct BucketSource {
     bucket: Option<i32>,
     /// Of the whole table: what the engine compares when it chooses the side of a join to build.
     statistics: Arc<Statistics>,
+    scan: Arc<dyn Rescan>,
     properties: Arc<PlanProperties>,
 }
 
@@ -57,9 +64,15 @@ impl BucketSource {
         buckets: Vec<Bucket>,
         equivalence: EquivalenceProperties,
         statistics: Statistics,
+        scan: Arc<dyn Rescan>,
     ) -> BucketSource {
         let properties = leaf_properties(equivalence, 1);
-        BucketSource { buckets: Arc::new(buckets), bucket: None, statistics: Arc::new(statistics), properties }
+        BucketSource { buckets: Arc::new(buckets), bucket: None, statistics: Arc::new(statistics), scan, properties }
+    }
+
+    /// See [`Rescan::with_dictionaries`].
+    pub(super) fn with_dictionaries(&self, texts: &[String]) -> Result<Option<BucketSource>> {
+        Arc::clone(&self.scan).with_dictionaries(texts)
     }
 
     fn at(&self, bucket: i32) -> BucketSource {

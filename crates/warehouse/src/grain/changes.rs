@@ -1,9 +1,10 @@
 //! Where the key changes in rows that come sorted by it.
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, StringArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::or;
+use arrow::datatypes::{DataType, Int32Type};
 use datafusion::error::Result;
 
 /// The rows of equal keys that come one after the other, NULL equal to NULL: where each run begins and where the last ends.
@@ -31,9 +32,10 @@ impl Changes {
             changes.first |= distinct(last, &key.slice(0, 1))?.value(0);
         }
         for key in keys {
-            let differs = match key.as_string_opt::<i32>() {
-                Some(text) => texts_differ(text),
-                None => distinct(&key.slice(1, rows - 1), &key.slice(0, rows - 1))?,
+            let differs = match key.data_type() {
+                DataType::Utf8 => texts_differ(key.as_string()),
+                DataType::Dictionary(..) => indices_differ(key.as_dictionary()),
+                _ => distinct(&key.slice(1, rows - 1), &key.slice(0, rows - 1))?,
             };
             changes.others = Some(match changes.others {
                 Some(others) => or(&others, &differs)?,
@@ -71,9 +73,19 @@ impl Changes {
 fn texts_differ(texts: &StringArray) -> BooleanArray {
     let (ends, bytes) = (texts.value_offsets(), texts.value_data());
     let text = |row: usize| &bytes[ends[row] as usize..ends[row + 1] as usize];
-    let differ = |row: usize| !is_same(text(row), text(row + 1));
-    let pairs = texts.len() - 1;
-    match texts.nulls().filter(|nulls| nulls.null_count() > 0) {
+    neighbours_differ(texts, |row| !is_same(text(row), text(row + 1)))
+}
+
+/// The same for texts of one dictionary, each of which it has once.
+fn indices_differ(texts: &DictionaryArray<Int32Type>) -> BooleanArray {
+    let indices = texts.keys().values();
+    neighbours_differ(texts, |row| indices[row] != indices[row + 1])
+}
+
+/// `differ`: whether the value of a row differs from the next one, neither being NULL.
+fn neighbours_differ(values: &dyn Array, differ: impl Fn(usize) -> bool) -> BooleanArray {
+    let pairs = values.len() - 1;
+    match values.nulls().filter(|nulls| nulls.null_count() > 0) {
         None => BooleanBuffer::collect_bool(pairs, differ),
         Some(nulls) => BooleanBuffer::collect_bool(pairs, |row| match (nulls.is_valid(row), nulls.is_valid(row + 1)) {
             (true, true) => differ(row),

@@ -1,11 +1,11 @@
 //! `count(DISTINCT …)` per group, for groups that come one after the other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::mem::size_of;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array};
-use arrow::datatypes::DataType;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int64Array, StringArray};
+use arrow::datatypes::{DataType, Int32Type};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::internal_err;
 use datafusion::error::Result;
@@ -15,61 +15,29 @@ use foldhash::fast::RandomState;
 /// Values remembered from earlier groups, to be told apart without a new entry; beyond that a new group starts afresh.
 const REMEMBERED: usize = 1 << 16;
 
-/// The table of values is for all groups: each value carries the stamp of the last group that had it.
+/// What was seen is for all groups: each value carries the stamp of the last group that had it.
 pub(super) struct DistinctCounts {
-    /// Of types that are not text: their values as comparable bytes.
-    converter: Option<RowConverter>,
-    stamps: Stamps,
-    /// Groups emitted; a group's number is its index after that.
+    seen: Seen,
+    /// Groups emitted; a group's number is its index after that, from 1 on.
     emitted: u64,
     counts: Vec<i64>,
 }
 
-/// The number of the group that last had a value.
-#[derive(Default)]
-struct Stamps {
-    /// Of values of up to 15 bytes: these and their number.
-    short: HashMap<u128, u64, RandomState>,
-    long: HashMap<Box<[u8]>, u64, RandomState>,
-    newest: u64,
-}
-
-impl Stamps {
-    /// Whether the group has the value for the first time. Groups come one after the other.
-    fn is_new(&mut self, value: &[u8], group: u64) -> bool {
-        if group != self.newest && self.short.len() + self.long.len() > REMEMBERED {
-            (self.short, self.long) = Default::default();
-        }
-        self.newest = group;
-        let last = match short(value) {
-            Some(value) => self.short.insert(value, group),
-            None => match self.long.get_mut(value) {
-                Some(stamp) => Some(std::mem::replace(stamp, group)),
-                None => self.long.insert(value.into(), group),
-            },
-        };
-        last != Some(group)
-    }
-}
-
-fn short(value: &[u8]) -> Option<u128> {
-    let mut bytes = [0; 16];
-    bytes.get_mut(..value.len()).filter(|_| value.len() < 16)?.copy_from_slice(value);
-    bytes[15] = value.len() as u8;
-    Some(u128::from_le_bytes(bytes))
+enum Seen {
+    Texts(Stamps),
+    /// As comparable bytes.
+    Values(RowConverter, Stamps),
+    Dictionary(DictionaryStamps),
 }
 
 impl DistinctCounts {
     pub(super) fn new(data_type: &DataType) -> Result<DistinctCounts> {
-        let converter = match data_type {
-            DataType::Utf8 => None,
-            other => Some(RowConverter::new(vec![SortField::new(other.clone())])?),
+        let seen = match data_type {
+            DataType::Utf8 => Seen::Texts(Stamps::default()),
+            DataType::Dictionary(..) => Seen::Dictionary(DictionaryStamps::default()),
+            other => Seen::Values(RowConverter::new(vec![SortField::new(other.clone())])?, Stamps::default()),
         };
-        Ok(DistinctCounts { converter, stamps: Stamps::default(), emitted: 0, counts: Vec::new() })
-    }
-
-    fn see(&mut self, value: &[u8], group: usize) {
-        self.counts[group] += i64::from(self.stamps.is_new(value, self.emitted + group as u64));
+        Ok(DistinctCounts { seen, emitted: 0, counts: Vec::new() })
     }
 }
 
@@ -87,12 +55,28 @@ impl GroupsAccumulator for DistinctCounts {
         let counts = |row: usize| {
             nulls.is_none_or(|nulls| nulls.is_valid(row)) && filter.is_none_or(|f| f.is_valid(row) && f.value(row))
         };
-        let rows =
-            self.converter.as_ref().map(|converter| converter.convert_columns(&[Arc::clone(values)])).transpose()?;
-        for (row, group) in groups.iter().enumerate().filter(|(row, _)| counts(*row)) {
-            match &rows {
-                Some(rows) => self.see(rows.row(row).as_ref(), *group),
-                None => self.see(values.as_string::<i32>().value(row).as_bytes(), *group),
+        let rows = groups.iter().enumerate().filter(|(row, _)| counts(*row));
+        let number = |group: usize| self.emitted + group as u64 + 1;
+        match &mut self.seen {
+            Seen::Texts(stamps) => {
+                let texts = values.as_string::<i32>();
+                for (row, &group) in rows {
+                    self.counts[group] += i64::from(stamps.is_new(texts.value(row).as_bytes(), number(group)));
+                }
+            }
+            Seen::Values(converter, stamps) => {
+                let values = converter.convert_columns(&[Arc::clone(values)])?;
+                for (row, &group) in rows {
+                    self.counts[group] += i64::from(stamps.is_new(values.row(row).as_ref(), number(group)));
+                }
+            }
+            Seen::Dictionary(stamps) => {
+                let values = values.as_dictionary::<Int32Type>();
+                stamps.turn_to(values);
+                for (row, &group) in rows {
+                    let value = values.keys().value(row) as usize;
+                    self.counts[group] += i64::from(stamps.is_new(value, number(group)));
+                }
             }
         }
         Ok(())
@@ -117,8 +101,126 @@ impl GroupsAccumulator for DistinctCounts {
     }
 
     fn size(&self) -> usize {
-        self.stamps.short.capacity() * size_of::<(u128, u64)>()
-            + self.stamps.long.capacity() * size_of::<(Box<[u8]>, u64)>()
-            + self.counts.capacity() * size_of::<i64>()
+        let seen = match &self.seen {
+            Seen::Texts(stamps) | Seen::Values(_, stamps) => stamps.size(),
+            Seen::Dictionary(stamps) => stamps.stamps.capacity() * size_of::<u64>(),
+        };
+        seen + self.counts.capacity() * size_of::<i64>()
+    }
+}
+
+/// The number of the group that last had a value. Groups come one after the other.
+#[derive(Default)]
+struct Stamps {
+    /// Of values of up to 15 bytes: these and their number.
+    short: HashMap<u128, u64, RandomState>,
+    long: HashMap<Box<[u8]>, u64, RandomState>,
+    newest: u64,
+}
+
+impl Stamps {
+    /// Whether the group has the value for the first time.
+    fn is_new(&mut self, value: &[u8], group: u64) -> bool {
+        if group != self.newest && self.short.len() + self.long.len() > REMEMBERED {
+            (self.short, self.long) = Default::default();
+        }
+        self.newest = group;
+        let last = match short(value) {
+            Some(value) => self.short.insert(value, group),
+            None => match self.long.get_mut(value) {
+                Some(stamp) => Some(std::mem::replace(stamp, group)),
+                None => self.long.insert(value.into(), group),
+            },
+        };
+        last != Some(group)
+    }
+
+    fn size(&self) -> usize {
+        self.short.capacity() * size_of::<(u128, u64)>() + self.long.capacity() * size_of::<(Box<[u8]>, u64)>()
+    }
+}
+
+fn short(value: &[u8]) -> Option<u128> {
+    let mut bytes = [0; 16];
+    bytes.get_mut(..value.len()).filter(|_| value.len() < 16)?.copy_from_slice(value);
+    bytes[15] = value.len() as u8;
+    Some(u128::from_le_bytes(bytes))
+}
+
+/// The same for values that are told by their index in a dictionary, which is another one from time to time.
+#[derive(Default)]
+struct DictionaryStamps {
+    values: Option<StringArray>,
+    stamps: Vec<u64>,
+    newest: u64,
+}
+
+impl DictionaryStamps {
+    /// Goes on with the dictionary of this array. The newest group may have more rows: what it had it still has.
+    fn turn_to(&mut self, array: &DictionaryArray<Int32Type>) {
+        let values = array.values().as_string::<i32>();
+        if self.values.as_ref().is_some_and(|known| is_same(known, values)) {
+            return;
+        }
+        let before = self.values.replace(values.clone());
+        let stamps = std::mem::replace(&mut self.stamps, vec![0; values.len()]);
+        let had = before.iter().flatten().zip(stamps).filter(|(_, stamp)| *stamp == self.newest);
+        let had: HashSet<&str> = had.filter_map(|(value, _)| value).collect();
+        if !had.is_empty() {
+            for (stamp, value) in self.stamps.iter_mut().zip(values) {
+                *stamp = if value.is_some_and(|value| had.contains(value)) { self.newest } else { 0 };
+            }
+        }
+    }
+
+    fn is_new(&mut self, value: usize, group: u64) -> bool {
+        self.newest = group;
+        std::mem::replace(&mut self.stamps[value], group) != group
+    }
+}
+
+/// Whether both are the very same memory.
+fn is_same(a: &StringArray, b: &StringArray) -> bool {
+    a.len() == b.len() && a.values().ptr_eq(b.values()) && a.offsets().ptr_eq(b.offsets())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever batches rows come in, and whatever dictionary each batch has.
+        #[test]
+        fn dictionaries_are_counted_as_texts_are(
+            groups in prop::collection::vec(prop::collection::vec(prop::option::weighted(0.9, 0u8..6), 1..9), 1..12),
+            cuts in prop::collection::vec(1usize..7, 1..40),
+            is_one_dictionary: bool,
+        ) {
+            let rows = groups.iter().enumerate().flat_map(|(group, values)| values.iter().map(move |value| (group, *value)));
+            let mut rows = rows.peekable();
+            let all = StringArray::from_iter_values((0..6).map(|value| format!("v{value}")));
+            let mut counts = DistinctCounts::new(&DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into())).unwrap();
+            let mut cuts = cuts.into_iter().cycle();
+            while rows.peek().is_some() {
+                let batch: Vec<_> = rows.by_ref().take(cuts.next().unwrap()).collect();
+                let texts = batch.iter().map(|(_, value)| value.map(|value| format!("v{value}")));
+                let values: DictionaryArray<Int32Type> = match is_one_dictionary {
+                    true => {
+                        let keys = batch.iter().map(|(_, value)| value.map(i32::from)).collect();
+                        DictionaryArray::new(keys, Arc::new(all.clone()))
+                    }
+                    false => texts.collect::<Vec<_>>().iter().map(Option::as_deref).collect(),
+                };
+                let indices: Vec<usize> = batch.iter().map(|(group, _)| *group).collect();
+                let total = indices[indices.len() - 1] + 1;
+                counts.update_batch(&[Arc::new(values)], &indices, None, total).unwrap();
+            }
+            let found = counts.evaluate(EmitTo::All).unwrap();
+            let of = |values: &Vec<Option<u8>>| values.iter().flatten().collect::<HashSet<_>>().len();
+            let expected: Int64Array = groups.iter().map(|values| of(values) as i64).collect::<Vec<_>>().into();
+            prop_assert_eq!(found.as_primitive::<arrow::datatypes::Int64Type>(), &expected);
+        }
     }
 }

@@ -27,7 +27,7 @@ mod slots;
 mod sorted_groups;
 mod totals;
 
-pub(crate) use buckets::{Bucket, BucketSource};
+pub(crate) use buckets::{Bucket, BucketSource, Rescan};
 pub(crate) use empty::EmptyTables;
 pub(crate) use operators::Operators;
 pub(crate) use planner::{InBucket, Planner};

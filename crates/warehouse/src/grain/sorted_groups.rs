@@ -1,11 +1,13 @@
 //! [`SortedGroupsExec`]: aggregates over rows that come sorted by their group, or by a part of its columns, without a hash
 //! table of all groups.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
-use arrow::compute::{concat, take};
+use arrow::compute::{cast, concat, take};
+use arrow::datatypes::{DataType, Schema};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
@@ -13,7 +15,10 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, aggregate_expressions};
+use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, InputOrderMode, PlanProperties,
@@ -21,6 +26,7 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, stream};
 
+use super::buckets::BucketSource;
 use super::changes::Changes;
 use super::distinct_counts::DistinctCounts;
 use super::part::{Part, Place};
@@ -28,7 +34,46 @@ use super::part::{Part, Place};
 /// [`SortedGroupsExec`] in place of an aggregate some of whose group columns come sorted.
 pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
     let aggregate = node.downcast_ref::<AggregateExec>().filter(|aggregate| is_streamable(aggregate))?;
-    Some(Arc::new(SortedGroupsExec { aggregate: Arc::new(aggregate.clone()) }))
+    let input = with_dictionaries(aggregate).unwrap_or_else(|| Arc::clone(aggregate.input()));
+    Some(Arc::new(SortedGroupsExec { aggregate: Arc::new(aggregate.clone()), input }))
+}
+
+/// The aggregate's input with dictionaries for texts of which nothing matters but whether two are the same.
+fn with_dictionaries(aggregate: &AggregateExec) -> Option<Arc<dyn ExecutionPlan>> {
+    if *aggregate.input_order_mode() != InputOrderMode::Sorted {
+        return None;
+    }
+    let mut told_apart = aggregate.group_expr().input_exprs();
+    let mut read: Vec<_> = aggregate.filter_expr().iter().flatten().cloned().collect();
+    for function in aggregate.aggr_expr() {
+        let arguments = if counts_distinct(aggregate, function) { &mut told_apart } else { &mut read };
+        arguments.extend(function.expressions());
+        read.extend(function.order_bys().iter().map(|sort| Arc::clone(&sort.expr)));
+    }
+    let (columns, others): (Vec<_>, Vec<_>) = told_apart.into_iter().partition(|expr| expr.is::<Column>());
+    let read = names_in(read.iter().chain(&others));
+    let texts = names_in(&columns).into_iter().filter(|name| !read.contains(name)).collect();
+    // What cannot be planned so is read as it is.
+    reread(aggregate.input(), texts).ok().flatten()
+}
+
+fn names_in<'a>(exprs: impl IntoIterator<Item = &'a Arc<dyn PhysicalExpr>>) -> BTreeSet<String> {
+    exprs.into_iter().flat_map(collect_columns).map(|column| column.name().to_owned()).collect()
+}
+
+/// The same rows with dictionaries for these columns, as far as they are text of a bucket that nothing reads on the way.
+fn reread(plan: &Arc<dyn ExecutionPlan>, mut texts: BTreeSet<String>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    if let Some(source) = plan.downcast_ref::<BucketSource>() {
+        let is_text =
+            |name: &String| source.schema().field_with_name(name).is_ok_and(|f| *f.data_type() == DataType::Utf8);
+        let texts: Vec<String> = texts.into_iter().filter(is_text).collect();
+        return Ok(source.with_dictionaries(&texts)?.map(|source| Arc::new(source) as _));
+    }
+    let Some(filter) = plan.downcast_ref::<FilterExec>() else { return Ok(None) };
+    let read = names_in([filter.predicate()]);
+    texts.retain(|name| !read.contains(name));
+    let input = reread(filter.input(), texts)?;
+    input.map(|input| Arc::clone(plan).with_new_children(vec![input])).transpose()
 }
 
 fn is_streamable(aggregate: &AggregateExec) -> bool {
@@ -56,12 +101,20 @@ fn counts_distinct(aggregate: &AggregateExec, function: &AggregateFunctionExpr) 
 #[derive(Debug)]
 struct SortedGroupsExec {
     aggregate: Arc<AggregateExec>,
+    /// The aggregate's, or the same rows with some texts as dictionaries.
+    input: Arc<dyn ExecutionPlan>,
 }
 
 impl DisplayAs for SortedGroupsExec {
     fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("SortedGroupsExec of ")?;
-        self.aggregate.fmt_as(kind, f)
+        self.aggregate.fmt_as(kind, f)?;
+        let (schema, mut sign) = (self.input.schema(), ", dictionaries of ");
+        for field in schema.fields().iter().filter(|field| matches!(field.data_type(), DataType::Dictionary(..))) {
+            write!(f, "{sign}{}", field.name())?;
+            sign = ", ";
+        }
+        Ok(())
     }
 }
 
@@ -75,7 +128,7 @@ impl ExecutionPlan for SortedGroupsExec {
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![self.aggregate.input()]
+        vec![&self.input]
     }
 
     fn replace_children(
@@ -83,6 +136,12 @@ impl ExecutionPlan for SortedGroupsExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
         options: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if let [input] = children.as_slice()
+            && input.schema() != self.aggregate.input().schema()
+        {
+            let (aggregate, input) = (Arc::clone(&self.aggregate), Arc::clone(input));
+            return Ok(Arc::new(SortedGroupsExec { aggregate, input }));
+        }
         let plan = Arc::clone(&self.aggregate).replace_children(children, options)?;
         // Over a child that does not come sorted it is what it was made from.
         Ok(instead_of(&plan).unwrap_or(plan))
@@ -102,8 +161,8 @@ impl ExecutionPlan for SortedGroupsExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let size = context.session_config().batch_size();
         let memory = MemoryConsumer::new(self.name()).register(context.memory_pool());
-        let rows = self.aggregate.input().execute(partition, context)?;
-        let groups = Groups::new(&self.aggregate, memory)?;
+        let groups = Groups::new(&self.aggregate, &self.input.schema(), memory)?;
+        let rows = self.input.execute(partition, context)?;
         let results = stream::try_unfold(Some((rows, groups)), move |state| async move {
             let Some((mut rows, mut groups)) = state else { return Ok(None) };
             while groups.complete < size {
@@ -146,13 +205,13 @@ struct Function {
 }
 
 impl Groups {
-    fn new(aggregate: &Arc<AggregateExec>, memory: MemoryReservation) -> Result<Groups> {
+    fn new(aggregate: &Arc<AggregateExec>, input: &Schema, memory: MemoryReservation) -> Result<Groups> {
         let keys = aggregate.group_expr().input_exprs();
         let arguments = aggregate_expressions(aggregate.aggr_expr(), aggregate.mode(), keys.len())?;
         let functions = aggregate.aggr_expr().iter().zip(aggregate.filter_expr()).zip(arguments);
         let functions = functions.map(|((function, filter), arguments)| {
             let accumulator = match counts_distinct(aggregate, function) {
-                true => Box::new(DistinctCounts::new(&arguments[0].data_type(&aggregate.input_schema())?)?),
+                true => Box::new(DistinctCounts::new(&arguments[0].data_type(input)?)?),
                 false => function.create_groups_accumulator()?,
             };
             Ok(Function { arguments, filter: filter.clone(), accumulator })
@@ -220,9 +279,10 @@ impl Groups {
         let rows = keys[0].len();
         self.indices.resize(rows, self.newest);
         let starts = UInt32Array::from(starts);
-        for (key, pieces) in keys.iter().zip(&mut self.pieces) {
+        let schema = self.aggregate.schema();
+        for ((key, pieces), field) in keys.iter().zip(&mut self.pieces).zip(schema.fields()) {
             if !starts.is_empty() {
-                pieces.push(take(key, &starts, None)?);
+                pieces.push(cast(&take(key, &starts, None)?, field.data_type())?);
             }
         }
         self.last = keys.iter().map(|key| key.slice(rows - 1, 1)).collect();

@@ -210,6 +210,30 @@ async fn plan(shop: &Shop, query: &str) -> String {
 }
 
 #[tokio::test]
+async fn texts_that_are_only_told_apart_stay_in_their_dictionaries() {
+    let shop = Shop::new(&[]).await;
+    let rows = vec![(1, Some(1), Some(1), 1, 0, Some(1)), (2, Some(2), None, 2, 0, None)];
+    shop.warehouse.append(vec![("core.orders", vec![batch(&rows)])], "one", "one").await.unwrap();
+    let counts = "SELECT customer_id, count(DISTINCT channel), count(DISTINCT order_id) FROM core.orders";
+    let read = [
+        (format!("{counts} GROUP BY customer_id"), ", dictionaries of customer_id, channel"),
+        (format!("{counts} WHERE amount > 1 GROUP BY customer_id"), ", dictionaries of customer_id, channel"),
+        (format!("{counts} WHERE channel <> 'web' GROUP BY customer_id"), ", dictionaries of customer_id"),
+        (
+            "SELECT customer_id, min(channel) FROM core.orders GROUP BY customer_id".to_owned(),
+            ", dictionaries of customer_id",
+        ),
+    ];
+    for (query, dictionaries) in &read {
+        let plan = plan(&shop, query).await;
+        assert!(plan.lines().any(|line| line.ends_with(dictionaries)), "{query}: {plan}");
+    }
+    // Files that are merged give texts.
+    shop.warehouse.append(vec![("core.orders", vec![batch(&rows)])], "two", "two").await.unwrap();
+    assert!(!plan(&shop, &read[0].0).await.contains("dictionaries"));
+}
+
+#[tokio::test]
 async fn questions_within_customers_need_no_shuffle_and_no_sort() {
     let shop = Shop::new(&[]).await;
     let rows = vec![(1, Some(1), Some(1), 1, 0, Some(1)), (2, Some(2), None, 2, 0, None)];

@@ -1,0 +1,111 @@
+//! Defines [`BucketScan`]: the files of a clustered table, read bucket by bucket.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use datafusion::common::config::TableParquetOptions;
+use datafusion::datasource::physical_plan::{FileGroup, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::error::Result as QueryResult;
+use datafusion::object_store::ObjectStore;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::collect_columns;
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr, expressions};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use store::{DataFile, NO_CUSTOMER_BUCKET};
+
+use crate::dictionaries::{DictionaryReaders, with_dictionaries};
+use crate::grain::{Bucket, BucketSource, Rescan};
+use crate::scan::{TableScan, partitioned};
+
+/// How a query reads a clustered table.
+#[derive(Debug)]
+pub(crate) struct BucketScan {
+    /// With the files that are read.
+    pub(crate) table: TableScan,
+    pub(crate) projection: Option<Vec<usize>>,
+    /// What files and their parts are left out by.
+    pub(crate) predicate: Option<Arc<dyn PhysicalExpr>>,
+    pub(crate) options: TableParquetOptions,
+    pub(crate) objects: Arc<dyn ObjectStore>,
+}
+
+impl BucketScan {
+    /// Each bucket's files as one stream, text columns of these names as dictionaries. They are merged in the order in which
+    /// each is sorted, as far as the columns that give it are read.
+    pub(crate) fn source(self: Arc<Self>, texts: &[String]) -> QueryResult<BucketSource> {
+        let order = if self.table.files.iter().all(|file| file.sorted) { self.order(texts)? } else { None };
+        let mut equivalence = EquivalenceProperties::new(self.files(&[], texts, &order)?.schema());
+        let mut buckets = Vec::new();
+        for (number, files) in self.files_by_bucket() {
+            let mut plan = self.files(&files, texts, &order)?;
+            let order = plan.output_ordering().cloned();
+            if files.len() > 1 {
+                plan = match &order {
+                    Some(order) => Arc::new(SortPreservingMergeExec::new(order.clone(), plan)),
+                    None => Arc::new(CoalescePartitionsExec::new(plan)),
+                };
+            }
+            // The same for every bucket.
+            if buckets.is_empty()
+                && let Some(order) = order
+            {
+                equivalence.add_ordering(order);
+            }
+            buckets.push(Bucket { number, bytes: files.iter().map(|file| file.size).sum(), plan });
+        }
+        let statistics = self.table.statistics_of(&self.table.files).project(self.projection.as_ref());
+        Ok(BucketSource::new(buckets, equivalence, statistics, self))
+    }
+
+    fn files_by_bucket(&self) -> BTreeMap<i32, Vec<&DataFile>> {
+        let mut files_of: BTreeMap<i32, Vec<&DataFile>> = BTreeMap::new();
+        for file in &self.table.files {
+            files_of.entry(file.bucket.unwrap_or(NO_CUSTOMER_BUCKET)).or_default().push(file);
+        }
+        files_of
+    }
+
+    /// A stream for each file.
+    fn files(
+        &self,
+        files: &[&DataFile],
+        texts: &[String],
+        order: &Option<LexOrdering>,
+    ) -> QueryResult<Arc<dyn ExecutionPlan>> {
+        let schema = with_dictionaries(&self.table.schema, texts);
+        let mut source = ParquetSource::new(schema).with_table_parquet_options(self.options.clone());
+        if let Some(predicate) = &self.predicate {
+            source = source.with_predicate(Arc::clone(predicate));
+        }
+        if !texts.is_empty() {
+            let readers = DictionaryReaders::new(texts, Arc::clone(&self.objects));
+            source = source.with_parquet_file_reader_factory(Arc::new(readers));
+        }
+        let groups = files.iter().map(|file| FileGroup::new(vec![partitioned(file)])).collect();
+        let config = self.table.read(source, groups, self.projection.as_ref())?;
+        Ok(DataSourceExec::from_data_source(config.with_output_ordering(order.clone().into_iter().collect()).build()))
+    }
+
+    /// The order in which sorted files lie.
+    fn order(&self, texts: &[String]) -> QueryResult<Option<LexOrdering>> {
+        let schema = with_dictionaries(&self.table.schema, texts);
+        let columns = self.table.layout.sort_columns().into_iter();
+        let columns = columns.map(|name| Ok(PhysicalSortExpr::new(expressions::col(name, &schema)?, store::ORDER)));
+        Ok(LexOrdering::new(columns.collect::<QueryResult<Vec<_>>>()?))
+    }
+}
+
+impl Rescan for BucketScan {
+    fn with_dictionaries(self: Arc<Self>, texts: &[String]) -> QueryResult<Option<BucketSource>> {
+        // What the reader compares must be text, and keys differ from row to row.
+        let compared: HashSet<Column> = self.predicate.iter().flat_map(collect_columns).collect();
+        let is_kept = |text: &String| self.table.is_key(text) || compared.iter().any(|column| column.name() == text);
+        let texts: Vec<String> = texts.iter().filter(|text| !is_kept(text)).cloned().collect();
+        // Streams that are merged must copy texts anyway.
+        let is_merged = self.files_by_bucket().values().any(|files| files.len() > 1);
+        if is_merged || texts.is_empty() { Ok(None) } else { self.source(&texts).map(Some) }
+    }
+}

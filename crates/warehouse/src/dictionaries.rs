@@ -1,0 +1,111 @@
+//! Text columns read as they lie in Parquet files: the values of a row group, each once, and for every row which of them
+//! it has. Who asks only where a value changes, or how many there are, need not look at a text at all.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use bytes::Bytes;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::DefaultParquetFileReaderFactory;
+use datafusion::error::Result as QueryResult;
+use datafusion::object_store::ObjectStore;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema, parquet_to_arrow_schema};
+use parquet::errors::Result;
+use parquet::file::metadata::{FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataBuilder};
+
+/// The same columns, those of these names that are text as dictionaries.
+pub(crate) fn with_dictionaries(schema: &Schema, texts: &[String]) -> SchemaRef {
+    let field = |field: &Field| match field.data_type() {
+        DataType::Utf8 if texts.contains(field.name()) => {
+            let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            field.clone().with_data_type(dictionary)
+        }
+        _ => field.clone(),
+    };
+    Arc::new(Schema::new(schema.fields().iter().map(|each| field(each)).collect::<Vec<_>>()))
+}
+
+/// Reads files as if they had been written with dictionaries for these columns: their decoder goes by what the file says
+/// that it was written from.
+#[derive(Debug)]
+pub(crate) struct DictionaryReaders {
+    texts: Arc<[String]>,
+    files: DefaultParquetFileReaderFactory,
+}
+
+impl DictionaryReaders {
+    pub(crate) fn new(texts: &[String], objects: Arc<dyn ObjectStore>) -> DictionaryReaders {
+        DictionaryReaders { texts: texts.into(), files: DefaultParquetFileReaderFactory::new(objects) }
+    }
+}
+
+impl ParquetFileReaderFactory for DictionaryReaders {
+    fn create_reader(
+        &self,
+        partition: usize,
+        file: PartitionedFile,
+        metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> QueryResult<Box<dyn AsyncFileReader + Send>> {
+        let file = self.files.create_reader(partition, file, metadata_size_hint, metrics)?;
+        Ok(Box::new(DictionaryReader { texts: Arc::clone(&self.texts), file }))
+    }
+}
+
+struct DictionaryReader {
+    texts: Arc<[String]>,
+    file: Box<dyn AsyncFileReader + Send>,
+}
+
+impl fmt::Debug for DictionaryReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DictionaryReader").field("texts", &self.texts).finish_non_exhaustive()
+    }
+}
+
+impl AsyncFileReader for DictionaryReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
+        self.file.get_bytes(range)
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
+        self.file.get_byte_ranges(ranges)
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
+        let texts = Arc::clone(&self.texts);
+        let metadata = self.file.get_metadata(options);
+        async move { Ok(Arc::new(marked(metadata.await?.as_ref(), &texts)?)) }.boxed()
+    }
+}
+
+/// What a file says of itself, but for the types of these columns.
+fn marked(metadata: &ParquetMetaData, texts: &[String]) -> Result<ParquetMetaData> {
+    let file = metadata.file_metadata();
+    let schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())?;
+    let schema = encode_arrow_schema(&with_dictionaries(&schema, texts));
+    let file = FileMetaData::new(
+        file.version(),
+        file.num_rows(),
+        file.created_by().map(str::to_owned),
+        Some(vec![KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), schema)]),
+        file.schema_descr_ptr(),
+        file.column_orders().cloned(),
+    );
+    Ok(ParquetMetaDataBuilder::new(file)
+        .set_row_groups(metadata.row_groups().to_vec())
+        .set_column_index(metadata.column_index().cloned())
+        .set_offset_index(metadata.offset_index().cloned())
+        .build())
+}
