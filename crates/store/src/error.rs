@@ -161,7 +161,7 @@ impl Error {
     }
 
     pub(crate) fn spill(table: &str, source: arrow::error::ArrowError) -> Self {
-        Error::Spill { table: table.to_owned(), folder: std::env::temp_dir().display().to_string(), source }
+        Error::Spill { table: table.to_owned(), folder: tempfile::env::temp_dir().display().to_string(), source }
     }
 
     pub(crate) fn delta(table: &str, source: impl Into<DeltaTableError>) -> Self {
