@@ -1,6 +1,6 @@
 //! Defines [`BucketScan`]: the files of a clustered table, read bucket by bucket.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::common::config::TableParquetOptions;
@@ -8,15 +8,13 @@ use datafusion::datasource::physical_plan::{FileGroup, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result as QueryResult;
 use datafusion::object_store::ObjectStore;
-use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr, expressions};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use store::{DataFile, NO_CUSTOMER_BUCKET};
 
-use crate::dictionaries::{DictionaryReaders, with_dictionaries};
+use crate::dictionaries::{DictionaryReaders, texts_read, with_dictionaries};
 use crate::grain::{Bucket, BucketSource, Rescan};
 use crate::scan::{TableScan, partitioned};
 
@@ -101,8 +99,8 @@ impl BucketScan {
 impl Rescan for BucketScan {
     fn with_dictionaries(self: Arc<Self>, texts: &[String]) -> QueryResult<Option<BucketSource>> {
         // What the reader compares must be text, and keys differ from row to row.
-        let compared: HashSet<Column> = self.predicate.iter().flat_map(collect_columns).collect();
-        let is_kept = |text: &String| self.table.is_key(text) || compared.iter().any(|column| column.name() == text);
+        let compared = self.predicate.as_ref().map(texts_read).unwrap_or_default();
+        let is_kept = |text: &String| self.table.is_key(text) || compared.contains(text);
         let texts: Vec<String> = texts.iter().filter(|text| !is_kept(text)).cloned().collect();
         // Streams that are merged must copy texts anyway.
         let is_merged = self.files_by_bucket().values().any(|files| files.len() > 1);

@@ -1,13 +1,13 @@
 //! `date_trunc` over the only timestamp type that tables have. The engine's own looks up the time zone for each row, and
-//! knows no time before 1677 or after 2262; here rows of the same month or day as the one before cost a comparison.
+//! knows no time before 1677 or after 2262; here a day that was asked for lately costs a comparison.
 
-use std::cell::Cell;
-use std::ops::Range;
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::thread::LocalKey;
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, FieldRef, TimestampMicrosecondType};
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate};
+use chrono::{DateTime, Datelike, NaiveDate, Weekday};
 use datafusion::error::Result;
 use datafusion::functions::datetime::date_trunc::DateTruncFunc;
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
@@ -57,16 +57,11 @@ impl ScalarUDFImpl for DateTrunc {
             && *times.data_type() == timestamp()
         {
             let times = times.as_primitive::<TimestampMicrosecondType>();
-            let newest = Cell::new((0, 0));
-            let truncated = times.try_unary::<_, TimestampMicrosecondType, ()>(|time| {
-                let (start, end) = newest.get();
-                if !(start..end).contains(&time) {
-                    let found = period(time).ok_or(())?;
-                    newest.set((found.start, found.end));
-                }
-                Ok(newest.get().0)
-            });
-            if let Ok(truncated) = truncated {
+            let truncated: Option<TimestampMicrosecondArray> = match period {
+                Period::Micros(length) => Some(times.unary(|time| time - time.rem_euclid(length))),
+                Period::Days(days) => days.starts(times),
+            };
+            if let Some(truncated) = truncated {
                 return Ok(ColumnarValue::Array(Arc::new(truncated.with_data_type(timestamp()))));
             }
         }
@@ -75,41 +70,81 @@ impl ScalarUDFImpl for DateTrunc {
     }
 }
 
-/// The period that a time in microseconds lies in; None beyond the calendar.
-type Period = fn(i64) -> Option<Range<i64>>;
+/// What times are truncated to.
+enum Period {
+    /// Of this length.
+    Micros(i64),
+    Days(Days),
+}
 
-/// Of the parts that take more than a division.
 fn period(part: &str) -> Option<Period> {
     Some(match part {
-        "day" => |time| dates(time, |day| (Some(day), day.checked_add_days(Days::new(1)))),
-        "week" => |time| {
-            dates(time, |day| {
-                let monday = day.week(chrono::Weekday::Mon).checked_first_day();
-                (monday, monday.and_then(|monday| monday.checked_add_days(Days::new(7))))
-            })
-        },
-        "month" => |time| dates(time, |day| months(day, 1)),
-        "quarter" => |time| dates(time, |day| months(day, 3)),
-        "year" => |time| dates(time, |day| months(day, 12)),
+        "second" => Period::Micros(1_000_000),
+        "minute" => Period::Micros(60_000_000),
+        "hour" => Period::Micros(3_600_000_000),
+        "day" => Period::Micros(MICROS_PER_DAY),
+        "week" => Period::Days(Days { first: |day| day.week(Weekday::Mon).checked_first_day(), recent: &WEEKS }),
+        "month" => Period::Days(Days { first: |day| months(day, 1), recent: &MONTHS }),
+        "quarter" => Period::Days(Days { first: |day| months(day, 3), recent: &QUARTERS }),
+        "year" => Period::Days(Days { first: |day| months(day, 12), recent: &YEARS }),
         _ => return None,
     })
 }
 
-/// The first days of `count` months of the calendar, and of the next ones.
-fn months(day: NaiveDate, count: u32) -> (Option<NaiveDate>, Option<NaiveDate>) {
-    let first = NaiveDate::from_ymd_opt(day.year(), day.month0() / count * count + 1, 1);
-    (first, first.and_then(|first| first.checked_add_months(Months::new(count))))
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// Days remembered of each kind of period: those of some years.
+const RECENT: usize = 2048;
+
+thread_local! {
+    static WEEKS: RefCell<Vec<Recent>> = const { RefCell::new(Vec::new()) };
+    static MONTHS: RefCell<Vec<Recent>> = const { RefCell::new(Vec::new()) };
+    static QUARTERS: RefCell<Vec<Recent>> = const { RefCell::new(Vec::new()) };
+    static YEARS: RefCell<Vec<Recent>> = const { RefCell::new(Vec::new()) };
 }
 
-fn dates(time: i64, of_day: fn(NaiveDate) -> (Option<NaiveDate>, Option<NaiveDate>)) -> Option<Range<i64>> {
-    let (first, next) = of_day(DateTime::from_timestamp_micros(time)?.date_naive());
-    let micros = |day: NaiveDate| Some(day.and_hms_opt(0, 0, 0)?.and_utc().timestamp_micros());
-    Some(micros(first?)?..micros(next?)?)
+/// A day since 1970, and the start of its period in microseconds.
+#[derive(Clone, Copy)]
+struct Recent {
+    day: i64,
+    start: i64,
+}
+
+/// Periods of whole days.
+struct Days {
+    /// The first day of the period that a day lies in.
+    first: fn(NaiveDate) -> Option<NaiveDate>,
+    /// Days asked for before, each at its number modulo [`RECENT`].
+    recent: &'static LocalKey<RefCell<Vec<Recent>>>,
+}
+
+impl Days {
+    /// None if a time lies beyond the calendar.
+    fn starts(&self, times: &TimestampMicrosecondArray) -> Option<TimestampMicrosecondArray> {
+        self.recent.with_borrow_mut(|recent| {
+            recent.resize(RECENT, Recent { day: i64::MIN, start: 0 });
+            let mut start = |time: i64| {
+                let day = time.div_euclid(MICROS_PER_DAY);
+                let known = &mut recent[day.rem_euclid(RECENT as i64) as usize];
+                if known.day != day {
+                    let first = (self.first)(DateTime::from_timestamp_micros(time)?.date_naive())?;
+                    *known = Recent { day, start: first.and_hms_opt(0, 0, 0)?.and_utc().timestamp_micros() };
+                }
+                Some(known.start)
+            };
+            let starts: Option<Vec<i64>> = times.values().iter().map(|time| start(*time)).collect();
+            Some(TimestampMicrosecondArray::new(starts?.into(), times.nulls().cloned()))
+        })
+    }
+}
+
+/// The first day of so many months of the calendar.
+fn months(day: NaiveDate, count: u32) -> Option<NaiveDate> {
+    NaiveDate::from_ymd_opt(day.year(), day.month0() / count * count + 1, 1)
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+    use arrow::array::{ArrayRef, RecordBatch, StringArray};
     use datafusion::logical_expr::ScalarUDF;
     use datafusion::prelude::SessionContext;
     use proptest::prelude::*;
@@ -123,7 +158,7 @@ mod tests {
         ) {
             let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC"));
             let batch = RecordBatch::try_from_iter([("t", times)]).unwrap();
-            let parts = ["year", "quarter", "MONTH", "week", "day", "hour", "minute"];
+            let parts = ["year", "quarter", "MONTH", "week", "day", "hour", "minute", "second"];
             let columns = parts.map(|part| format!("cast(date_trunc('{part}', t) AS VARCHAR)")).join(" || ';' || ");
             let query = format!("SELECT coalesce({columns}, 'none') AS found FROM rows");
             let ask = |own: bool| {

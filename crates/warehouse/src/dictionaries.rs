@@ -1,6 +1,7 @@
 //! Text columns read as they lie in Parquet files: the values of a row group, each once, and for every row which of them
 //! it has. Who asks only where a value changes, or how many there are, need not look at a text at all.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,6 +13,9 @@ use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::parquet::DefaultParquetFileReaderFactory;
 use datafusion::error::Result as QueryResult;
 use datafusion::object_store::ObjectStore;
+use datafusion::physical_expr::expressions::{Column, IsNotNullExpr};
+use datafusion::physical_expr::utils::collect_columns;
+use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -31,6 +35,14 @@ pub(crate) fn with_dictionaries(schema: &Schema, texts: &[String]) -> SchemaRef 
         _ => field.clone(),
     };
     Arc::new(Schema::new(schema.fields().iter().map(|each| field(each)).collect::<Vec<_>>()))
+}
+
+/// The columns of which a predicate asks more than whether they are NULL.
+pub(crate) fn texts_read(predicate: &Arc<dyn PhysicalExpr>) -> BTreeSet<String> {
+    let parts = split_conjunction(predicate).into_iter();
+    let parts =
+        parts.filter(|part| !part.downcast_ref::<IsNotNullExpr>().is_some_and(|part| part.arg().is::<Column>()));
+    parts.flat_map(collect_columns).map(|column| column.name().to_owned()).collect()
 }
 
 /// Reads files as if they had been written with dictionaries for these columns: their decoder goes by what the file says

@@ -40,23 +40,17 @@ pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn Execut
     let all = || (0..widths.0 + widths.1).collect();
     let columns: Vec<usize> = join.projection.as_ref().map_or_else(all, |projection| projection.to_vec());
     match (join.join_type(), keys) {
-        (JoinType::Left, Some(keys)) => Some(Arc::new(MergeJoinExec::new(
-            [Arc::clone(left), Arc::clone(right)],
-            keys,
-            true,
-            columns,
-            node.schema(),
-        ))),
+        (JoinType::Left, Some(keys)) => {
+            let sides = [Arc::clone(left), Arc::clone(right)];
+            Some(Arc::new(MergeJoinExec::new(sides, keys, true, columns, node.schema()).ok()?))
+        }
         // As the engine does, this streams the right side and keeps its order.
         (JoinType::Inner, Some(keys)) => {
             let of_right = |index: usize| index.checked_sub(widths.0).unwrap_or(widths.1 + index);
-            Some(Arc::new(MergeJoinExec::new(
-                [Arc::clone(right), Arc::clone(left)],
-                keys.into_iter().map(|(left, right)| (right, left)).collect(),
-                false,
-                columns.into_iter().map(of_right).collect(),
-                node.schema(),
-            )))
+            let sides = [Arc::clone(right), Arc::clone(left)];
+            let keys = keys.into_iter().map(|(left, right)| (right, left)).collect();
+            let columns = columns.into_iter().map(of_right).collect();
+            Some(Arc::new(MergeJoinExec::new(sides, keys, false, columns, node.schema()).ok()?))
         }
         (JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti, None) => {
             left.output_ordering()?;
@@ -101,7 +95,7 @@ impl MergeJoinExec {
         is_outer: bool,
         columns: Vec<usize>,
         schema: SchemaRef,
-    ) -> MergeJoinExec {
+    ) -> Result<MergeJoinExec> {
         let mut equivalence = EquivalenceProperties::new(Arc::clone(&schema));
         let mut order = Vec::new();
         for sort in left.output_ordering().into_iter().flatten() {
@@ -110,7 +104,14 @@ impl MergeJoinExec {
             order.push(PhysicalSortExpr { options: sort.options, ..sort_by(&schema, at) });
         }
         equivalence.add_ordering(order);
-        MergeJoinExec { left, right, keys, is_outer, columns, properties: leaf_properties(equivalence, 1) }
+        // Where rows without a match stay, the right side's keys are NULL there.
+        for (left_key, right_key) in keys.iter().filter(|_| !is_outer) {
+            let at = |index: usize| columns.iter().position(|column| *column == index);
+            if let (Some(one), Some(other)) = (at(*left_key), at(left.schema().fields().len() + right_key)) {
+                equivalence.add_equal_conditions(sort_by(&schema, one).expr, sort_by(&schema, other).expr)?;
+            }
+        }
+        Ok(MergeJoinExec { left, right, keys, is_outer, columns, properties: leaf_properties(equivalence, 1) })
     }
 }
 
@@ -154,7 +155,7 @@ impl ExecutionPlan for MergeJoinExec {
             return internal_err!("a join has two inputs");
         };
         let (keys, columns) = (self.keys.clone(), self.columns.clone());
-        Ok(Arc::new(MergeJoinExec::new(sides, keys, self.is_outer, columns, self.schema())))
+        Ok(Arc::new(MergeJoinExec::new(sides, keys, self.is_outer, columns, self.schema())?))
     }
 
     fn apply_expressions(

@@ -30,6 +30,7 @@ use super::buckets::BucketSource;
 use super::changes::Changes;
 use super::distinct_counts::DistinctCounts;
 use super::part::{Part, Place};
+use crate::dictionaries::texts_read;
 
 /// [`SortedGroupsExec`] in place of an aggregate some of whose group columns come sorted.
 pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
@@ -70,7 +71,7 @@ fn reread(plan: &Arc<dyn ExecutionPlan>, mut texts: BTreeSet<String>) -> Result<
         return Ok(source.with_dictionaries(&texts)?.map(|source| Arc::new(source) as _));
     }
     let Some(filter) = plan.downcast_ref::<FilterExec>() else { return Ok(None) };
-    let read = names_in([filter.predicate()]);
+    let read = texts_read(filter.predicate());
     texts.retain(|name| !read.contains(name));
     let input = reread(filter.input(), texts)?;
     input.map(|input| Arc::clone(plan).with_new_children(vec![input])).transpose()

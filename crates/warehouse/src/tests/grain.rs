@@ -21,6 +21,9 @@ const QUERIES: &[&str] = &[
     "SELECT customer_id, count(DISTINCT channel), count(DISTINCT amount), count(DISTINCT event_time),
         count(DISTINCT order_id) FILTER (WHERE amount > 10), sum(amount) FROM core.orders GROUP BY customer_id",
     "SELECT channel, count(DISTINCT customer_id), sum(amount) FROM core.orders GROUP BY channel",
+    "SELECT f.channel, o.event_time, count(DISTINCT o.customer_id) FROM core.orders o
+        JOIN (SELECT customer_id, min(channel) AS channel FROM core.orders GROUP BY customer_id) f ON f.customer_id = o.customer_id
+        GROUP BY f.channel, o.event_time",
     "SELECT customer_id, first_value(channel ORDER BY event_time DESC, known_time),
         array_agg(order_id ORDER BY event_time, known_time) FROM core.orders GROUP BY customer_id HAVING count(*) > 1",
     "SELECT DISTINCT customer_id FROM core.orders WHERE amount > 10",
@@ -218,6 +221,10 @@ async fn texts_that_are_only_told_apart_stay_in_their_dictionaries() {
     let read = [
         (format!("{counts} GROUP BY customer_id"), ", dictionaries of customer_id, channel"),
         (format!("{counts} WHERE amount > 1 GROUP BY customer_id"), ", dictionaries of customer_id, channel"),
+        (
+            format!("{counts} WHERE customer_id IS NOT NULL GROUP BY customer_id"),
+            ", dictionaries of customer_id, channel",
+        ),
         (format!("{counts} WHERE channel <> 'web' GROUP BY customer_id"), ", dictionaries of customer_id"),
         (
             "SELECT customer_id, min(channel) FROM core.orders GROUP BY customer_id".to_owned(),
