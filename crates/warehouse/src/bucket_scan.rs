@@ -10,12 +10,11 @@ use datafusion::error::Result as QueryResult;
 use datafusion::object_store::ObjectStore;
 use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr, expressions};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
-use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use store::{DataFile, NO_CUSTOMER_BUCKET};
 
 use crate::dictionaries::{DictionaryReaders, texts_read, with_dictionaries};
-use crate::grain::{Bucket, BucketSource, Rescan};
+use crate::grain::{Bucket, BucketSource, MergeFilesExec, Rescan};
 use crate::scan::{TableScan, partitioned};
 
 /// How a query reads a clustered table.
@@ -42,7 +41,7 @@ impl BucketScan {
             let order = plan.output_ordering().cloned();
             if files.len() > 1 {
                 plan = match &order {
-                    Some(order) => Arc::new(SortPreservingMergeExec::new(order.clone(), plan)),
+                    Some(order) => Arc::new(MergeFilesExec::new(plan, order.clone())),
                     None => Arc::new(CoalescePartitionsExec::new(plan)),
                 };
             }

@@ -15,6 +15,7 @@ mod cut_offs;
 mod distinct_counts;
 mod empty;
 mod lag;
+mod merge_files;
 mod merge_join;
 mod neighbours;
 mod once;
@@ -29,5 +30,6 @@ mod totals;
 
 pub(crate) use buckets::{Bucket, BucketSource, Rescan};
 pub(crate) use empty::EmptyTables;
+pub(crate) use merge_files::MergeFilesExec;
 pub(crate) use operators::Operators;
 pub(crate) use planner::{InBucket, Planner};
