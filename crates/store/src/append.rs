@@ -1,7 +1,7 @@
 //! Defines [`Store::append`]: rows become files, and the files one commit.
 //!
 //! Files are written before the commit names them, so a killed append leaves files that nobody reads, and no half of
-//! its rows. The rows of a clustered table become one sorted file for each bucket, which a scan need not merge.
+//! its rows. The rows of a clustered table become a sorted file for each bucket.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ use crate::table::{Table, add_action, table_folder};
 use crate::vacuum::ORPHAN_AGE;
 use crate::writer::{EncodedFile, FileEncoder, blocking, logged_columns};
 
-/// Rows of a clustered append that are held in memory; more of them wait in temporary files until they are sorted.
+/// Rows of a clustered append that are held before they are sorted; more of them wait in a temporary file.
 const BUFFER_BYTES: usize = 256 << 20;
 /// Files on their way to the object store at once.
 const UPLOADS: usize = 8;
@@ -231,7 +231,7 @@ impl NewFiles<'_> {
         while !rows.is_empty() {
             let (rest, files) = blocking(move || rows.encode_next()).await?;
             rows = rest;
-            self.upload(files.into_iter().map(|(bucket, file)| (Some(bucket), file)).collect()).await?;
+            self.upload(files).await?;
         }
         Ok(())
     }

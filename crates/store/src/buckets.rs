@@ -1,9 +1,10 @@
 //! Defines [`Buckets`]: the rows of a clustered append, split by bucket as they come, so that each bucket is sorted by
-//! itself and becomes one file, however many rows there are. Beyond a size they wait in temporary files.
+//! itself and becomes one file, unless it alone is too large. Beyond a size rows wait in a temporary file.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Seek};
+use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use std::mem::take;
+use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::interleave_record_batch;
@@ -22,7 +23,7 @@ use crate::writer::{BATCH_ROWS, EncodedFile, FileEncoder};
 
 /// Rows are split in portions of this size, so that every bucket gets batches that are worth their overhead.
 const SPLIT_BYTES: usize = 16 << 20;
-/// How often the rows that are held unsorted fit into what is sorted at once.
+/// What is sorted at once, beside what is held, is so many times what is held unsorted at most.
 const SORTED_AT_ONCE: usize = 2;
 
 /// The rows of an append so far.
@@ -35,16 +36,16 @@ pub(crate) struct Buckets {
     /// Rows that are not split yet, and their size.
     arrived: Vec<RecordBatch>,
     arrived_bytes: usize,
-    /// More than this is not held in memory.
+    /// Once more than this is split and held, all of it goes to the temporary file.
     most_bytes: usize,
+    spill: Option<Spill>,
 }
 
 /// The rows of one bucket.
 struct Bucket {
     number: i32,
-    /// Those that came before the ones held.
-    spilled: Option<StreamWriter<BufWriter<File>>>,
-    spilled_bytes: usize,
+    /// Those that came before the ones held: places in the temporary file, and what they take in memory.
+    spilled: Vec<(Range<u64>, usize)>,
     held: Vec<RecordBatch>,
     held_bytes: usize,
 }
@@ -52,7 +53,7 @@ struct Bucket {
 impl Buckets {
     /// Of a table that is clustered into `buckets`.
     pub(crate) fn new(table: &str, schema: &SchemaRef, layout: &Layout, buckets: u32, most_bytes: usize) -> Buckets {
-        let bucket = |number| Bucket { number, spilled: None, spilled_bytes: 0, held: Vec::new(), held_bytes: 0 };
+        let bucket = |number| Bucket { number, spilled: Vec::new(), held: Vec::new(), held_bytes: 0 };
         Buckets {
             table: table.to_owned(),
             schema: schema.clone(),
@@ -61,6 +62,7 @@ impl Buckets {
             arrived: Vec::new(),
             arrived_bytes: 0,
             most_bytes,
+            spill: None,
         }
     }
 
@@ -75,8 +77,7 @@ impl Buckets {
     pub(crate) fn split(mut self) -> Result<Buckets> {
         self.divide().map_err(|e| Error::parquet(&self.table, e))?;
         if self.buckets.iter().map(|bucket| bucket.held_bytes).sum::<usize>() > self.most_bytes {
-            let spilled = self.buckets.iter_mut().try_for_each(Bucket::spill);
-            spilled.map_err(|e| Error::spill(&self.table, e))?;
+            self.spill().map_err(|e| Error::spill(&self.table, e))?;
         }
         Ok(self)
     }
@@ -97,20 +98,36 @@ impl Buckets {
         buckets.map(|(bucket, rows)| Ok(bucket.hold(interleave_record_batch(&arrived, &rows)?))).collect()
     }
 
-    /// Files of the next buckets, as many as are sorted at once; none if there are no more. All rows must be split.
-    pub(crate) fn encode_next(mut self) -> Result<(Buckets, Vec<(i32, EncodedFile)>)> {
+    fn spill(&mut self) -> Result<(), ArrowError> {
+        let spill = match &mut self.spill {
+            Some(spill) => spill,
+            // It has no name, and is gone with the process.
+            None => self.spill.insert(Spill { file: tempfile::tempfile()?, end: 0 }),
+        };
+        for bucket in self.buckets.iter_mut().filter(|bucket| !bucket.held.is_empty()) {
+            let place = spill.write(&take(&mut bucket.held))?;
+            bucket.spilled.push((place, take(&mut bucket.held_bytes)));
+        }
+        Ok(())
+    }
+
+    /// Files of the next buckets, as many as are sorted at once. All rows must be split.
+    pub(crate) fn encode_next(mut self) -> Result<(Buckets, Vec<(Option<i32>, EncodedFile)>)> {
         let most = self.most_bytes.saturating_mul(SORTED_AT_ONCE);
         let (mut next, mut bytes) = (Vec::new(), 0);
-        while let Some(bucket) = self.buckets.pop_if(|bucket| next.is_empty() || bytes + bucket.bytes() <= most) {
+        while let Some(mut bucket) = self.buckets.pop_if(|bucket| next.is_empty() || bytes + bucket.bytes() <= most) {
             bytes += bucket.bytes();
-            next.push(bucket);
+            let rows = bucket.take(most, self.spill.as_mut()).map_err(|e| Error::spill(&self.table, e))?;
+            next.push((bucket.number, rows));
+            // What is too much for once is another file.
+            self.buckets.extend((bucket.bytes() > 0).then_some(bucket));
         }
-        let files = next.into_par_iter().map(|bucket| {
-            let number = bucket.number;
-            Ok(bucket.encode(&self, most)?.into_iter().map(|file| (number, file)).collect::<Vec<_>>())
+        let files = next.into_par_iter().filter(|(_, rows)| !rows.is_empty()).map(|(bucket, rows)| {
+            let file = encode(&rows, &self.schema, &self.layout).map_err(|e| Error::parquet(&self.table, e))?;
+            Ok((Some(bucket), file))
         });
-        let files = files.collect::<Result<Vec<_>>>()?;
-        Ok((self, files.into_iter().flatten().collect()))
+        let files = files.collect::<Result<_>>()?;
+        Ok((self, files))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -120,7 +137,7 @@ impl Buckets {
 
 impl Bucket {
     fn bytes(&self) -> usize {
-        self.spilled_bytes + self.held_bytes
+        self.spilled.iter().map(|(_, bytes)| bytes).sum::<usize>() + self.held_bytes
     }
 
     fn hold(&mut self, rows: RecordBatch) {
@@ -128,49 +145,51 @@ impl Bucket {
         self.held.push(rows);
     }
 
-    fn spill(&mut self) -> Result<(), ArrowError> {
-        let Some(first) = self.held.first() else { return Ok(()) };
-        let writer = match &mut self.spilled {
-            Some(writer) => writer,
-            // It has no name, and is gone with the process.
-            None => {
-                let file = BufWriter::new(tempfile::tempfile()?);
-                self.spilled.insert(StreamWriter::try_new(file, &first.schema())?)
+    /// Its first rows, about `most_bytes` of them; those that came first are the first.
+    fn take(&mut self, most_bytes: usize, mut spill: Option<&mut Spill>) -> Result<Vec<RecordBatch>, ArrowError> {
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        let is_next = |next: usize, bytes: usize| bytes == 0 || bytes + next <= most_bytes;
+        while let Some((place, size)) = self.spilled.first().cloned().filter(|(_, size)| is_next(*size, bytes)) {
+            if let Some(spill) = &mut spill {
+                rows.extend(spill.read(place)?);
             }
-        };
-        take(&mut self.held).iter().try_for_each(|batch| writer.write(batch))?;
-        self.spilled_bytes += take(&mut self.held_bytes);
-        Ok(())
-    }
-
-    /// Its rows as files: one, unless they are more than `most_bytes`.
-    fn encode(self, of: &Buckets, most_bytes: usize) -> Result<Vec<EncodedFile>> {
-        let file =
-            |rows: &[RecordBatch]| encode(rows, &of.schema, &of.layout).map_err(|e| Error::parquet(&of.table, e));
-        let (mut files, mut rows, mut bytes) = (Vec::new(), Vec::new(), 0);
-        let spilled = self.spilled.map(read).transpose().map_err(|e| Error::spill(&of.table, e))?;
-        for batch in spilled.into_iter().flatten().chain(self.held.into_iter().map(Ok)) {
-            let batch = batch.map_err(|e| Error::spill(&of.table, e))?;
-            bytes += memory_size(&batch);
-            rows.push(batch);
-            if bytes > most_bytes {
-                files.push(file(&take(&mut rows))?);
-                bytes = 0;
-            }
+            bytes += size;
+            self.spilled.remove(0);
         }
-        if !rows.is_empty() {
-            files.push(file(&rows)?);
+        if self.spilled.is_empty() && is_next(self.held_bytes, bytes) {
+            rows.append(&mut self.held);
+            self.held_bytes = 0;
         }
-        Ok(files)
+        Ok(rows)
     }
 }
 
-/// What was written to a temporary file.
-fn read(mut writer: StreamWriter<BufWriter<File>>) -> Result<StreamReader<BufReader<File>>, ArrowError> {
-    writer.finish()?;
-    let mut file = writer.into_inner()?.into_inner().map_err(|e| ArrowError::from(e.into_error()))?;
-    file.rewind()?;
-    StreamReader::try_new(BufReader::new(file), None)
+/// A temporary file.
+struct Spill {
+    file: File,
+    end: u64,
+}
+
+impl Spill {
+    /// Returns the place of the batches.
+    fn write(&mut self, batches: &[RecordBatch]) -> Result<Range<u64>, ArrowError> {
+        let Some(first) = batches.first() else { return Ok(self.end..self.end) };
+        let mut writer = StreamWriter::try_new(Vec::new(), &first.schema())?;
+        batches.iter().try_for_each(|batch| writer.write(batch))?;
+        let bytes = writer.into_inner()?;
+        self.file.seek(SeekFrom::Start(self.end))?;
+        self.file.write_all(&bytes)?;
+        let start = self.end;
+        self.end += bytes.len() as u64;
+        Ok(start..self.end)
+    }
+
+    fn read(&mut self, place: Range<u64>) -> Result<Vec<RecordBatch>, ArrowError> {
+        let mut bytes = vec![0; (place.end - place.start) as usize];
+        self.file.seek(SeekFrom::Start(place.start))?;
+        self.file.read_exact(&mut bytes)?;
+        StreamReader::try_new(Cursor::new(bytes), None)?.collect()
+    }
 }
 
 /// A file of a bucket's rows, which need not be sorted.

@@ -95,9 +95,7 @@ pub enum Error {
     #[error("cannot use the Delta log of {table}")]
     Delta { table: String, source: DeltaTableError },
 
-    #[error(
-        "cannot keep the rows for {table} in a temporary file in {folder}: TMPDIR may name a folder with more room"
-    )]
+    #[error("cannot keep the rows for {table} in a temporary file in {folder}; TMPDIR can name another folder")]
     Spill { table: String, folder: String, source: arrow::error::ArrowError },
 
     #[error("cannot write Parquet for {table}")]

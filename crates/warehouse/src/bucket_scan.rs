@@ -14,7 +14,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use store::{DataFile, NO_CUSTOMER_BUCKET};
 
 use crate::dictionaries::{DictionaryReaders, texts_read, with_dictionaries};
-use crate::grain::{Bucket, BucketSource, MergeFilesExec, Rescan};
+use crate::grain::{Bucket, BucketSource, MergeFilesExec};
 use crate::scan::{TableScan, partitioned};
 
 /// How a query reads a clustered table.
@@ -32,7 +32,7 @@ pub(crate) struct BucketScan {
 impl BucketScan {
     /// Each bucket's files as one stream, text columns of these names as dictionaries. They are merged in the order in which
     /// each is sorted, as far as the columns that give it are read.
-    pub(crate) fn source(self: Arc<Self>, texts: &[String]) -> QueryResult<BucketSource> {
+    pub(crate) fn source(self: &Arc<Self>, texts: &[String]) -> QueryResult<BucketSource> {
         let order = if self.table.files.iter().all(|file| file.sorted) { self.order(texts)? } else { None };
         let mut equivalence = EquivalenceProperties::new(self.files(&[], texts, &order)?.schema());
         let mut buckets = Vec::new();
@@ -54,7 +54,7 @@ impl BucketScan {
             buckets.push(Bucket { number, bytes: files.iter().map(|file| file.size).sum(), plan });
         }
         let statistics = self.table.statistics_of(&self.table.files).project(self.projection.as_ref());
-        Ok(BucketSource::new(buckets, equivalence, statistics, self))
+        Ok(BucketSource::new(buckets, equivalence, statistics, Arc::clone(self)))
     }
 
     fn files_by_bucket(&self) -> BTreeMap<i32, Vec<&DataFile>> {
@@ -93,16 +93,17 @@ impl BucketScan {
         let columns = columns.map(|name| Ok(PhysicalSortExpr::new(expressions::col(name, &schema)?, store::ORDER)));
         Ok(LexOrdering::new(columns.collect::<QueryResult<Vec<_>>>()?))
     }
-}
 
-impl Rescan for BucketScan {
-    fn with_dictionaries(self: Arc<Self>, texts: &[String]) -> QueryResult<Option<BucketSource>> {
-        // What the reader compares must be text, and keys differ from row to row.
+    /// The same rows, with the text columns of these names as dictionaries; None where that gains nothing.
+    pub(crate) fn by_dictionaries(self: &Arc<Self>, texts: &[String]) -> QueryResult<Option<BucketSource>> {
+        // What the reader compares must be text, and most keys differ from row to row.
         let compared = self.predicate.as_ref().map(texts_read).unwrap_or_default();
         let is_kept = |text: &String| self.table.is_key(text) || compared.contains(text);
         let texts: Vec<String> = texts.iter().filter(|text| !is_kept(text)).cloned().collect();
         // Streams that are merged must copy texts anyway.
-        let is_merged = self.files_by_bucket().values().any(|files| files.len() > 1);
-        if is_merged || texts.is_empty() { Ok(None) } else { self.source(&texts).map(Some) }
+        if texts.is_empty() || self.files_by_bucket().values().any(|files| files.len() > 1) {
+            return Ok(None);
+        }
+        self.source(&texts).map(Some)
     }
 }

@@ -58,7 +58,10 @@ impl ScalarUDFImpl for DateTrunc {
         {
             let times = times.as_primitive::<TimestampMicrosecondType>();
             let truncated: Option<TimestampMicrosecondArray> = match period {
-                Period::Micros(length) => Some(times.unary(|time| time - time.rem_euclid(length))),
+                Period::Micros(length) => {
+                    let start = |time: i64| time.checked_sub(time.rem_euclid(length)).ok_or(());
+                    times.try_unary::<_, TimestampMicrosecondType, ()>(start).ok()
+                }
                 Period::Days(days) => days.starts(times),
             };
             if let Some(truncated) = truncated {
@@ -131,8 +134,7 @@ impl Days {
                 }
                 Some(known.start)
             };
-            let starts: Option<Vec<i64>> = times.values().iter().map(|time| start(*time)).collect();
-            Some(TimestampMicrosecondArray::new(starts?.into(), times.nulls().cloned()))
+            times.iter().map(|time| time.map_or(Some(None), |time| start(time).map(Some))).collect()
         })
     }
 }

@@ -1,5 +1,5 @@
-//! Text columns read as they lie in Parquet files: the values of a row group, each once, and for every row which of them
-//! it has. Who asks only where a value changes, or how many there are, need not look at a text at all.
+//! Text columns read as they lie in Parquet files: the values of a row group, and for every row which of them it has. Who
+//! asks only where a value changes, or how many there are, need not look at each row's text.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,6 +25,11 @@ use parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema, parquet_to_arro
 use parquet::errors::Result;
 use parquet::file::metadata::{FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataBuilder};
 
+/// Whether columns of this type are dictionaries as they are read here.
+pub(crate) fn is_dictionary(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Dictionary(index, text) if **index == DataType::Int32 && **text == DataType::Utf8)
+}
+
 /// The same columns, those of these names that are text as dictionaries.
 pub(crate) fn with_dictionaries(schema: &Schema, texts: &[String]) -> SchemaRef {
     let field = |field: &Field| match field.data_type() {
@@ -34,7 +39,8 @@ pub(crate) fn with_dictionaries(schema: &Schema, texts: &[String]) -> SchemaRef 
         }
         _ => field.clone(),
     };
-    Arc::new(Schema::new(schema.fields().iter().map(|each| field(each)).collect::<Vec<_>>()))
+    let fields: Vec<Field> = schema.fields().iter().map(|each| field(each)).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
 /// The columns of which a predicate asks more than whether they are NULL.
@@ -46,7 +52,8 @@ pub(crate) fn texts_read(predicate: &Arc<dyn PhysicalExpr>) -> BTreeSet<String> 
 }
 
 /// Reads files as if they had been written with dictionaries for these columns: their decoder goes by what the file says
-/// that it was written from.
+/// that it was written from. (A schema handed to the decoder must have just the columns of the file, and older files have
+/// fewer.)
 #[derive(Debug)]
 pub(crate) struct DictionaryReaders {
     texts: Arc<[String]>,

@@ -141,7 +141,7 @@ impl Session {
         let opened = sources::open(&statement, &self.world, &self.context.state()).await?;
         self.check_tables(&statement, &opened)?;
         let plan = self.context.state().statement_to_plan(statement).await?;
-        Ok(Query { frame: self.context.execute_logical_plan(plan).await? })
+        Ok(Query { frame: self.context.execute_logical_plan(plan).await?, world: Arc::clone(&self.world) })
     }
 
     /// The plan of a query as it is written.
@@ -210,6 +210,8 @@ impl Session {
 #[derive(Debug, Clone)]
 pub struct Query {
     frame: DataFrame,
+    /// Keeps what it reads, such as copies of files at URLs.
+    world: Arc<World>,
 }
 
 impl Query {
@@ -221,7 +223,8 @@ impl Query {
     /// Runs it, batch by batch, in a task of its own that ends when the stream is dropped: whoever waits for the rows is
     /// never held up by their computation.
     pub async fn stream(self) -> Result<Batches> {
-        let mut computed = self.frame.execute_stream().await?;
+        let Query { frame, world } = self;
+        let mut computed = frame.execute_stream().await?;
         let mut rows = RecordBatchReceiverStreamBuilder::new(computed.schema(), BATCHES_AHEAD);
         let sender = rows.tx();
         rows.spawn(async move {
@@ -230,6 +233,7 @@ impl Query {
                     break;
                 }
             }
+            drop(world);
             Ok(())
         });
         Ok(rows.build().map_err(Error::from).boxed())

@@ -17,6 +17,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use store::NO_CUSTOMER_BUCKET;
 
 use super::once::OnceExec;
+use crate::bucket_scan::BucketScan;
 
 /// What a table reads for one bucket.
 #[derive(Debug)]
@@ -26,12 +27,6 @@ pub(crate) struct Bucket {
     pub(crate) bytes: u64,
     /// One stream.
     pub(crate) plan: Arc<dyn ExecutionPlan>,
-}
-
-/// What a [`BucketSource`] was made by.
-pub(crate) trait Rescan: fmt::Debug + Send + Sync {
-    /// The same rows, with the text columns of these names as dictionaries; None where that gains nothing.
-    fn with_dictionaries(self: Arc<Self>, texts: &[String]) -> Result<Option<BucketSource>>;
 }
 
 /// What the engine is told of the leaves here: no partitioning that it could use, because its hash is not ours.
@@ -54,7 +49,7 @@ pub(crate) struct BucketSource {
     bucket: Option<i32>,
     /// Of the whole table: what the engine compares when it chooses the side of a join to build.
     statistics: Arc<Statistics>,
-    scan: Arc<dyn Rescan>,
+    scan: Arc<BucketScan>,
     properties: Arc<PlanProperties>,
 }
 
@@ -64,15 +59,15 @@ impl BucketSource {
         buckets: Vec<Bucket>,
         equivalence: EquivalenceProperties,
         statistics: Statistics,
-        scan: Arc<dyn Rescan>,
+        scan: Arc<BucketScan>,
     ) -> BucketSource {
         let properties = leaf_properties(equivalence, 1);
         BucketSource { buckets: Arc::new(buckets), bucket: None, statistics: Arc::new(statistics), scan, properties }
     }
 
-    /// See [`Rescan::with_dictionaries`].
-    pub(super) fn with_dictionaries(&self, texts: &[String]) -> Result<Option<BucketSource>> {
-        Arc::clone(&self.scan).with_dictionaries(texts)
+    /// See [`BucketScan::by_dictionaries`].
+    pub(super) fn by_dictionaries(&self, texts: &[String]) -> Result<Option<BucketSource>> {
+        self.scan.by_dictionaries(texts)
     }
 
     fn at(&self, bucket: i32) -> BucketSource {

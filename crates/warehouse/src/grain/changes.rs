@@ -7,6 +7,8 @@ use arrow::compute::or;
 use arrow::datatypes::{DataType, Int32Type};
 use datafusion::error::Result;
 
+use crate::dictionaries::is_dictionary;
+
 /// The rows of equal keys that come one after the other, NULL equal to NULL: where each run begins and where the last ends.
 pub(super) fn runs(key: &ArrayRef) -> Result<Vec<usize>> {
     Ok(Changes::find(std::slice::from_ref(key), &[])?.rows().chain([key.len()]).collect())
@@ -34,7 +36,7 @@ impl Changes {
         for key in keys {
             let differs = match key.data_type() {
                 DataType::Utf8 => texts_differ(key.as_string()),
-                DataType::Dictionary(..) => indices_differ(key.as_dictionary()),
+                other if is_dictionary(other) => indices_differ(key.as_dictionary()),
                 _ => distinct(&key.slice(1, rows - 1), &key.slice(0, rows - 1))?,
             };
             changes.others = Some(match changes.others {
@@ -76,10 +78,11 @@ fn texts_differ(texts: &StringArray) -> BooleanArray {
     neighbours_differ(texts, |row| !is_same(text(row), text(row + 1)))
 }
 
-/// The same for texts of one dictionary, each of which it has once.
+/// The same for texts of a dictionary, which may have one more than once.
 fn indices_differ(texts: &DictionaryArray<Int32Type>) -> BooleanArray {
-    let indices = texts.keys().values();
-    neighbours_differ(texts, |row| indices[row] != indices[row + 1])
+    let (indices, values) = (texts.keys().values(), texts.values().as_string::<i32>());
+    let text = |row: usize| values.value(indices[row] as usize);
+    neighbours_differ(texts, |row| indices[row] != indices[row + 1] && text(row) != text(row + 1))
 }
 
 /// `differ`: whether the value of a row differs from the next one, neither being NULL.

@@ -12,6 +12,8 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use foldhash::fast::RandomState;
 
+use crate::dictionaries::is_dictionary;
+
 /// Values remembered from earlier groups, to be told apart without a new entry; beyond that a new group starts afresh.
 const REMEMBERED: usize = 1 << 16;
 
@@ -34,7 +36,7 @@ impl DistinctCounts {
     pub(super) fn new(data_type: &DataType) -> Result<DistinctCounts> {
         let seen = match data_type {
             DataType::Utf8 => Seen::Texts(Stamps::default()),
-            DataType::Dictionary(..) => Seen::Dictionary(DictionaryStamps::default()),
+            other if is_dictionary(other) => Seen::Dictionary(DictionaryStamps::default()),
             other => Seen::Values(RowConverter::new(vec![SortField::new(other.clone())])?, Stamps::default()),
         };
         Ok(DistinctCounts { seen, emitted: 0, counts: Vec::new() })
@@ -103,7 +105,7 @@ impl GroupsAccumulator for DistinctCounts {
     fn size(&self) -> usize {
         let seen = match &self.seen {
             Seen::Texts(stamps) | Seen::Values(_, stamps) => stamps.size(),
-            Seen::Dictionary(stamps) => stamps.stamps.capacity() * size_of::<u64>(),
+            Seen::Dictionary(known) => known.stamps.capacity() * (size_of::<u64>() + size_of::<u32>()),
         };
         seen + self.counts.capacity() * size_of::<i64>()
     }
@@ -151,8 +153,14 @@ fn short(value: &[u8]) -> Option<u128> {
 #[derive(Default)]
 struct DictionaryStamps {
     values: Option<StringArray>,
+    /// Of each value the first index that has it: a dictionary may have a text more than once.
+    firsts: Vec<u32>,
+    /// By first index.
     stamps: Vec<u64>,
     newest: u64,
+    /// What the group of this number had of the dictionaries before.
+    had: HashSet<Box<str>>,
+    had_by: u64,
 }
 
 impl DictionaryStamps {
@@ -162,20 +170,28 @@ impl DictionaryStamps {
         if self.values.as_ref().is_some_and(|known| is_same(known, values)) {
             return;
         }
+        if self.had_by != self.newest {
+            self.had.clear();
+            self.had_by = self.newest;
+        }
         let before = self.values.replace(values.clone());
         let stamps = std::mem::replace(&mut self.stamps, vec![0; values.len()]);
         let had = before.iter().flatten().zip(stamps).filter(|(_, stamp)| *stamp == self.newest);
-        let had: HashSet<&str> = had.filter_map(|(value, _)| value).collect();
-        if !had.is_empty() {
-            for (stamp, value) in self.stamps.iter_mut().zip(values) {
-                *stamp = if value.is_some_and(|value| had.contains(value)) { self.newest } else { 0 };
+        self.had.extend(had.filter_map(|(value, _)| value.map(Box::from)));
+        let mut firsts: HashMap<&str, u32, RandomState> = HashMap::default();
+        self.firsts.clear();
+        for (index, value) in values.iter().enumerate() {
+            let value = value.unwrap_or_default();
+            self.firsts.push(*firsts.entry(value).or_insert(index as u32));
+            if self.had.contains(value) {
+                self.stamps[index] = self.newest;
             }
         }
     }
 
     fn is_new(&mut self, value: usize, group: u64) -> bool {
         self.newest = group;
-        std::mem::replace(&mut self.stamps[value], group) != group
+        std::mem::replace(&mut self.stamps[self.firsts[value] as usize], group) != group
     }
 }
 
@@ -200,7 +216,8 @@ mod tests {
         ) {
             let rows = groups.iter().enumerate().flat_map(|(group, values)| values.iter().map(move |value| (group, *value)));
             let mut rows = rows.peekable();
-            let all = StringArray::from_iter_values((0..6).map(|value| format!("v{value}")));
+            // As filters and unions put dictionaries together: each text twice.
+            let all = StringArray::from_iter_values((0..12).map(|value| format!("v{}", value % 6)));
             let mut counts = DistinctCounts::new(&DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into())).unwrap();
             let mut cuts = cuts.into_iter().cycle();
             while rows.peek().is_some() {
@@ -208,7 +225,9 @@ mod tests {
                 let texts = batch.iter().map(|(_, value)| value.map(|value| format!("v{value}")));
                 let values: DictionaryArray<Int32Type> = match is_one_dictionary {
                     true => {
-                        let keys = batch.iter().map(|(_, value)| value.map(i32::from)).collect();
+                        let second = |row: usize| if row.is_multiple_of(2) { 0 } else { 6 };
+                        let keys = batch.iter().enumerate();
+                        let keys = keys.map(|(row, (_, value))| value.map(|value| i32::from(value) + second(row))).collect();
                         DictionaryArray::new(keys, Arc::new(all.clone()))
                     }
                     false => texts.collect::<Vec<_>>().iter().map(Option::as_deref).collect(),

@@ -28,7 +28,7 @@ mod slots;
 mod sorted_groups;
 mod totals;
 
-pub(crate) use buckets::{Bucket, BucketSource, Rescan};
+pub(crate) use buckets::{Bucket, BucketSource};
 pub(crate) use empty::EmptyTables;
 pub(crate) use merge_files::MergeFilesExec;
 pub(crate) use operators::Operators;

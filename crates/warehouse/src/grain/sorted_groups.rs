@@ -18,7 +18,8 @@ use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, aggregate_expressions};
-use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, InputOrderMode, PlanProperties,
@@ -30,17 +31,17 @@ use super::buckets::BucketSource;
 use super::changes::Changes;
 use super::distinct_counts::DistinctCounts;
 use super::part::{Part, Place};
-use crate::dictionaries::texts_read;
+use crate::dictionaries::{is_dictionary, texts_read};
 
 /// [`SortedGroupsExec`] in place of an aggregate some of whose group columns come sorted.
 pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
     let aggregate = node.downcast_ref::<AggregateExec>().filter(|aggregate| is_streamable(aggregate))?;
-    let input = with_dictionaries(aggregate).unwrap_or_else(|| Arc::clone(aggregate.input()));
+    let input = by_dictionaries(aggregate).unwrap_or_else(|| Arc::clone(aggregate.input()));
     Some(Arc::new(SortedGroupsExec { aggregate: Arc::new(aggregate.clone()), input }))
 }
 
 /// The aggregate's input with dictionaries for texts of which nothing matters but whether two are the same.
-fn with_dictionaries(aggregate: &AggregateExec) -> Option<Arc<dyn ExecutionPlan>> {
+fn by_dictionaries(aggregate: &AggregateExec) -> Option<Arc<dyn ExecutionPlan>> {
     if *aggregate.input_order_mode() != InputOrderMode::Sorted {
         return None;
     }
@@ -68,13 +69,19 @@ fn reread(plan: &Arc<dyn ExecutionPlan>, mut texts: BTreeSet<String>) -> Result<
         let is_text =
             |name: &String| source.schema().field_with_name(name).is_ok_and(|f| *f.data_type() == DataType::Utf8);
         let texts: Vec<String> = texts.into_iter().filter(is_text).collect();
-        return Ok(source.with_dictionaries(&texts)?.map(|source| Arc::new(source) as _));
+        return Ok(source.by_dictionaries(&texts)?.map(|source| Arc::new(source) as _));
+    }
+    if let Some(pauses) = plan.downcast_ref::<CooperativeExec>() {
+        let input = reread(pauses.input(), texts)?;
+        return input.map(|input| Arc::clone(plan).with_new_children(vec![input])).transpose();
     }
     let Some(filter) = plan.downcast_ref::<FilterExec>() else { return Ok(None) };
     let read = texts_read(filter.predicate());
     texts.retain(|name| !read.contains(name));
-    let input = reread(filter.input(), texts)?;
-    input.map(|input| Arc::clone(plan).with_new_children(vec![input])).transpose()
+    let Some(input) = reread(filter.input(), texts)? else { return Ok(None) };
+    // Batches are handed on as they are: putting small ones together would repeat the dictionary for each.
+    let filter = FilterExecBuilder::from(filter).with_input(input).with_batch_size(1).build()?;
+    Ok(Some(Arc::new(filter)))
 }
 
 fn is_streamable(aggregate: &AggregateExec) -> bool {
@@ -111,7 +118,7 @@ impl DisplayAs for SortedGroupsExec {
         f.write_str("SortedGroupsExec of ")?;
         self.aggregate.fmt_as(kind, f)?;
         let (schema, mut sign) = (self.input.schema(), ", dictionaries of ");
-        for field in schema.fields().iter().filter(|field| matches!(field.data_type(), DataType::Dictionary(..))) {
+        for field in schema.fields().iter().filter(|field| is_dictionary(field.data_type())) {
             write!(f, "{sign}{}", field.name())?;
             sign = ", ";
         }
@@ -145,7 +152,11 @@ impl ExecutionPlan for SortedGroupsExec {
         }
         let plan = Arc::clone(&self.aggregate).replace_children(children, options)?;
         // Over a child that does not come sorted it is what it was made from.
-        Ok(instead_of(&plan).unwrap_or(plan))
+        let Some(aggregate) = plan.downcast_ref::<AggregateExec>().filter(|aggregate| is_streamable(aggregate)) else {
+            return Ok(plan);
+        };
+        let input = Arc::clone(aggregate.input());
+        Ok(Arc::new(SortedGroupsExec { aggregate: Arc::new(aggregate.clone()), input }))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {

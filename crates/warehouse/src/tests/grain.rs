@@ -240,6 +240,35 @@ async fn texts_that_are_only_told_apart_stay_in_their_dictionaries() {
     assert!(!plan(&shop, &read[0].0).await.contains("dictionaries"));
 }
 
+/// So many texts that a file has no dictionary of all of them, in more rows than are read at once.
+#[tokio::test]
+async fn texts_beyond_a_dictionary_are_told_apart_behind_a_filter() {
+    const CUSTOMERS: i64 = 2_000;
+    const ROWS_EACH: i64 = 30;
+    let rows = 0..CUSTOMERS * ROWS_EACH;
+    let texts = |of: fn(i64) -> String| Arc::new(StringArray::from_iter_values(rows.clone().map(of))) as ArrayRef;
+    let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from_iter_values(rows.clone()).with_timezone("UTC"));
+    let amounts = Float64Array::from_iter_values(rows.clone().map(|row| if row % 5 == 0 { 1.0 } else { -1.0 }));
+    let orders = RecordBatch::try_from_iter_with_nullable([
+        ("order_id", texts(|row| format!("o{row}")), true),
+        ("customer_id", texts(|row| format!("c{}", row / ROWS_EACH)), true),
+        ("event_time", Arc::clone(&times), true),
+        ("known_time", times, true),
+        // Two for each customer.
+        ("channel", texts(|row| format!("{:0>1500}", row / (ROWS_EACH / 2))), true),
+        ("amount", Arc::new(amounts), true),
+    ]);
+    let shop = Shop::new(&[]).await;
+    shop.warehouse.append(vec![("core.orders", vec![orders.unwrap()])], "one", "one").await.unwrap();
+    // One alone the engine counts by grouping twice.
+    let counts = "count(DISTINCT channel) AS n, count(DISTINCT amount) AS m";
+    let query = format!("SELECT customer_id, {counts} FROM core.orders WHERE amount > 0 GROUP BY customer_id");
+    let plan = plan(&shop, &query).await;
+    assert!(plan.contains(", dictionaries of customer_id, channel"), "{plan}");
+    let found = shop.rows(&format!("SELECT count(*), min(n), max(n), max(m) FROM ({query})")).await;
+    assert_eq!(found, [[CUSTOMERS.to_string(), "2".into(), "2".into(), "1".into()]]);
+}
+
 #[tokio::test]
 async fn questions_within_customers_need_no_shuffle_and_no_sort() {
     let shop = Shop::new(&[]).await;
