@@ -31,7 +31,7 @@ use crate::snapshot::{ATTEMPTS, Snapshot};
 use crate::store::Store;
 use crate::table::{Table, add_action, table_folder};
 use crate::vacuum::ORPHAN_AGE;
-use crate::writer::{EncodedFile, FileEncoder, blocking, logged_columns};
+use crate::writer::{FileEncoder, FileOfBucket, blocking, logged_columns};
 
 /// Rows of a clustered append that are held before they are sorted; more of them wait in a temporary file.
 const BUFFER_BYTES: usize = 256 << 20;
@@ -259,7 +259,7 @@ impl NewFiles<'_> {
         }
     }
 
-    pub(crate) async fn upload(&mut self, files: Vec<(Option<i32>, EncodedFile)>) -> Result<()> {
+    pub(crate) async fn upload(&mut self, files: Vec<FileOfBucket>) -> Result<()> {
         let now = Utc::now().timestamp_millis();
         let root = &self.store.root;
         let mut puts = Vec::with_capacity(files.len());

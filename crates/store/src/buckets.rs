@@ -19,7 +19,7 @@ use crate::CUSTOMER_ID;
 use crate::error::{Error, Result};
 use crate::layout::{Layout, NO_CUSTOMER_BUCKET, bucket_of};
 use crate::sort::sort;
-use crate::writer::{BATCH_ROWS, EncodedFile, FileEncoder};
+use crate::writer::{BATCH_ROWS, EncodedFile, FileEncoder, FileOfBucket};
 
 /// Rows are split in portions of this size, so that every bucket gets batches that are worth their overhead.
 const SPLIT_BYTES: usize = 16 << 20;
@@ -95,7 +95,10 @@ impl Buckets {
         }
         let arrived: Vec<&RecordBatch> = arrived.iter().collect();
         let buckets = self.buckets.par_iter_mut().zip(rows).filter(|(_, rows)| !rows.is_empty());
-        buckets.map(|(bucket, rows)| Ok(bucket.hold(interleave_record_batch(&arrived, &rows)?))).collect()
+        buckets.try_for_each(|(bucket, rows)| {
+            bucket.hold(interleave_record_batch(&arrived, &rows)?);
+            Ok(())
+        })
     }
 
     fn spill(&mut self) -> Result<(), ArrowError> {
@@ -112,7 +115,7 @@ impl Buckets {
     }
 
     /// Files of the next buckets, as many as are sorted at once. All rows must be split.
-    pub(crate) fn encode_next(mut self) -> Result<(Buckets, Vec<(Option<i32>, EncodedFile)>)> {
+    pub(crate) fn encode_next(mut self) -> Result<(Buckets, Vec<FileOfBucket>)> {
         let most = self.most_bytes.saturating_mul(SORTED_AT_ONCE);
         let (mut next, mut bytes) = (Vec::new(), 0);
         while let Some(mut bucket) = self.buckets.pop_if(|bucket| next.is_empty() || bytes + bucket.bytes() <= most) {

@@ -38,6 +38,9 @@ pub(crate) struct EncodedFile {
     pub(crate) null_counts: Vec<(&'static str, u64)>,
 }
 
+/// A file, and its bucket if its table has buckets.
+pub(crate) type FileOfBucket = (Option<i32>, EncodedFile);
+
 /// Writes one Parquet file into memory.
 pub(crate) struct FileEncoder {
     writer: ArrowWriter<Vec<u8>>,

@@ -2,7 +2,6 @@
 //! asks only where a value changes, or how many there are, need not look at each row's text.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -82,12 +81,6 @@ impl ParquetFileReaderFactory for DictionaryReaders {
 struct DictionaryReader {
     texts: Arc<[String]>,
     file: Box<dyn AsyncFileReader + Send>,
-}
-
-impl fmt::Debug for DictionaryReader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DictionaryReader").field("texts", &self.texts).finish_non_exhaustive()
-    }
 }
 
 impl AsyncFileReader for DictionaryReader {

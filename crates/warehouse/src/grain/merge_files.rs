@@ -261,13 +261,13 @@ impl Merge {
         if taken.is_empty() {
             return Ok(None);
         }
-        let column = |index: usize| -> ArrayRef {
+        let column = |index: usize| -> Result<ArrayRef> {
             let arrays: Vec<_> = sources.iter().map(|source| source.column(index).to_data()).collect();
             let mut merged = MutableArrayData::new(arrays.iter().collect(), false, rows);
-            taken.iter().for_each(|run| merged.extend(run.source, run.start, run.start + run.rows));
-            make_array(merged.freeze())
+            taken.iter().try_for_each(|run| merged.try_extend(run.source, run.start, run.start + run.rows))?;
+            Ok(make_array(merged.freeze()))
         };
-        let columns = (0..self.schema.fields().len()).map(column).collect();
+        let columns = (0..self.schema.fields().len()).map(column).collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(Some(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?))
     }

@@ -72,8 +72,9 @@ fn reread(plan: &Arc<dyn ExecutionPlan>, mut texts: BTreeSet<String>) -> Result<
         return Ok(source.by_dictionaries(&texts)?.map(|source| Arc::new(source) as _));
     }
     if let Some(pauses) = plan.downcast_ref::<CooperativeExec>() {
-        let input = reread(pauses.input(), texts)?;
-        return input.map(|input| Arc::clone(plan).with_new_children(vec![input])).transpose();
+        let Some(input) = reread(pauses.input(), texts)? else { return Ok(None) };
+        let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+        return Arc::clone(plan).replace_children(vec![input], options).map(Some);
     }
     let Some(filter) = plan.downcast_ref::<FilterExec>() else { return Ok(None) };
     let read = texts_read(filter.predicate());
