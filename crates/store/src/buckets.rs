@@ -2,7 +2,7 @@
 //! itself and becomes one file, unless it alone is too large. Beyond a size rows wait in a temporary file.
 
 use std::fs::File;
-use std::io::{Cursor, Read, Seek, SeekFrom, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::mem::take;
 use std::ops::Range;
 
@@ -38,7 +38,7 @@ pub(crate) struct Buckets {
     arrived_bytes: usize,
     /// Once more than this is split and held, all of it goes to the temporary file.
     most_bytes: usize,
-    spill: Option<Spill>,
+    spill: Spill,
 }
 
 /// The rows of one bucket.
@@ -62,7 +62,7 @@ impl Buckets {
             arrived: Vec::new(),
             arrived_bytes: 0,
             most_bytes,
-            spill: None,
+            spill: Spill::default(),
         }
     }
 
@@ -102,13 +102,8 @@ impl Buckets {
     }
 
     fn spill(&mut self) -> Result<(), ArrowError> {
-        let spill = match &mut self.spill {
-            Some(spill) => spill,
-            // It has no name, and is gone with the process.
-            None => self.spill.insert(Spill { file: tempfile::tempfile()?, end: 0 }),
-        };
         for bucket in self.buckets.iter_mut().filter(|bucket| !bucket.held.is_empty()) {
-            let place = spill.write(&take(&mut bucket.held))?;
+            let place = self.spill.write(&take(&mut bucket.held))?;
             bucket.spilled.push((place, take(&mut bucket.held_bytes)));
         }
         Ok(())
@@ -120,7 +115,7 @@ impl Buckets {
         let (mut next, mut bytes) = (Vec::new(), 0);
         while let Some(mut bucket) = self.buckets.pop_if(|bucket| next.is_empty() || bytes + bucket.bytes() <= most) {
             bytes += bucket.bytes();
-            let rows = bucket.take(most, self.spill.as_mut()).map_err(|e| Error::spill(&self.table, e))?;
+            let rows = bucket.take(most, &mut self.spill).map_err(|e| Error::spill(&self.table, e))?;
             next.push((bucket.number, rows));
             // What is too much for once is another file.
             self.buckets.extend((bucket.bytes() > 0).then_some(bucket));
@@ -149,13 +144,11 @@ impl Bucket {
     }
 
     /// Its first rows, about `most_bytes` of them; those that came first are the first.
-    fn take(&mut self, most_bytes: usize, mut spill: Option<&mut Spill>) -> Result<Vec<RecordBatch>, ArrowError> {
+    fn take(&mut self, most_bytes: usize, spill: &mut Spill) -> Result<Vec<RecordBatch>, ArrowError> {
         let (mut rows, mut bytes) = (Vec::new(), 0);
         let is_next = |next: usize, bytes: usize| bytes == 0 || bytes + next <= most_bytes;
         while let Some((place, size)) = self.spilled.first().cloned().filter(|(_, size)| is_next(*size, bytes)) {
-            if let Some(spill) = &mut spill {
-                rows.extend(spill.read(place)?);
-            }
+            rows.extend(spill.read(place)?);
             bytes += size;
             self.spilled.remove(0);
         }
@@ -167,9 +160,10 @@ impl Bucket {
     }
 }
 
-/// A temporary file.
+/// A temporary file, made when it is first asked for. It has no name, and is gone with the process.
+#[derive(Default)]
 struct Spill {
-    file: File,
+    file: Option<File>,
     end: u64,
 }
 
@@ -180,8 +174,7 @@ impl Spill {
         let mut writer = StreamWriter::try_new(Vec::new(), &first.schema())?;
         batches.iter().try_for_each(|batch| writer.write(batch))?;
         let bytes = writer.into_inner()?;
-        self.file.seek(SeekFrom::Start(self.end))?;
-        self.file.write_all(&bytes)?;
+        self.file_at(self.end)?.write_all(&bytes)?;
         let start = self.end;
         self.end += bytes.len() as u64;
         Ok(start..self.end)
@@ -189,9 +182,17 @@ impl Spill {
 
     fn read(&mut self, place: Range<u64>) -> Result<Vec<RecordBatch>, ArrowError> {
         let mut bytes = vec![0; (place.end - place.start) as usize];
-        self.file.seek(SeekFrom::Start(place.start))?;
-        self.file.read_exact(&mut bytes)?;
+        self.file_at(place.start)?.read_exact(&mut bytes)?;
         StreamReader::try_new(Cursor::new(bytes), None)?.collect()
+    }
+
+    fn file_at(&mut self, place: u64) -> io::Result<&mut File> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(tempfile::tempfile()?),
+        };
+        file.seek(SeekFrom::Start(place))?;
+        Ok(file)
     }
 }
 

@@ -75,12 +75,12 @@ impl Root {
             | ObjectStoreScheme::GoogleCloudStorage
             | ObjectStoreScheme::MicrosoftAzure
             | ObjectStoreScheme::Http => {
-                let as_asked = (parsed.scheme() == "http").then(|| ("allow_http".to_owned(), true.to_string()));
+                let unencrypted = (parsed.scheme() == "http").then(|| ("allow_http".to_owned(), true.to_string()));
                 let options = options
                     .into_iter()
                     .map(|(key, value)| (key.to_ascii_lowercase(), value))
                     .filter(|(key, _)| OPTION_PREFIXES.iter().any(|prefix| key.starts_with(prefix)))
-                    .chain(as_asked);
+                    .chain(unencrypted);
                 let objects = object_store::parse_url_opts(&parsed, options);
                 (Arc::new(Idempotent::new(objects.map_err(|e| invalid(e.to_string()))?.0)), None)
             }

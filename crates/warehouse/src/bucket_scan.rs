@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::config::TableParquetOptions;
 use datafusion::datasource::physical_plan::{FileGroup, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
@@ -33,11 +34,20 @@ impl BucketScan {
     /// Each bucket's files as one stream, text columns of these names as dictionaries. They are merged in the order in which
     /// each is sorted, as far as the columns that give it are read.
     pub(crate) fn source(self: &Arc<Self>, texts: &[String]) -> QueryResult<BucketSource> {
-        let order = if self.table.files.iter().all(|file| file.sorted) { self.order(texts)? } else { None };
-        let mut equivalence = EquivalenceProperties::new(self.files(&[], texts, &order)?.schema());
+        let schema = with_dictionaries(&self.table.schema, texts);
+        let order = if self.table.files.iter().all(|file| file.sorted) { self.order(&schema)? } else { None };
+        let parquet = self.parquet(schema, texts);
+        // A stream for each file.
+        let read = |files: &[&DataFile]| -> QueryResult<Arc<dyn ExecutionPlan>> {
+            let groups = files.iter().map(|file| FileGroup::new(vec![partitioned(file)])).collect();
+            let config = self.table.read(parquet.clone(), groups, self.projection.as_ref())?;
+            let orders = order.clone().into_iter().collect();
+            Ok(DataSourceExec::from_data_source(config.with_output_ordering(orders).build()))
+        };
+        let mut equivalence = EquivalenceProperties::new(read(&[])?.schema());
         let mut buckets = Vec::new();
         for (number, files) in self.files_by_bucket() {
-            let mut plan = self.files(&files, texts, &order)?;
+            let mut plan = read(&files)?;
             let order = plan.output_ordering().cloned();
             if files.len() > 1 {
                 plan = match &order {
@@ -65,14 +75,8 @@ impl BucketScan {
         files_of
     }
 
-    /// A stream for each file.
-    fn files(
-        &self,
-        files: &[&DataFile],
-        texts: &[String],
-        order: &Option<LexOrdering>,
-    ) -> QueryResult<Arc<dyn ExecutionPlan>> {
-        let schema = with_dictionaries(&self.table.schema, texts);
+    /// How the files are read.
+    fn parquet(&self, schema: SchemaRef, texts: &[String]) -> ParquetSource {
         let mut source = ParquetSource::new(schema).with_table_parquet_options(self.options.clone());
         if let Some(predicate) = &self.predicate {
             source = source.with_predicate(Arc::clone(predicate));
@@ -81,16 +85,13 @@ impl BucketScan {
             let readers = DictionaryReaders::new(texts, Arc::clone(&self.objects));
             source = source.with_parquet_file_reader_factory(Arc::new(readers));
         }
-        let groups = files.iter().map(|file| FileGroup::new(vec![partitioned(file)])).collect();
-        let config = self.table.read(source, groups, self.projection.as_ref())?;
-        Ok(DataSourceExec::from_data_source(config.with_output_ordering(order.clone().into_iter().collect()).build()))
+        source
     }
 
     /// The order in which sorted files lie.
-    fn order(&self, texts: &[String]) -> QueryResult<Option<LexOrdering>> {
-        let schema = with_dictionaries(&self.table.schema, texts);
+    fn order(&self, schema: &Schema) -> QueryResult<Option<LexOrdering>> {
         let columns = self.table.layout.sort_columns().into_iter();
-        let columns = columns.map(|name| Ok(PhysicalSortExpr::new(expressions::col(name, &schema)?, store::ORDER)));
+        let columns = columns.map(|name| Ok(PhysicalSortExpr::new(expressions::col(name, schema)?, store::ORDER)));
         Ok(LexOrdering::new(columns.collect::<QueryResult<Vec<_>>>()?))
     }
 

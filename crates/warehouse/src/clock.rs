@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, Definition, Kind};
 use crate::error::Result;
 use crate::world::World;
 
-const MICROS_PER_DAY: i64 = 86_400_000_000;
+pub(crate) const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// Times of the facts about customers (orders, events, …; not of the customers' own attributes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,10 +11,9 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use arrow::util::display::array_value_to_string;
 
+use crate::clock::MICROS_PER_DAY;
 use crate::ddl::{timestamp, type_name};
 use crate::infer::{parse_boolean, parse_date, parse_integer, parse_real, parse_timestamp};
-
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// A value that is not of the type wanted.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
+use crate::clock::MICROS_PER_DAY;
 use crate::ddl::timestamp;
 
 /// The engine's function, faster for columns of times in UTC.
@@ -94,7 +95,6 @@ fn period(part: &str) -> Option<Period> {
     })
 }
 
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// Days remembered of each kind of period: those of some years.
 const RECENT: usize = 2048;
 

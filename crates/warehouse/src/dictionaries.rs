@@ -47,7 +47,12 @@ pub(crate) fn texts_read(predicate: &Arc<dyn PhysicalExpr>) -> BTreeSet<String> 
     let parts = split_conjunction(predicate).into_iter();
     let parts =
         parts.filter(|part| !part.downcast_ref::<IsNotNullExpr>().is_some_and(|part| part.arg().is::<Column>()));
-    parts.flat_map(collect_columns).map(|column| column.name().to_owned()).collect()
+    names_in(parts)
+}
+
+/// The columns of expressions.
+pub(crate) fn names_in<'a>(exprs: impl IntoIterator<Item = &'a Arc<dyn PhysicalExpr>>) -> BTreeSet<String> {
+    exprs.into_iter().flat_map(collect_columns).map(|column| column.name().to_owned()).collect()
 }
 
 /// Reads files as if they had been written with dictionaries for these columns: their decoder goes by what the file says

@@ -19,6 +19,7 @@ use datafusion::error::Result as QueryResult;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -62,20 +63,18 @@ impl TableScan {
         self.files.iter().all(|file| file.rows == 0)
     }
 
-    /// The files that may hold rows for which `filters` are true.
-    fn files_for(&self, state: &dyn Session, filters: &[Expr]) -> QueryResult<Vec<DataFile>> {
+    /// The files that may hold rows for which `filters`, which together are this `predicate`, are true.
+    fn files_for(&self, filters: &[Expr], predicate: Option<&Arc<dyn PhysicalExpr>>) -> QueryResult<Vec<DataFile>> {
         let mut files = self.files.clone();
         if let Some(buckets) = self.buckets()
             && let Some(wanted) = buckets_of(filters, buckets)
         {
             files.retain(|file| file.bucket.is_none_or(|bucket| wanted.contains(&bucket)));
         }
-        let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(files) };
-        let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
-        let filter = state.create_physical_expr(filter, &schema)?;
+        let Some(predicate) = predicate else { return Ok(files) };
         // A predicate that says nothing about single columns prunes nothing; it is evaluated on the rows anyway.
         let builder = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema));
-        let Ok(predicate) = builder.try_build(filter) else { return Ok(files) };
+        let Ok(predicate) = builder.try_build(Arc::clone(predicate)) else { return Ok(files) };
         let kept = predicate.prune(&Clocks(&files))?;
         let mut kept = kept.into_iter();
         files.retain(|_| kept.next().unwrap_or(true));
@@ -156,14 +155,15 @@ impl TableProvider for TableScan {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> QueryResult<Arc<dyn ExecutionPlan>> {
-        let files = self.files_for(state, filters)?;
+        let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
+        let predicate = conjunction(filters.iter().cloned());
+        let predicate = predicate.map(|filter| state.create_physical_expr(filter, &schema)).transpose()?;
+        let files = self.files_for(filters, predicate.as_ref())?;
         if self.buckets().is_some() && state.config().get_extension::<InBucket>().is_some() {
-            let filter = conjunction(filters.iter().cloned());
-            let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
             let scan = BucketScan {
                 table: TableScan { files, ..self.clone() },
                 projection: projection.cloned(),
-                predicate: filter.map(|filter| state.create_physical_expr(filter, &schema)).transpose()?,
+                predicate,
                 options: state.default_table_options().parquet,
                 objects: state.runtime_env().object_store(&self.store_url)?,
             };

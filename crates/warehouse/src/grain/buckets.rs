@@ -49,7 +49,8 @@ pub(crate) struct BucketSource {
     bucket: Option<i32>,
     /// Of the whole table: what the engine compares when it chooses the side of a join to build.
     statistics: Arc<Statistics>,
-    scan: Arc<BucketScan>,
+    /// What it was made from, to be made again in another way.
+    pub(super) scan: Arc<BucketScan>,
     properties: Arc<PlanProperties>,
 }
 
@@ -63,11 +64,6 @@ impl BucketSource {
     ) -> BucketSource {
         let properties = leaf_properties(equivalence, 1);
         BucketSource { buckets: Arc::new(buckets), bucket: None, statistics: Arc::new(statistics), scan, properties }
-    }
-
-    /// See [`BucketScan::by_dictionaries`].
-    pub(super) fn by_dictionaries(&self, texts: &[String]) -> Result<Option<BucketSource>> {
-        self.scan.by_dictionaries(texts)
     }
 
     fn at(&self, bucket: i32) -> BucketSource {

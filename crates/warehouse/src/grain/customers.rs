@@ -9,7 +9,7 @@ use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::{LexOrdering, OrderingRequirements, PhysicalSortExpr};
+use datafusion::physical_expr::{LexOrdering, OrderingRequirements, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::changes::Changes;
@@ -17,7 +17,12 @@ use super::changes::Changes;
 /// The column that the rows of a plan come sorted by first, as the rows of a bucket do by customer.
 pub(super) fn comes_by(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
     let first = plan.output_ordering()?.first();
-    (first.options == store::ORDER).then(|| first.expr.downcast_ref::<Column>().map(Column::index)).flatten()
+    (first.options == store::ORDER).then(|| index_of(&first.expr)).flatten()
+}
+
+/// Of an expression that is a column.
+pub(super) fn index_of(expr: &Arc<dyn PhysicalExpr>) -> Option<usize> {
+    expr.downcast_ref::<Column>().map(Column::index)
 }
 
 /// That they must come so, and by the other columns then.

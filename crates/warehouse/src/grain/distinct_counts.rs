@@ -54,31 +54,25 @@ impl GroupsAccumulator for DistinctCounts {
         self.counts.resize(total, 0);
         let values = &values[0];
         let nulls = values.nulls();
-        let counts = |row: usize| {
+        let is_counted = |row: usize| {
             nulls.is_none_or(|nulls| nulls.is_valid(row)) && filter.is_none_or(|f| f.is_valid(row) && f.value(row))
         };
-        let rows = groups.iter().enumerate().filter(|(row, _)| counts(*row));
+        let rows = groups.iter().enumerate().filter(|(row, _)| is_counted(*row));
         let number = |group: usize| self.emitted + group as u64 + 1;
+        let counts = &mut self.counts;
         match &mut self.seen {
             Seen::Texts(stamps) => {
                 let texts = values.as_string::<i32>();
-                for (row, &group) in rows {
-                    self.counts[group] += i64::from(stamps.is_new(texts.value(row).as_bytes(), number(group)));
-                }
+                count(counts, rows, |row, group| stamps.is_new(texts.value(row).as_bytes(), number(group)));
             }
             Seen::Values(converter, stamps) => {
                 let values = converter.convert_columns(&[Arc::clone(values)])?;
-                for (row, &group) in rows {
-                    self.counts[group] += i64::from(stamps.is_new(values.row(row).as_ref(), number(group)));
-                }
+                count(counts, rows, |row, group| stamps.is_new(values.row(row).as_ref(), number(group)));
             }
             Seen::Dictionary(stamps) => {
                 let values = values.as_dictionary::<Int32Type>();
                 stamps.turn_to(values);
-                for (row, &group) in rows {
-                    let value = values.keys().value(row) as usize;
-                    self.counts[group] += i64::from(stamps.is_new(value, number(group)));
-                }
+                count(counts, rows, |row, group| stamps.is_new(values.keys().value(row) as usize, number(group)));
             }
         }
         Ok(())
@@ -108,6 +102,17 @@ impl GroupsAccumulator for DistinctCounts {
             Seen::Dictionary(known) => known.stamps.capacity() * (size_of::<u64>() + size_of::<u32>()),
         };
         seen + self.counts.capacity() * size_of::<i64>()
+    }
+}
+
+/// Counts the rows, each with its group, that are new to it.
+fn count<'a>(
+    counts: &mut [i64],
+    rows: impl Iterator<Item = (usize, &'a usize)>,
+    mut is_new: impl FnMut(usize, usize) -> bool,
+) {
+    for (row, &group) in rows {
+        counts[group] += i64::from(is_new(row, group));
     }
 }
 

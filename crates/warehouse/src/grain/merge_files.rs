@@ -4,27 +4,25 @@
 //! one of any other are taken at once: rows of a customer lie together, and what a night brought is little beside what
 //! there was.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::mem::take;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, DynComparator, MutableArrayData, RecordBatch, RecordBatchOptions, make_array, make_comparator,
-};
+use arrow::array::{ArrayRef, MutableArrayData, RecordBatch, RecordBatchOptions, make_array};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::internal_err;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::buckets::leaf_properties;
+use super::customers::index_of;
+use super::order::{Order, partition_point};
 
 /// One stream of all partitions of its input, each of which comes in this order. Of equal rows those of the first one come
 /// first.
@@ -76,8 +74,7 @@ impl ExecutionPlan for MergeFilesExec {
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let column = |expr: &Arc<dyn PhysicalExpr>| expr.downcast_ref::<Column>().map(Column::index);
-        let Some(keys) = self.order.iter().map(|sort| column(&sort.expr)).collect() else {
+        let Some(keys) = self.order.iter().map(|sort| index_of(&sort.expr)).collect() else {
             return internal_err!("files are sorted by columns");
         };
         let memory = MemoryConsumer::new(self.name()).register(context.memory_pool());
@@ -85,10 +82,10 @@ impl ExecutionPlan for MergeFilesExec {
         let files = 0..self.input.output_partitioning().partition_count();
         let files = files.map(|file| self.input.execute(file, Arc::clone(&context)).map(File::new));
         let files = files.collect::<Result<Vec<_>>>()?;
-        let merge = Merge {
+        let mut merge = Merge {
             orders: std::iter::repeat_with(|| None).take(files.len() * files.len()).collect(),
             files,
-            queue: None,
+            queue: Vec::new(),
             keys,
             size,
             taken: Vec::new(),
@@ -97,9 +94,14 @@ impl ExecutionPlan for MergeFilesExec {
             schema: self.schema(),
             memory,
         };
-        let rows =
-            stream::try_unfold(merge, |mut merge| async move { Ok(merge.next().await?.map(|rows| (rows, merge))) });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+        let start = async move {
+            for file in 0..merge.files.len() {
+                merge.read(file).await?;
+            }
+            let next = |mut merge: Merge| async move { Ok(merge.next().await?.map(|rows| (rows, merge))) };
+            Ok::<_, DataFusionError>(stream::try_unfold(merge, next))
+        };
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream::once(start).try_flatten())))
     }
 }
 
@@ -130,8 +132,8 @@ struct Run {
 
 struct Merge {
     files: Vec<File>,
-    /// The files that have rows, by the first of these; None before any was read.
-    queue: Option<Vec<usize>>,
+    /// The files that have rows, by the first of these.
+    queue: Vec<usize>,
     /// Columns.
     keys: Vec<usize>,
     /// Rows that go out at once.
@@ -149,12 +151,6 @@ struct Merge {
 
 impl Merge {
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
-        if self.queue.is_none() {
-            self.queue = Some(Vec::with_capacity(self.files.len()));
-            for file in 0..self.files.len() {
-                self.read(file).await?;
-            }
-        }
         while self.taken_rows < self.size {
             let Some((file, rows)) = self.next_run()? else { break };
             // Long runs are not copied.
@@ -182,8 +178,7 @@ impl Merge {
 
     /// The first file in the queue, and how many rows of it come before the first one of the second.
     fn next_run(&mut self) -> Result<Option<(usize, usize)>> {
-        let queue = self.queue.as_deref().unwrap_or_default();
-        let (Some(&first), second) = (queue.first(), queue.get(1).copied()) else { return Ok(None) };
+        let (Some(&first), second) = (self.queue.first(), self.queue.get(1).copied()) else { return Ok(None) };
         let (row, left) = (self.files[first].row, self.files[first].batch.num_rows() - self.files[first].row);
         let Some(second) = second else { return Ok(Some((first, left))) };
         let limit = self.files[second].row;
@@ -194,8 +189,7 @@ impl Merge {
 
     /// Goes on behind so many rows of the first file in the queue.
     async fn pass(&mut self, rows: usize) -> Result<()> {
-        let Some(queue) = self.queue.as_mut().filter(|queue| !queue.is_empty()) else { return Ok(()) };
-        let file = queue.remove(0);
+        let file = self.queue.remove(0);
         self.files[file].row += rows;
         if self.files[file].row < self.files[file].batch.num_rows() {
             self.enqueue(file)
@@ -226,27 +220,24 @@ impl Merge {
     /// Puts a file that has rows where its first one belongs.
     fn enqueue(&mut self, file: usize) -> Result<()> {
         let mut place = 0;
-        while let Some(&other) = self.queue.as_ref().and_then(|queue| queue.get(place)) {
+        while let Some(&other) = self.queue.get(place) {
             let (one, row) = (self.files[other].row, self.files[file].row);
             if self.order(other, file)?.compare(one, row).then(other.cmp(&file)).is_gt() {
                 break;
             }
             place += 1;
         }
-        self.queue.get_or_insert_default().insert(place, file);
+        self.queue.insert(place, file);
         Ok(())
     }
 
     fn order(&mut self, one: usize, other: usize) -> Result<&Order> {
-        let known = &mut self.orders[one * self.files.len() + other];
-        if known.is_none() {
-            let (one, other) = (&self.files[one].batch, &self.files[other].batch);
-            let keys = self.keys.iter().map(|key| make_comparator(one.column(*key), other.column(*key), store::ORDER));
-            *known = Some(Order(keys.collect::<Result<_, _>>()?));
-        }
-        match known {
+        match &mut self.orders[one * self.files.len() + other] {
             Some(order) => Ok(order),
-            None => internal_err!("two files have no order"),
+            unknown => {
+                let keys = self.keys.iter().map(|key| (*key, *key));
+                Ok(unknown.insert(Order::between(&self.files[one].batch, &self.files[other].batch, keys)?))
+            }
         }
     }
 
@@ -273,27 +264,13 @@ impl Merge {
     }
 }
 
-/// Compares rows of two batches.
-struct Order(Vec<DynComparator>);
-
-impl Order {
-    fn compare(&self, one: usize, other: usize) -> Ordering {
-        self.0.iter().map(|compare| compare(one, other)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
-    }
-}
-
 /// How many of so many rows come before, of which those that do come first. Few are looked at where few do.
 fn run_length(rows: usize, is_before: impl Fn(usize) -> bool) -> usize {
     let mut step = 1;
     while step <= rows && is_before(step - 1) {
         step *= 2;
     }
-    let (mut low, mut high) = (step / 2, (step - 1).min(rows));
-    while low < high {
-        let middle = low.midpoint(high);
-        if is_before(middle) { low = middle + 1 } else { high = middle }
-    }
-    low
+    partition_point(step / 2..(step - 1).min(rows), is_before)
 }
 
 #[cfg(test)]

@@ -3,11 +3,10 @@
 //! The engine's join holds one side in a hash table and copies every column of both for each of many joins in a row. Here
 //! rows stream, and where both sides have the same keys, row by row, nothing is copied at all.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, DynComparator, RecordBatch, RecordBatchOptions, UInt32Array, make_comparator};
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{concat_batches, take};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -15,7 +14,6 @@ use datafusion::common::{JoinType, NullEquality, internal_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, OrderingRequirements, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -27,7 +25,8 @@ use futures::{StreamExt, stream};
 
 use super::buckets::leaf_properties;
 use super::changes::Changes;
-use super::customers::{must_come_by, sort_by};
+use super::customers::{index_of, must_come_by, sort_by};
+use super::order::{Order, partition_point};
 
 /// [`MergeJoinExec`] in place of the engine's join; or, if only the left side comes in an order, the engine's with that
 /// side streamed, which keeps it.
@@ -62,13 +61,12 @@ pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn Execut
 
 /// The keys' columns of both sides, in the order that both sides come in; None if they do not.
 fn keys(join: &HashJoinExec) -> Option<Vec<(usize, usize)>> {
-    let column = |expr: &Arc<dyn PhysicalExpr>| expr.downcast_ref::<Column>().map(Column::index);
-    let pairs = join.on().iter().map(|(left, right)| Some((column(left)?, column(right)?)));
+    let pairs = join.on().iter().map(|(left, right)| Some((index_of(left)?, index_of(right)?)));
     let pairs = pairs.collect::<Option<Vec<_>>>()?;
     let order = |plan: &Arc<dyn ExecutionPlan>| -> Option<Vec<usize>> {
         let sorts = plan.output_ordering()?.iter().take(pairs.len());
         let columns: Vec<usize> =
-            sorts.map(|sort| column(&sort.expr).filter(|_| sort.options == store::ORDER)).collect::<Option<_>>()?;
+            sorts.map(|sort| index_of(&sort.expr).filter(|_| sort.options == store::ORDER)).collect::<Option<_>>()?;
         (columns.len() == pairs.len()).then_some(columns)
     };
     let keys: Vec<(usize, usize)> = order(join.left())?.into_iter().zip(order(join.right())?).collect();
@@ -99,7 +97,7 @@ impl MergeJoinExec {
         let mut equivalence = EquivalenceProperties::new(Arc::clone(&schema));
         let mut order = Vec::new();
         for sort in left.output_ordering().into_iter().flatten() {
-            let index = sort.expr.downcast_ref::<Column>().map(Column::index);
+            let index = index_of(&sort.expr);
             let Some(at) = columns.iter().position(|column| Some(*column) == index) else { break };
             order.push(PhysicalSortExpr { options: sort.options, ..sort_by(&schema, at) });
         }
@@ -220,12 +218,12 @@ impl Join {
         }
         let order = self.order(&self.right.held)?;
         let held = self.right.held.num_rows();
-        let start = partition_point(held, |row| order.at(0, row).is_gt());
+        let start = partition_point(0..held, |row| order.compare(0, row).is_gt());
         let (joined, rows) = match self.is_alike(start, &order)? {
             true => (self.output(&Rows::From(0), &Rows::From(start), self.left.num_rows())?, self.left.num_rows()),
             false => self.matched(start, &order)?,
         };
-        let passed = partition_point(held, |row| order.at(rows - 1, row).is_gt());
+        let passed = partition_point(0..held, |row| order.compare(rows - 1, row).is_gt());
         self.right.held = self.right.held.slice(passed, held - passed);
         self.left = self.left.slice(rows, self.left.num_rows() - rows);
         Ok(Some(joined))
@@ -235,7 +233,9 @@ impl Join {
     async fn read_right(&mut self) -> Result<()> {
         let last = self.left.num_rows() - 1;
         let passed = |join: &Join, rows: &RecordBatch| {
-            Ok::<_, DataFusionError>(rows.num_rows() > 0 && join.order(rows)?.at(last, rows.num_rows() - 1).is_lt())
+            Ok::<_, DataFusionError>(
+                rows.num_rows() > 0 && join.order(rows)?.compare(last, rows.num_rows() - 1).is_lt(),
+            )
         };
         let mut read = vec![self.right.held.clone()];
         while !self.right.is_done && !passed(self, &read[read.len() - 1])? {
@@ -260,9 +260,7 @@ impl Join {
     }
 
     fn order(&self, right: &RecordBatch) -> Result<Order> {
-        let keys = self.keys.iter();
-        let keys = keys.map(|key| make_comparator(self.left.column(key.0), right.column(key.1), store::ORDER));
-        Ok(Order(keys.collect::<Result<_, _>>()?))
+        Order::between(&self.left, right, self.keys.iter().copied())
     }
 
     /// Whether each left row has one match and these stand one after the other from `start` on.
@@ -273,7 +271,7 @@ impl Join {
         if !is_known || held.num_rows() < end || Changes::find(&keys, &[])?.rows().count() < rows {
             return Ok(false);
         }
-        let is_last = end == held.num_rows() || order.at(rows - 1, end).is_ne();
+        let is_last = end == held.num_rows() || order.compare(rows - 1, end).is_ne();
         let alike = |key: &(usize, usize)| **self.left.column(key.0) == *held.column(key.1).slice(start, rows);
         Ok(is_last && self.keys.iter().all(alike))
     }
@@ -285,9 +283,9 @@ impl Join {
         let (mut taken, mut matches, mut found, mut done) = (Vec::new(), Vec::new(), start..start, 0);
         for row in 0..rows {
             if changes.at(row) {
-                let first = (found.end..held).find(|at| !order.at(row, *at).is_gt()).unwrap_or(held);
+                let first = (found.end..held).find(|at| !order.compare(row, *at).is_gt()).unwrap_or(held);
                 let is_known = keys.iter().all(|key| key.is_valid(row));
-                let last = (first..held).find(|at| !(is_known && order.at(row, *at).is_eq())).unwrap_or(held);
+                let last = (first..held).find(|at| !(is_known && order.compare(row, *at).is_eq())).unwrap_or(held);
                 found = first..last;
             }
             if matches.len() + found.len() > self.size && row > 0 {
@@ -332,23 +330,4 @@ impl Rows {
             Rows::These(rows) => Ok(take(column, rows, None)?),
         }
     }
-}
-
-/// Compares the keys of a left row with those of a right one.
-struct Order(Vec<DynComparator>);
-
-impl Order {
-    fn at(&self, left: usize, right: usize) -> Ordering {
-        self.0.iter().map(|compare| compare(left, right)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
-    }
-}
-
-/// The first row that is not before; rows before come first.
-fn partition_point(rows: usize, is_before: impl Fn(usize) -> bool) -> usize {
-    let (mut low, mut high) = (0, rows);
-    while low < high {
-        let middle = low.midpoint(high);
-        if is_before(middle) { low = middle + 1 } else { high = middle }
-    }
-    low
 }

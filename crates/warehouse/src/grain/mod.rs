@@ -20,6 +20,7 @@ mod merge_join;
 mod neighbours;
 mod once;
 mod operators;
+mod order;
 mod part;
 mod planner;
 mod point_in_time;

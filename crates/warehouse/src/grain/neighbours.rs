@@ -14,7 +14,6 @@ use datafusion::common::internal_err;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, OrderingRequirements, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::windows::BoundedWindowAggExec;
@@ -27,7 +26,7 @@ use futures::{StreamExt, stream};
 
 use super::buckets::leaf_properties;
 use super::changes::runs;
-use super::customers::{WholeCustomers, comes_by, must_come_by};
+use super::customers::{WholeCustomers, comes_by, index_of, must_come_by};
 use super::lag::{Neighbour, neighbour};
 
 /// [`NeighboursExec`] in place of a window over rows that come by a column of its partitions, but not by all of them.
@@ -70,10 +69,6 @@ fn found(window: &BoundedWindowAggExec) -> Option<Found> {
         order: order.to_vec(),
         functions: neighbours.map(|found| found.filter(|neighbour| neighbour.rows == 1)).collect::<Option<_>>()?,
     })
-}
-
-fn index_of(expr: &Arc<dyn PhysicalExpr>) -> Option<usize> {
-    expr.downcast_ref::<Column>().map(Column::index)
 }
 
 #[derive(Debug)]

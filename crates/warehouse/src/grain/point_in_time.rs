@@ -35,8 +35,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::buckets::leaf_properties;
 use super::changes::runs;
-use super::customers::{WholeCustomers, comes_by, must_come_by, sort_by};
+use super::customers::{WholeCustomers, comes_by, index_of, must_come_by, sort_by};
 use super::slots::{Ranges, Slots};
+use crate::clock::MICROS_PER_DAY;
 
 /// [`PointInTimeJoinExec`] in place of the engine's join.
 pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
@@ -108,8 +109,7 @@ fn question_over(join: &HashJoinExec, spine_side: JoinSide) -> Option<Question> 
         true => ((join.left(), left_key), (join.right(), right_key)),
         false => ((join.right(), right_key), (join.left(), left_key)),
     };
-    let column = |expr: &Arc<dyn PhysicalExpr>| expr.downcast_ref::<Column>().map(Column::index);
-    let customer = (column(spine_key)?, column(facts_key)?);
+    let customer = (index_of(spine_key)?, index_of(facts_key)?);
     let filter = join.filter()?;
     let places: Vec<Place> =
         filter.column_indices().iter().map(|column| Place { side: column.side, index: column.index }).collect();
@@ -244,7 +244,7 @@ fn cut_off(expr: &Arc<dyn PhysicalExpr>, places: &[Place], spine_side: JoinSide)
         return None;
     };
     let is_whole = interval.months == 0 && interval.nanoseconds % 1000 == 0;
-    let micros = i64::from(interval.days) * 86_400_000_000 + interval.nanoseconds / 1000;
+    let micros = i64::from(interval.days) * MICROS_PER_DAY + interval.nanoseconds / 1000;
     Some((place(binary.left().as_ref(), places, spine_side)?, is_whole.then_some(sign * micros)?))
 }
 
@@ -279,8 +279,7 @@ impl PointInTimeJoinExec {
             let mut order = vec![sort_by(&schema, customer), sort_by(&schema, as_of)];
             // Within a cut-off facts stay in their order.
             for of_facts in question.facts.output_ordering().into_iter().flatten().skip(1) {
-                let index = of_facts.expr.downcast_ref::<Column>().map(Column::index);
-                let Some(at) = index.and_then(|index| at(spine.negate(), index)) else { break };
+                let Some(at) = index_of(&of_facts.expr).and_then(|index| at(spine.negate(), index)) else { break };
                 order.push(PhysicalSortExpr { options: of_facts.options, ..sort_by(&schema, at) });
             }
             equivalence.add_ordering(order);

@@ -16,7 +16,6 @@ use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, aggregate_expressions};
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
@@ -31,7 +30,7 @@ use super::buckets::BucketSource;
 use super::changes::Changes;
 use super::distinct_counts::DistinctCounts;
 use super::part::{Part, Place};
-use crate::dictionaries::{is_dictionary, texts_read};
+use crate::dictionaries::{is_dictionary, names_in, texts_read};
 
 /// [`SortedGroupsExec`] in place of an aggregate some of whose group columns come sorted.
 pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
@@ -59,17 +58,13 @@ fn by_dictionaries(aggregate: &AggregateExec) -> Option<Arc<dyn ExecutionPlan>> 
     reread(aggregate.input(), texts).ok().flatten()
 }
 
-fn names_in<'a>(exprs: impl IntoIterator<Item = &'a Arc<dyn PhysicalExpr>>) -> BTreeSet<String> {
-    exprs.into_iter().flat_map(collect_columns).map(|column| column.name().to_owned()).collect()
-}
-
 /// The same rows with dictionaries for these columns, as far as they are text of a bucket that nothing reads on the way.
 fn reread(plan: &Arc<dyn ExecutionPlan>, mut texts: BTreeSet<String>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     if let Some(source) = plan.downcast_ref::<BucketSource>() {
         let is_text =
             |name: &String| source.schema().field_with_name(name).is_ok_and(|f| *f.data_type() == DataType::Utf8);
         let texts: Vec<String> = texts.into_iter().filter(is_text).collect();
-        return Ok(source.by_dictionaries(&texts)?.map(|source| Arc::new(source) as _));
+        return Ok(source.scan.by_dictionaries(&texts)?.map(|source| Arc::new(source) as _));
     }
     if let Some(pauses) = plan.downcast_ref::<CooperativeExec>() {
         let Some(input) = reread(pauses.input(), texts)? else { return Ok(None) };

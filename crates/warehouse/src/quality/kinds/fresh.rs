@@ -6,6 +6,7 @@ use arrow::datatypes::DataType;
 use async_trait::async_trait;
 
 use super::{Kind, amount, column};
+use crate::clock::MICROS_PER_DAY;
 use crate::error::Result;
 use crate::quality::rule::Check;
 use crate::quality::subject::Subject;
@@ -24,7 +25,6 @@ pub(super) const KIND: Kind = Kind {
 
 /// Minutes of each unit.
 const UNITS: [(&str, f64); 4] = [("minute", 1.0), ("hour", 60.0), ("day", 1_440.0), ("week", 10_080.0)];
-const MICROS_PER_DAY: f64 = 86_400e6;
 
 #[derive(Debug)]
 struct Fresh {
@@ -49,7 +49,7 @@ impl Check for Fresh {
         }
         let query = format!("SELECT cast(cast(max({column}) AS TIMESTAMP) AS BIGINT) FROM {}", on.rows());
         let newest = on.numbers(&query).await?.first().copied().flatten();
-        let age = newest.map(|newest| (on.now.timestamp_micros() as f64 - newest) / MICROS_PER_DAY);
+        let age = newest.map(|newest| (on.now.timestamp_micros() as f64 - newest) / MICROS_PER_DAY as f64);
         Ok(Test::Number {
             value: age,
             threshold: self.most_days,
