@@ -12,6 +12,7 @@ use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::changes::{Changes, runs};
+use super::folds::accumulator;
 use super::running::{Customers, running};
 use super::slots::{Ranges, Slots};
 use super::totals::{Measure, Totals};
@@ -34,7 +35,14 @@ pub(super) struct CutOffs {
 
 impl CutOffs {
     pub(super) fn new(slots: Slots, totals: Arc<Totals>, schema: SchemaRef) -> Result<CutOffs> {
-        Ok(CutOffs { entered: Sums::new(&totals)?, within: Sums::new(&totals)?, base: 0, totals, schema, slots })
+        Ok(CutOffs {
+            entered: Sums::of_facts(&totals)?,
+            within: Sums::of_facts(&totals)?,
+            base: 0,
+            totals,
+            schema,
+            slots,
+        })
     }
 
     /// Takes facts in; they come sorted by customer.
@@ -170,8 +178,16 @@ struct Sums {
 }
 
 impl Sums {
+    /// To be merged.
     fn new(totals: &Totals) -> Result<Sums> {
         let sums = totals.measures.iter().map(|measure| measure.function.create_groups_accumulator());
+        Ok(Sums { sums: sums.collect::<Result<_>>()?, rows: Vec::new() })
+    }
+
+    /// Those of a slot lie together.
+    fn of_facts(totals: &Totals) -> Result<Sums> {
+        let facts = totals.question.facts.schema();
+        let sums = totals.measures.iter().map(|measure| accumulator(&measure.function, &measure.arguments, &facts));
         Ok(Sums { sums: sums.collect::<Result<_>>()?, rows: Vec::new() })
     }
 
@@ -194,7 +210,7 @@ impl Sums {
                 })
             };
             let arguments = measure.arguments.iter().map(values).collect::<Result<Vec<_>>>()?;
-            // Without any filter an accumulator takes every place for one that has rows.
+            // Without any filter the engine's accumulators take every place for one that has rows.
             let filter = match &measure.filter {
                 Some(filter) => values(filter)?,
                 None => Arc::new(BooleanArray::from(vec![true; places.slots.len()])),

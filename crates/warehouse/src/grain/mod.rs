@@ -14,6 +14,7 @@ mod customers;
 mod cut_offs;
 mod distinct_counts;
 mod empty;
+mod folds;
 mod lag;
 mod merge_files;
 mod merge_join;

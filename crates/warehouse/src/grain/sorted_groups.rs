@@ -29,6 +29,7 @@ use futures::{StreamExt, stream};
 use super::buckets::BucketSource;
 use super::changes::Changes;
 use super::distinct_counts::DistinctCounts;
+use super::folds::accumulator;
 use super::part::{Part, Place};
 use crate::dictionaries::{is_dictionary, names_in, texts_read};
 
@@ -220,7 +221,7 @@ impl Groups {
         let functions = functions.map(|((function, filter), arguments)| {
             let accumulator = match counts_distinct(aggregate, function) {
                 true => Box::new(DistinctCounts::new(&arguments[0].data_type(input)?)?),
-                false => function.create_groups_accumulator()?,
+                false => accumulator(function, &arguments, input)?,
             };
             Ok(Function { arguments, filter: filter.clone(), accumulator })
         });

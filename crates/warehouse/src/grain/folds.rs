@@ -1,0 +1,376 @@
+//! Sums, means, deviations, extremes and counts for rows of which those of a group lie together. The engine's accumulators
+//! go to a row's group for each row, and keep for each group whether it had a value; here a group's rows are folded at once.
+
+use std::marker::PhantomData;
+use std::mem::size_of;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Float64Array, Int64Array, PrimitiveArray, UInt64Array,
+};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::compute::filter;
+use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType};
+use datafusion::common::internal_err;
+use datafusion::error::Result;
+use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
+
+/// The function's accumulator for such rows, over `input`: where it is one of these, with the results and states of the
+/// engine's, but nothing can be merged into it.
+pub(super) fn accumulator(
+    function: &AggregateFunctionExpr,
+    arguments: &[Arc<dyn PhysicalExpr>],
+    input: &Schema,
+) -> Result<Box<dyn GroupsAccumulator>> {
+    let folded = match arguments {
+        [argument] if !function.is_distinct() => folded(function, &argument.data_type(input)?),
+        _ => None,
+    };
+    folded.map_or_else(|| function.create_groups_accumulator(), Ok)
+}
+
+fn folded(function: &AggregateFunctionExpr, argument: &DataType) -> Option<Box<dyn GroupsAccumulator>> {
+    let name = function.fun().name();
+    Some(match (name, argument) {
+        ("count", _) => boxed(Count),
+        ("sum", DataType::Float64) => one_by_one::<Float64Type>(argument, Some(0.0), |a, b| a + b),
+        ("sum", DataType::Int64) => one_by_one::<Int64Type>(argument, Some(0), i64::wrapping_add),
+        ("avg", DataType::Float64) => boxed(Mean),
+        ("var", DataType::Float64) => boxed(Deviation { is_sample: true, is_root: false }),
+        ("var_pop", DataType::Float64) => boxed(Deviation { is_sample: false, is_root: false }),
+        ("stddev", DataType::Float64) => boxed(Deviation { is_sample: true, is_root: true }),
+        ("stddev_pop", DataType::Float64) => boxed(Deviation { is_sample: false, is_root: true }),
+        ("min" | "max", DataType::Float64) => extreme::<Float64Type>(name, argument),
+        ("min" | "max", DataType::Int64) => extreme::<Int64Type>(name, argument),
+        ("min" | "max", DataType::Date32) => extreme::<Date32Type>(name, argument),
+        ("min" | "max", DataType::Timestamp(TimeUnit::Microsecond, _)) => {
+            extreme::<TimestampMicrosecondType>(name, argument)
+        }
+        _ => return None,
+    })
+}
+
+/// What the values of a group come to.
+trait Fold: Send + 'static {
+    /// Its default is that of no values.
+    type Total: Copy + Default + Send + 'static;
+
+    /// Adds the values of each run to its group's total.
+    fn add(&self, totals: &mut [Self::Total], runs: &Runs) -> Result<()>;
+
+    fn results(&self, totals: Vec<Self::Total>) -> ArrayRef;
+
+    fn states(&self, totals: Vec<Self::Total>) -> Vec<ArrayRef> {
+        vec![self.results(totals)]
+    }
+}
+
+/// Rows of which those of a group lie together.
+struct Runs<'a> {
+    values: &'a ArrayRef,
+    groups: &'a [usize],
+    /// The rows that count, if not all do.
+    mask: Option<BooleanBuffer>,
+}
+
+impl<'a> Runs<'a> {
+    fn new(values: &'a ArrayRef, groups: &'a [usize], filter: Option<&BooleanArray>) -> Runs<'a> {
+        let valid = values.logical_nulls().map(NullBuffer::into_inner);
+        let wanted = filter.map(|filter| match filter.nulls() {
+            Some(nulls) => filter.values() & nulls.inner(),
+            None => filter.values().clone(),
+        });
+        let mask = match (valid, wanted) {
+            (Some(valid), Some(wanted)) => Some(&valid & &wanted),
+            (valid, wanted) => valid.or(wanted),
+        };
+        Runs { values, groups, mask: mask.filter(|mask| mask.count_set_bits() < mask.len()) }
+    }
+
+    /// Of each run that has rows that count its group, and these rows' places among all that count.
+    fn each(&self, mut see: impl FnMut(usize, Range<usize>)) {
+        let (mut start, mut counted) = (0, 0);
+        while let Some(&group) = self.groups.get(start) {
+            let rows = self.groups[start..].iter().take_while(|other| **other == group).count();
+            let of_run = self.mask.as_ref().map_or(rows, |mask| mask.slice(start, rows).count_set_bits());
+            if of_run > 0 {
+                see(group, counted..counted + of_run);
+            }
+            (start, counted) = (start + rows, counted + of_run);
+        }
+    }
+
+    /// The same with the values themselves, which are of this type.
+    fn each_values<T: ArrowPrimitiveType>(&self, mut see: impl FnMut(usize, &[T::Native])) -> Result<()> {
+        let kept = self.mask.clone().map(|mask| filter(self.values, &BooleanArray::new(mask, None))).transpose()?;
+        let values = kept.as_ref().unwrap_or(self.values).as_primitive::<T>().values();
+        self.each(|group, rows| see(group, &values[rows]));
+        Ok(())
+    }
+}
+
+struct Count;
+
+impl Fold for Count {
+    type Total = i64;
+
+    fn add(&self, totals: &mut [i64], runs: &Runs) -> Result<()> {
+        runs.each(|group, rows| totals[group] += rows.len() as i64);
+        Ok(())
+    }
+
+    fn results(&self, totals: Vec<i64>) -> ArrayRef {
+        Arc::new(Int64Array::from(totals))
+    }
+}
+
+/// One value put to the one before, row by row.
+struct OneByOne<T: ArrowPrimitiveType, F> {
+    data_type: DataType,
+    /// None to start from the first value.
+    start: Option<T::Native>,
+    put: F,
+    of: PhantomData<fn() -> T>,
+}
+
+fn one_by_one<T: ArrowPrimitiveType>(
+    of: &DataType,
+    start: Option<T::Native>,
+    put: impl Fn(T::Native, T::Native) -> T::Native + Send + 'static,
+) -> Box<dyn GroupsAccumulator> {
+    boxed(OneByOne::<T, _> { data_type: of.clone(), start, put, of: PhantomData })
+}
+
+/// Of values that do not compare the later one, as the engine has it.
+fn extreme<T: ArrowPrimitiveType>(name: &str, of: &DataType) -> Box<dyn GroupsAccumulator> {
+    match name {
+        "min" => one_by_one::<T>(of, None, |a, b| if a <= b { a } else { b }),
+        _ => one_by_one::<T>(of, None, |a, b| if a >= b { a } else { b }),
+    }
+}
+
+impl<T: ArrowPrimitiveType, F: Fn(T::Native, T::Native) -> T::Native + Send + 'static> Fold for OneByOne<T, F> {
+    type Total = Option<T::Native>;
+
+    fn add(&self, totals: &mut [Self::Total], runs: &Runs) -> Result<()> {
+        runs.each_values::<T>(|group, values| {
+            let (start, values) = match totals[group].or(self.start) {
+                Some(start) => (start, values),
+                None => (values[0], &values[1..]),
+            };
+            totals[group] = Some(values.iter().copied().fold(start, &self.put));
+        })
+    }
+
+    fn results(&self, totals: Vec<Self::Total>) -> ArrayRef {
+        Arc::new(PrimitiveArray::<T>::from_iter(totals).with_data_type(self.data_type.clone()))
+    }
+}
+
+struct Mean;
+
+impl Fold for Mean {
+    /// Number and sum.
+    type Total = (u64, f64);
+
+    fn add(&self, totals: &mut [(u64, f64)], runs: &Runs) -> Result<()> {
+        runs.each_values::<Float64Type>(|group, values| {
+            let (count, sum) = &mut totals[group];
+            *count += values.len() as u64;
+            *sum = values.iter().fold(*sum, |sum, value| sum + value);
+        })
+    }
+
+    fn results(&self, totals: Vec<Self::Total>) -> ArrayRef {
+        let mean = |(count, sum)| (count > 0).then(|| sum / count as f64);
+        Arc::new(totals.into_iter().map(mean).collect::<Float64Array>())
+    }
+
+    fn states(&self, totals: Vec<Self::Total>) -> Vec<ArrayRef> {
+        let known = |(count, sum)| if count > 0 { (Some(count), Some(sum)) } else { (None, None) };
+        let (counts, sums): (Vec<_>, Vec<_>) = totals.into_iter().map(known).unzip();
+        vec![Arc::new(UInt64Array::from(counts)), Arc::new(Float64Array::from(sums))]
+    }
+}
+
+/// Variance, or its root. Source: Chan, Golub & LeVeque, "Algorithms for computing the sample variance" (1983): values of a
+/// run in two passes, runs put together by their means.
+struct Deviation {
+    is_sample: bool,
+    is_root: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Moments {
+    count: u64,
+    mean: f64,
+    /// Sum of the squared distances from the mean.
+    squares: f64,
+}
+
+impl Moments {
+    fn add(&mut self, values: &[f64]) {
+        let (before, added) = (self.count as f64, values.len() as f64);
+        let mean = values.iter().sum::<f64>() / added;
+        let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+        let (all, distance) = (before + added, mean - self.mean);
+        self.count += values.len() as u64;
+        self.mean += distance * added / all;
+        self.squares += squares + distance * distance * before * added / all;
+    }
+}
+
+impl Fold for Deviation {
+    type Total = Moments;
+
+    fn add(&self, totals: &mut [Moments], runs: &Runs) -> Result<()> {
+        runs.each_values::<Float64Type>(|group, values| totals[group].add(values))
+    }
+
+    fn results(&self, totals: Vec<Moments>) -> ArrayRef {
+        let result = |Moments { count, squares, .. }| {
+            let freedom = if self.is_sample { count.saturating_sub(1) } else { count };
+            let variance = (freedom > 0).then(|| squares / freedom as f64);
+            if self.is_root { variance.map(f64::sqrt) } else { variance }
+        };
+        Arc::new(totals.into_iter().map(result).collect::<Float64Array>())
+    }
+
+    fn states(&self, totals: Vec<Moments>) -> Vec<ArrayRef> {
+        let of = |of: fn(&Moments) -> f64| Arc::new(Float64Array::from_iter_values(totals.iter().map(of)));
+        let counts = UInt64Array::from_iter_values(totals.iter().map(|total| total.count));
+        vec![Arc::new(counts), of(|total| total.mean), of(|total| total.squares)]
+    }
+}
+
+struct Folds<F: Fold> {
+    fold: F,
+    totals: Vec<F::Total>,
+}
+
+fn boxed(fold: impl Fold) -> Box<dyn GroupsAccumulator> {
+    Box::new(Folds { fold, totals: Vec::new() })
+}
+
+impl<F: Fold> GroupsAccumulator for Folds<F> {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        total: usize,
+    ) -> Result<()> {
+        self.totals.resize(total, F::Total::default());
+        self.fold.add(&mut self.totals, &Runs::new(&values[0], groups, filter))
+    }
+
+    fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
+        Ok(self.fold.results(emit.take_needed(&mut self.totals)))
+    }
+
+    fn state(&mut self, emit: EmitTo) -> Result<Vec<ArrayRef>> {
+        Ok(self.fold.states(emit.take_needed(&mut self.totals)))
+    }
+
+    fn merge_batch(&mut self, _: &[ArrayRef], _: &[usize], _: usize) -> Result<()> {
+        internal_err!("groups that lie together are not merged")
+    }
+
+    fn convert_to_state(&self, _: &[ArrayRef], _: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        internal_err!("groups that lie together are not merged")
+    }
+
+    fn size(&self) -> usize {
+        self.totals.capacity() * size_of::<F::Total>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Field;
+    use datafusion::functions_aggregate::average::avg_udaf;
+    use datafusion::functions_aggregate::count::count_udaf;
+    use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
+    use datafusion::functions_aggregate::stddev::{stddev_pop_udaf, stddev_udaf};
+    use datafusion::functions_aggregate::sum::sum_udaf;
+    use datafusion::functions_aggregate::variance::{var_pop_udaf, var_samp_udaf};
+    use datafusion::logical_expr::AggregateUDF;
+    use datafusion::physical_expr::aggregate::AggregateExprBuilder;
+    use datafusion::physical_expr::expressions::col;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GROUPS: usize = 6;
+
+    fn close(ours: &[ArrayRef], theirs: &[ArrayRef]) -> bool {
+        let alike = |(ours, theirs): (&ArrayRef, &ArrayRef)| match ours.as_primitive_opt::<Float64Type>() {
+            Some(ours) => ours.iter().zip(theirs.as_primitive::<Float64Type>()).all(|pair| match pair {
+                (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * b.abs().max(1.0),
+                (a, b) => a == b,
+            }),
+            None => ours == theirs,
+        };
+        ours.len() == theirs.len() && ours.iter().zip(theirs).all(alike)
+    }
+
+    /// A group, and a value that counts or does not.
+    type Row = (usize, Option<i64>, Option<bool>);
+
+    fn values(rows: &[Row], data_type: &DataType) -> ArrayRef {
+        let values = rows.iter().map(|row| row.1);
+        match data_type {
+            DataType::Float64 => {
+                Arc::new(values.map(|value| Some(value? as f64 / 4.0 + 100.0)).collect::<Float64Array>())
+            }
+            _ => Arc::new(values.collect::<Int64Array>()),
+        }
+    }
+
+    fn check(function: &Arc<AggregateUDF>, data_type: &DataType, batches: &[&[Row]], is_state: bool) {
+        let schema = Arc::new(Schema::new(vec![Field::new("x", data_type.clone(), true)]));
+        let argument = col("x", &schema).unwrap();
+        let function = AggregateExprBuilder::new(Arc::clone(function), vec![argument]).schema(schema).alias("y");
+        let function = function.build().unwrap();
+        let mut ours = folded(&function, data_type).unwrap();
+        let mut theirs = function.create_groups_accumulator().unwrap();
+        for rows in batches {
+            let groups: Vec<usize> = rows.iter().map(|row| row.0).collect();
+            let filter: BooleanArray = rows.iter().map(|row| row.2).collect();
+            ours.update_batch(&[values(rows, data_type)], &groups, Some(&filter), GROUPS).unwrap();
+            theirs.update_batch(&[values(rows, data_type)], &groups, Some(&filter), GROUPS).unwrap();
+        }
+        for emit in [EmitTo::First(2), EmitTo::All] {
+            let (ours, theirs) = match is_state {
+                true => (ours.state(emit).unwrap(), theirs.state(emit).unwrap()),
+                false => (vec![ours.evaluate(emit).unwrap()], vec![theirs.evaluate(emit).unwrap()]),
+            };
+            assert!(close(&ours, &theirs), "{} of {data_type}: {ours:?}, not {theirs:?}", function.fun().name());
+        }
+    }
+
+    proptest! {
+        /// Whatever batches rows come in; groups may come again, or have no row that counts.
+        #[test]
+        fn results_and_states_are_those_of_the_engine(
+            runs in prop::collection::vec((0..GROUPS, prop::collection::vec((prop::option::weighted(0.8, -9i64..9), 0usize..4), 1..6)), 1..20),
+            size in 1usize..12,
+            is_filtered: bool,
+            is_state: bool,
+        ) {
+            let counts = |kind: usize| if is_filtered { [None, Some(false), Some(true), Some(true)][kind] } else { Some(true) };
+            let rows = runs.iter().flat_map(|(group, rows)| rows.iter().map(|(value, kind)| (*group, *value, counts(*kind))));
+            let rows: Vec<Row> = rows.collect();
+            let batches: Vec<&[Row]> = rows.chunks(size).collect();
+            let of_any = [count_udaf(), sum_udaf(), min_udaf(), max_udaf()];
+            let of_reals = [avg_udaf(), var_samp_udaf(), var_pop_udaf(), stddev_udaf(), stddev_pop_udaf()];
+            for function in of_any.iter().chain(&of_reals) {
+                check(function, &DataType::Float64, &batches, is_state);
+            }
+            of_any.iter().for_each(|function| check(function, &DataType::Int64, &batches, is_state));
+        }
+    }
+}
