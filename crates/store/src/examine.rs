@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::CUSTOMER_ID;
 use crate::layout::{Layout, ORDER, bucket_of, column_indices};
 use crate::table::{DataFile, TimeRange};
-use crate::writer::{BATCH_ROWS, Clock, clocks, sorting_columns};
+use crate::writer::{BATCH_ROWS, Clock, Nulls, clocks, nulls, sorting_columns};
 
 /// What is wrong with `file`, whose bytes these are, in a table of this schema and layout; nothing if all is true.
 pub(crate) fn examine(file: &DataFile, bytes: Bytes, schema: &SchemaRef, layout: &Layout) -> Vec<String> {
@@ -69,6 +69,7 @@ struct Rows<'a> {
     file: &'a DataFile,
     rows: u64,
     clocks: Vec<Clock>,
+    nulls: Vec<Nulls>,
     order: Option<Order>,
     /// How many buckets there are, of a clustered table.
     buckets: Option<u32>,
@@ -91,11 +92,20 @@ impl<'a> Rows<'a> {
             _ => None,
         };
         let order = file.sorted.then(|| Order::new(schema, layout)).transpose()?;
-        Ok(Rows { file, rows: 0, clocks: clocks(schema), order, buckets, elsewhere: None })
+        Ok(Rows {
+            file,
+            rows: 0,
+            clocks: clocks(schema),
+            nulls: nulls(schema, layout),
+            order,
+            buckets,
+            elsewhere: None,
+        })
     }
 
     fn see(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
         self.clocks.iter_mut().for_each(|clock| clock.see(batch));
+        self.nulls.iter_mut().for_each(|nulls| nulls.see(batch));
         if let Some(order) = &mut self.order {
             order.see(batch, self.rows)?;
         }
@@ -115,7 +125,7 @@ impl<'a> Rows<'a> {
     }
 
     fn problems(self) -> Vec<String> {
-        let Rows { file, rows, clocks, order, elsewhere, .. } = self;
+        let Rows { file, rows, clocks, nulls, order, elsewhere, .. } = self;
         let mut problems: Vec<String> = elsewhere.into_iter().collect();
         if rows != file.rows {
             problems.push(format!("it has {rows} rows, and the log says {}", file.rows));
@@ -130,12 +140,10 @@ impl<'a> Rows<'a> {
                 let (is, was) = (range_text(found), range_text(logged));
                 problems.push(format!("its {name} is {is}, and the log says {was}"));
             }
-            match file.null_counts.get(name) {
-                Some(&nulls) if nulls != clock.nulls => {
-                    let is = clock.nulls;
-                    problems.push(format!("its {name} is NULL in {is} rows, and the log says in {nulls}"));
-                }
-                _ => {}
+        }
+        for Nulls { name, rows, .. } in nulls {
+            if let Some(logged) = file.null_counts.get(&name).filter(|logged| **logged != rows) {
+                problems.push(format!("its {name} is NULL in {rows} rows, and the log says in {logged}"));
             }
         }
         problems

@@ -246,7 +246,7 @@ fn statistics(file: &EncodedFile) -> String {
         let text = |time: DateTime<_>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
         ranges.iter().filter_map(|(name, range)| Some((*name, text(time(range.as_ref()?)?)))).collect()
     };
-    let null_counts: BTreeMap<_, _> = file.null_counts.iter().copied().collect();
+    let null_counts: BTreeMap<_, _> = file.nulls.iter().map(|nulls| (&nulls.name, nulls.rows)).collect();
     serde_json::json!({
         "numRecords": file.rows,
         "minValues": bound(|range| range.min),

@@ -4,6 +4,8 @@
 //! half-written file is ever seen. Core files choose encodings for decode speed; published ones keep to what every
 //! reader knows.
 
+use std::collections::BTreeSet;
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimestampMicrosecondType};
@@ -35,7 +37,7 @@ pub(crate) struct EncodedFile {
     pub(crate) rows: u64,
     pub(crate) event_time: Option<TimeRange>,
     pub(crate) known_time: Option<TimeRange>,
-    pub(crate) null_counts: Vec<(&'static str, u64)>,
+    pub(crate) nulls: Vec<Nulls>,
 }
 
 /// A file, and its bucket if its table has buckets.
@@ -46,6 +48,7 @@ pub(crate) struct FileEncoder {
     writer: ArrowWriter<Vec<u8>>,
     rows: u64,
     clocks: Vec<Clock>,
+    nulls: Vec<Nulls>,
 }
 
 /// What is known of a time column.
@@ -53,7 +56,14 @@ pub(crate) struct Clock {
     pub(crate) name: &'static str,
     column: usize,
     pub(crate) range: Option<TimeRange>,
-    pub(crate) nulls: u64,
+}
+
+/// The rows of a column that have no value.
+#[derive(Debug)]
+pub(crate) struct Nulls {
+    pub(crate) name: String,
+    column: usize,
+    pub(crate) rows: u64,
 }
 
 impl FileEncoder {
@@ -81,24 +91,31 @@ impl FileEncoder {
                     .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
             }
         }
-        Self::new(schema, properties.build(), ArrowWriterOptions::new())
+        let nulls = nulls(&schema, layout);
+        Self::new(schema, properties.build(), ArrowWriterOptions::new(), nulls)
     }
 
     /// A file for other tools: no encoding that is not in every reader, no Arrow types beside the Parquet ones.
     pub(crate) fn published(schema: SchemaRef) -> Result<Self, ParquetError> {
-        Self::new(schema, properties().build(), ArrowWriterOptions::new().with_skip_arrow_metadata(true))
+        Self::new(schema, properties().build(), ArrowWriterOptions::new().with_skip_arrow_metadata(true), Vec::new())
     }
 
-    fn new(schema: SchemaRef, properties: WriterProperties, options: ArrowWriterOptions) -> Result<Self, ParquetError> {
+    fn new(
+        schema: SchemaRef,
+        properties: WriterProperties,
+        options: ArrowWriterOptions,
+        nulls: Vec<Nulls>,
+    ) -> Result<Self, ParquetError> {
         let clocks = clocks(&schema);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options.with_properties(properties))?;
-        Ok(FileEncoder { writer, rows: 0, clocks })
+        Ok(FileEncoder { writer, rows: 0, clocks, nulls })
     }
 
     /// Takes the encoder and gives it back, so that it can go to another thread and return.
     pub(crate) fn write(mut self, batch: &RecordBatch) -> Result<Self, ParquetError> {
         self.rows += batch.num_rows() as u64;
         self.clocks.iter_mut().for_each(|clock| clock.see(batch));
+        self.nulls.iter_mut().for_each(|nulls| nulls.see(batch));
         self.writer.write(batch)?;
         Ok(self)
     }
@@ -114,13 +131,12 @@ impl FileEncoder {
     pub(crate) fn finish(self) -> Result<EncodedFile, ParquetError> {
         let bytes = self.writer.into_inner()?.into();
         let range = |name| self.clocks.iter().find(|clock| clock.name == name).and_then(|clock| clock.range);
-        let null_counts = self.clocks.iter().map(|clock| (clock.name, clock.nulls)).collect();
         Ok(EncodedFile {
             bytes,
             rows: self.rows,
             event_time: range(EVENT_TIME),
             known_time: range(KNOWN_TIME),
-            null_counts,
+            nulls: self.nulls,
         })
     }
 }
@@ -128,11 +144,16 @@ impl FileEncoder {
 impl Clock {
     pub(crate) fn see(&mut self, batch: &RecordBatch) {
         let times = batch.column(self.column).as_primitive::<TimestampMicrosecondType>();
-        self.nulls += times.null_count() as u64;
         if let (Some(min), Some(max)) = (min(times), max(times)) {
             let range = self.range.get_or_insert(TimeRange { min, max });
             *range = TimeRange { min: range.min.min(min), max: range.max.max(max) };
         }
+    }
+}
+
+impl Nulls {
+    pub(crate) fn see(&mut self, batch: &RecordBatch) {
+        self.rows += batch.column(self.column).null_count() as u64;
     }
 }
 
@@ -144,8 +165,8 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     }
 }
 
-/// The columns whose statistics go into the Delta log. Only these: a log keeps what it once said, and everything else
-/// may be personal data.
+/// The columns whose values go into the Delta log. Only these: a log keeps what it once said, and everything else may be
+/// personal data.
 pub(crate) fn logged_columns(schema: &Schema) -> Vec<&'static str> {
     clocks(schema).into_iter().map(|clock| clock.name).collect()
 }
@@ -165,9 +186,17 @@ pub(crate) fn clocks(schema: &Schema) -> Vec<Clock> {
     let clock = |name: &'static str| {
         let (column, field) = schema.column_with_name(name)?;
         let is_time = *field.data_type() == crate::schema::timestamp();
-        is_time.then_some(Clock { name, column, range: None, nulls: 0 })
+        is_time.then_some(Clock { name, column, range: None })
     };
     [EVENT_TIME, KNOWN_TIME].into_iter().filter_map(clock).collect()
+}
+
+/// The columns of which the log says how many rows have none: clocks, and what rows are sorted by. Of a column that every
+/// row has, nothing need be read to count it.
+pub(crate) fn nulls(schema: &Schema, layout: &Layout) -> Vec<Nulls> {
+    let names: BTreeSet<&str> = logged_columns(schema).into_iter().chain(layout.sort_columns()).collect();
+    let nulls = |name: &str| Some(Nulls { name: name.to_owned(), column: schema.index_of(name).ok()?, rows: 0 });
+    names.into_iter().filter_map(nulls).collect()
 }
 
 fn properties() -> WriterPropertiesBuilder {

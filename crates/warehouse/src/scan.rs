@@ -59,6 +59,11 @@ impl TableScan {
         matches!(&self.layout, Layout::Clustered { key, .. } if key.iter().any(|name| name == column))
     }
 
+    /// Whether the log says that every row has the column.
+    pub(crate) fn is_never_null(&self, column: &str) -> bool {
+        self.files.iter().all(|file| file.null_counts.get(column) == Some(&0))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.files.iter().all(|file| file.rows == 0)
     }

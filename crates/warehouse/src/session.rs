@@ -13,6 +13,7 @@ use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF};
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
@@ -28,7 +29,7 @@ use crate::clock::Clock;
 use crate::date_trunc::DateTrunc;
 use crate::ddl::Types;
 use crate::error::{Error, Result};
-use crate::grain::{EmptyTables, Operators, Planner};
+use crate::grain::{EmptyTables, NeverNull, Operators, Planner};
 use crate::guard;
 use crate::problem::{self, similar};
 use crate::sources::{self, AT_VERSION, AtVersion};
@@ -245,6 +246,15 @@ impl Query {
     }
 }
 
+fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules = Optimizer::new().rules;
+    // Before columns that nothing reads are left out.
+    let last = rules.iter().position(|rule| rule.name() == "optimize_projections").unwrap_or(rules.len());
+    rules.insert(last, Arc::new(NeverNull));
+    rules.push(Arc::new(EmptyTables));
+    rules
+}
+
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     rules.insert(0, Arc::new(Operators::KeepOrder));
@@ -274,7 +284,7 @@ fn context(world: &Arc<World>, memory: &Arc<dyn MemoryPool>, threads: Option<usi
         .with_default_features()
         .with_type_planner(Arc::new(Types))
         .with_query_planner(Arc::new(Planner))
-        .with_optimizer_rule(Arc::new(EmptyTables))
+        .with_optimizer_rules(logical_rules())
         .with_physical_optimizer_rules(physical_rules())
         .build();
     let context = SessionContext::new_with_state(state);

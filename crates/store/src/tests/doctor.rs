@@ -212,11 +212,12 @@ async fn a_damaged_log_entry_is_named() {
 #[tokio::test]
 async fn wrong_statistics_are_named() {
     type Edit = fn(&mut Value);
-    let edits: [(Edit, &str); 4] = [
+    let edits: [(Edit, &str); 5] = [
         (|stats| stats["numRecords"] = json!(stats["numRecords"].as_u64().unwrap() + 1), "rows, and the log says"),
         (|stats| stats["minValues"]["event_time"] = json!("2023-01-01T00:00:00.000000Z"), "its event_time is"),
         (|stats| stats["maxValues"]["known_time"] = json!("2033-01-01T00:00:00.000000Z"), "its known_time is"),
         (|stats| stats["nullCount"]["event_time"] = json!(3), "is NULL in 0 rows, and the log says in 3"),
+        (|stats| stats["nullCount"]["id"] = json!(2), "its id is NULL in 0 rows, and the log says in 2"),
     ];
     for (edit, problem) in edits {
         let (folder, store) = healthy().await;

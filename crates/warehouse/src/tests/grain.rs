@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
+use arrow::datatypes::DataType;
 use datafusion::catalog::{MemTable, MemorySchemaProvider};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use proptest::prelude::*;
@@ -238,6 +239,35 @@ async fn texts_that_are_only_told_apart_stay_in_their_dictionaries() {
     // Files that are merged give texts.
     shop.warehouse.append(vec![("core.orders", vec![batch(&rows)])], "two", "two").await.unwrap();
     assert!(!plan(&shop, &read[0].0).await.contains("dictionaries"));
+}
+
+#[tokio::test]
+async fn a_column_that_every_row_has_is_not_read_to_be_counted() {
+    let shop = Shop::new(&[]).await;
+    let queries = [
+        "SELECT customer_id, count(order_id) AS n FROM core.orders GROUP BY customer_id",
+        "SELECT s.customer_id, s.as_of, count(o.id) AS n
+            FROM (SELECT DISTINCT customer_id, event_time AS as_of FROM core.orders) AS s
+            LEFT JOIN (SELECT *, order_id AS id FROM core.orders WHERE amount > 0) AS o
+            ON o.customer_id = s.customer_id AND o.event_time < s.as_of GROUP BY s.customer_id, s.as_of",
+    ];
+    let reads_ids = |plan: &str| plan.lines().any(|line| line.contains("projection=[") && line.contains("order_id"));
+    let rows = vec![(1, Some(1), Some(1), 1, 0, Some(1)), (2, Some(1), None, 2, 0, None)];
+    shop.warehouse.append(vec![("core.orders", vec![batch(&rows)])], "one", "one").await.unwrap();
+    for (query, counts) in queries.iter().zip([vec!["2"], vec!["0", "1"]]) {
+        let plan = plan(&shop, query).await;
+        assert!(!reads_ids(&plan), "{query}: {plan}");
+        assert_eq!(shop.rows(&format!("SELECT n FROM ({query}) ORDER BY n")).await.concat(), counts);
+    }
+    let mut columns = batch(&rows).columns().to_vec();
+    columns[0] = new_null_array(&DataType::Utf8, rows.len());
+    let without_ids = RecordBatch::try_new(batch(&rows).schema(), columns).unwrap();
+    shop.warehouse.append(vec![("core.orders", vec![without_ids])], "two", "two").await.unwrap();
+    for query in queries {
+        let plan = plan(&shop, query).await;
+        assert!(reads_ids(&plan), "{query}: {plan}");
+    }
+    assert_eq!(shop.rows(queries[0]).await, [["c1", "2"]]);
 }
 
 /// So many texts that a file has no dictionary of all of them, in more rows than are read at once.
