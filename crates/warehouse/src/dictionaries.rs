@@ -2,10 +2,12 @@
 //! asks only where a value changes, or how many there are, need not look at each row's text.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use bytes::Bytes;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
@@ -27,6 +29,24 @@ use parquet::file::metadata::{FileMetaData, KeyValue, ParquetMetaData, ParquetMe
 /// Whether columns of this type are dictionaries as they are read here.
 pub(crate) fn is_dictionary(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Dictionary(index, text) if **index == DataType::Int32 && **text == DataType::Utf8)
+}
+
+/// Names the columns of these that are dictionaries, if there are any.
+pub(crate) fn show_dictionaries(columns: &Schema, f: &mut fmt::Formatter) -> fmt::Result {
+    let names = columns.fields().iter().filter(|field| is_dictionary(field.data_type())).map(|field| field.name());
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    if names.is_empty() { Ok(()) } else { write!(f, ", dictionaries of {}", names.join(", ")) }
+}
+
+/// The text of a row of a text column, which may be a dictionary.
+pub(crate) fn text_at(texts: &ArrayRef, row: usize) -> Option<&str> {
+    if texts.is_null(row) {
+        return None;
+    }
+    Some(match texts.as_dictionary_opt::<Int32Type>() {
+        Some(texts) => texts.values().as_string::<i32>().value(texts.keys().value(row) as usize),
+        None => texts.as_string::<i32>().value(row),
+    })
 }
 
 /// The same columns, those of these names that are text as dictionaries.

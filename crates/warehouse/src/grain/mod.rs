@@ -26,6 +26,7 @@ mod order;
 mod part;
 mod planner;
 mod point_in_time;
+mod reread;
 mod running;
 mod slots;
 mod sorted_groups;

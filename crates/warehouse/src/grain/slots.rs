@@ -14,6 +14,7 @@ use futures::TryStreamExt;
 
 use super::changes::runs;
 use super::point_in_time::{Bound, Question};
+use crate::dictionaries::text_at;
 
 /// Sorted by customer, cut-off and then the other columns asked for; NULLs come last.
 pub(super) struct Slots {
@@ -51,10 +52,7 @@ impl Slots {
 
     /// The slots with a cut-off of the customer of a row; rows must be asked for customer by customer.
     pub(super) fn of(&mut self, customers: &ArrayRef, row: usize) -> Option<Range<usize>> {
-        if customers.is_null(row) {
-            return None;
-        }
-        let customer = customers.as_string::<i32>().value(row);
+        let customer = text_at(customers, row)?;
         let of_slots = self.spine.column(self.customer).as_string::<i32>();
         while self.newest + 1 < self.starts.len() {
             let (first, end) = (self.starts[self.newest], self.starts[self.newest + 1]);

@@ -1,13 +1,12 @@
 //! [`SortedGroupsExec`]: aggregates over rows that come sorted by their group, or by a part of its columns, without a hash
 //! table of all groups.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{cast, concat, take};
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::Schema;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
@@ -17,8 +16,6 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, aggregate_expressions};
-use datafusion::physical_plan::coop::CooperativeExec;
-use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, InputOrderMode, PlanProperties,
@@ -26,12 +23,12 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, stream};
 
-use super::buckets::BucketSource;
 use super::changes::Changes;
 use super::distinct_counts::DistinctCounts;
 use super::folds::accumulator;
 use super::part::{Part, Place};
-use crate::dictionaries::{is_dictionary, names_in, texts_read};
+use super::reread::reread;
+use crate::dictionaries::{names_in, show_dictionaries};
 
 /// [`SortedGroupsExec`] in place of an aggregate some of whose group columns come sorted.
 pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
@@ -57,28 +54,6 @@ fn by_dictionaries(aggregate: &AggregateExec) -> Option<Arc<dyn ExecutionPlan>> 
     let texts = names_in(&columns).into_iter().filter(|name| !read.contains(name)).collect();
     // What cannot be planned so is read as it is.
     reread(aggregate.input(), texts).ok().flatten()
-}
-
-/// The same rows with dictionaries for these columns, as far as they are text of a bucket that nothing reads on the way.
-fn reread(plan: &Arc<dyn ExecutionPlan>, mut texts: BTreeSet<String>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    if let Some(source) = plan.downcast_ref::<BucketSource>() {
-        let is_text =
-            |name: &String| source.schema().field_with_name(name).is_ok_and(|f| *f.data_type() == DataType::Utf8);
-        let texts: Vec<String> = texts.into_iter().filter(is_text).collect();
-        return Ok(source.scan.by_dictionaries(&texts)?.map(|source| Arc::new(source) as _));
-    }
-    if let Some(pauses) = plan.downcast_ref::<CooperativeExec>() {
-        let Some(input) = reread(pauses.input(), texts)? else { return Ok(None) };
-        let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-        return Arc::clone(plan).replace_children(vec![input], options).map(Some);
-    }
-    let Some(filter) = plan.downcast_ref::<FilterExec>() else { return Ok(None) };
-    let read = texts_read(filter.predicate());
-    texts.retain(|name| !read.contains(name));
-    let Some(input) = reread(filter.input(), texts)? else { return Ok(None) };
-    // Batches are handed on as they are: putting small ones together would repeat the dictionary for each.
-    let filter = FilterExecBuilder::from(filter).with_input(input).with_batch_size(1).build()?;
-    Ok(Some(Arc::new(filter)))
 }
 
 fn is_streamable(aggregate: &AggregateExec) -> bool {
@@ -114,12 +89,7 @@ impl DisplayAs for SortedGroupsExec {
     fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("SortedGroupsExec of ")?;
         self.aggregate.fmt_as(kind, f)?;
-        let (schema, mut sign) = (self.input.schema(), ", dictionaries of ");
-        for field in schema.fields().iter().filter(|field| is_dictionary(field.data_type())) {
-            write!(f, "{sign}{}", field.name())?;
-            sign = ", ";
-        }
-        Ok(())
+        show_dictionaries(&self.input.schema(), f)
     }
 }
 

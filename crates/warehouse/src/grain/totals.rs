@@ -4,6 +4,7 @@
 //! the first of its customer's cut-offs that sees it, and what a cut-off knows is what entered it merged with what the
 //! cut-off before it knew. Only facts that are seen until some time go to each cut-off that sees them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -25,7 +26,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::cut_offs::CutOffs;
 use super::point_in_time::{Bound, Place, PointInTimeJoinExec, Question, bound, moved, place};
+use super::reread::reread;
 use super::slots::Slots;
+use crate::dictionaries::{names_in, show_dictionaries};
 
 /// [`PointInTimeTotalsExec`] in place of an aggregate over a point-in-time join.
 pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
@@ -97,7 +100,23 @@ fn totals(aggregate: &AggregateExec) -> Option<Totals> {
             }),
         });
     }
-    Some(Totals { question, keys, measures, bounds })
+    let facts = facts_by_dictionary(&question, &measures, &bounds).unwrap_or_else(|| Arc::clone(&question.facts));
+    Some(Totals { question: Question { facts, ..question }, keys, measures, bounds })
+}
+
+/// The facts with their customers as a dictionary, if these are only told apart.
+fn facts_by_dictionary(
+    question: &Question,
+    measures: &[Measure],
+    bounds: &[Vec<Bound>],
+) -> Option<Arc<dyn ExecutionPlan>> {
+    let customer = question.facts.schema().field(question.customer.1).name().clone();
+    let of_values = measures.iter().filter(|measure| measure.function.fun().name() != "count");
+    let read = of_values.flat_map(|measure| &measure.arguments);
+    let read = read.chain(measures.iter().flat_map(|measure| &measure.filter));
+    let read = names_in(read.chain(bounds.iter().flatten().map(|bound| &bound.time)));
+    // What cannot be planned so is read as it is.
+    reread(&question.facts, BTreeSet::from([customer]).difference(&read).cloned().collect()).ok().flatten()
 }
 
 /// The join that the plan reads, and the projections over it, the outermost first.
@@ -179,7 +198,8 @@ struct PointInTimeTotalsExec {
 impl DisplayAs for PointInTimeTotalsExec {
     fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("PointInTimeTotalsExec of ")?;
-        self.aggregate.fmt_as(kind, f)
+        self.aggregate.fmt_as(kind, f)?;
+        show_dictionaries(&self.totals.question.facts.schema(), f)
     }
 }
 

@@ -236,6 +236,13 @@ async fn texts_that_are_only_told_apart_stay_in_their_dictionaries() {
         let plan = plan(&shop, query).await;
         assert!(plan.lines().any(|line| line.ends_with(dictionaries)), "{query}: {plan}");
     }
+    let at_cut_offs = "SELECT s.customer_id, s.as_of, count(o.order_id), min(o.channel)
+        FROM (SELECT DISTINCT customer_id, event_time AS as_of FROM core.orders) AS s
+        LEFT JOIN core.orders AS o ON o.customer_id = s.customer_id AND o.event_time < s.as_of
+        GROUP BY s.customer_id, s.as_of";
+    let totals = plan(&shop, at_cut_offs).await;
+    let is_totals = |line: &&str| line.contains("PointInTimeTotalsExec");
+    assert!(totals.lines().find(is_totals).unwrap().ends_with(", dictionaries of customer_id"), "{totals}");
     // Files that are merged give texts.
     shop.warehouse.append(vec![("core.orders", vec![batch(&rows)])], "two", "two").await.unwrap();
     assert!(!plan(&shop, &read[0].0).await.contains("dictionaries"));
