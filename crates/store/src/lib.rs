@@ -17,6 +17,7 @@ mod folder;
 mod history;
 mod idempotent;
 mod layout;
+mod local;
 mod log;
 mod optimize;
 mod publish;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, ObjectStoreScheme, PutMode, PutOptions};
 use serde::Serialize;
@@ -17,6 +16,7 @@ use url::Url;
 
 use crate::error::{Error, Result};
 use crate::idempotent::Idempotent;
+use crate::local::LocalFiles;
 
 /// Options count only with one of these prefixes, in any case: a program can pass its whole environment.
 const OPTION_PREFIXES: [&str; 3] = ["aws_", "azure_", "google_"];
@@ -69,7 +69,7 @@ impl Root {
         let (objects, folder): (Arc<dyn ObjectStore>, _) = match scheme {
             ObjectStoreScheme::Local => {
                 let folder = parsed.to_file_path().map_err(|()| invalid("it is no absolute path".to_owned()))?;
-                (Arc::new(LocalFileSystem::new()), Some(folder))
+                (Arc::new(LocalFiles::default()), Some(folder))
             }
             ObjectStoreScheme::AmazonS3
             | ObjectStoreScheme::GoogleCloudStorage

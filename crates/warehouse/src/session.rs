@@ -40,6 +40,8 @@ use crate::world::{CATALOG, DEFAULT_SCHEMA, Names, World};
 /// Horizon of labels if nothing else is asked for.
 pub const DEFAULT_HORIZON_DAYS: u32 = 90;
 
+/// What is read of a Parquet file's end at first: the footer and page index of most files.
+const FOOTER_BYTES: usize = 64 << 10;
 /// Batches computed before the one that is asked for.
 const BATCHES_AHEAD: usize = 2;
 
@@ -277,6 +279,7 @@ fn context(world: &Arc<World>, memory: &Arc<dyn MemoryPool>, threads: Option<usi
     options.sql_parser.map_string_types_to_utf8view = false;
     // Rows without a customer are no one's, and those of a shop's guests are many.
     options.optimizer.filter_null_join_keys = true;
+    options.execution.parquet.metadata_size_hint = Some(FOOTER_BYTES);
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::clone(memory));
     let state = SessionStateBuilder::new()
         .with_config(config)
