@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
 };
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::{filter_record_batch, take};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::error::Result;
@@ -35,14 +36,7 @@ pub(super) struct CutOffs {
 
 impl CutOffs {
     pub(super) fn new(slots: Slots, totals: Arc<Totals>, schema: SchemaRef) -> Result<CutOffs> {
-        Ok(CutOffs {
-            entered: Sums::of_facts(&totals)?,
-            within: Sums::of_facts(&totals)?,
-            base: 0,
-            totals,
-            schema,
-            slots,
-        })
+        Ok(CutOffs { entered: Sums::new(&totals)?, within: Sums::new(&totals)?, base: 0, totals, schema, slots })
     }
 
     /// Takes facts in; they come sorted by customer.
@@ -57,9 +51,10 @@ impl CutOffs {
         let mut within: Vec<Places> = ranges.iter().map(|_| Places::default()).collect();
         for run in runs(customers)?.windows(2) {
             let Some(slots) = self.slots.of(customers, run[0]) else { continue };
+            let mut near = 0;
             for (ranges, (entered, within)) in ranges.iter().zip(entered.iter_mut().zip(&mut within)) {
                 for row in run[0]..run[1] {
-                    let seen = self.slots.between(&slots, ranges.from[row], ranges.until[row]);
+                    let seen = self.slots.between(&slots, ranges.from[row], ranges.until[row], &mut near);
                     if seen.end < slots.end {
                         seen.for_each(|slot| within.push(row, slot - self.base));
                     } else if seen.start < seen.end {
@@ -178,14 +173,7 @@ struct Sums {
 }
 
 impl Sums {
-    /// To be merged.
     fn new(totals: &Totals) -> Result<Sums> {
-        let sums = totals.measures.iter().map(|measure| measure.function.create_groups_accumulator());
-        Ok(Sums { sums: sums.collect::<Result<_>>()?, rows: Vec::new() })
-    }
-
-    /// Those of a slot lie together.
-    fn of_facts(totals: &Totals) -> Result<Sums> {
         let facts = totals.question.facts.schema();
         let sums = totals.measures.iter().map(|measure| accumulator(&measure.function, &measure.arguments, &facts));
         Ok(Sums { sums: sums.collect::<Result<_>>()?, rows: Vec::new() })
@@ -213,7 +201,7 @@ impl Sums {
             // Without any filter the engine's accumulators take every place for one that has rows.
             let filter = match &measure.filter {
                 Some(filter) => values(filter)?,
-                None => Arc::new(BooleanArray::from(vec![true; places.slots.len()])),
+                None => Arc::new(BooleanArray::new(BooleanBuffer::new_set(places.slots.len()), None)),
             };
             sum.update_batch(&arguments, &places.slots, Some(filter.as_boolean()), total)?;
         }

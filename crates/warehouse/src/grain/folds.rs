@@ -11,15 +11,17 @@ use arrow::array::{
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::filter;
-use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Date32Type, Float64Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType, UInt64Type,
+};
 use datafusion::common::internal_err;
 use datafusion::error::Result;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
-/// The function's accumulator for such rows, over `input`: where it is one of these, with the results and states of the
-/// engine's, but nothing can be merged into it.
+/// The function's accumulator for such rows, over `input`: one of these where there is one, with the results and states of
+/// the engine's.
 pub(super) fn accumulator(
     function: &AggregateFunctionExpr,
     arguments: &[Arc<dyn PhysicalExpr>],
@@ -66,6 +68,11 @@ trait Fold: Send + 'static {
     fn states(&self, totals: Vec<Self::Total>) -> Vec<ArrayRef> {
         vec![self.results(totals)]
     }
+
+    /// Adds states to their groups' totals.
+    fn merge(&self, totals: &mut [Self::Total], states: &[ArrayRef], groups: &[usize]) -> Result<()> {
+        self.add(totals, &Runs::new(&states[0], groups, None))
+    }
 }
 
 /// Rows of which those of a group lie together.
@@ -94,8 +101,8 @@ impl<'a> Runs<'a> {
     fn each(&self, mut see: impl FnMut(usize, Range<usize>)) {
         let (mut start, mut counted) = (0, 0);
         while let Some(&group) = self.groups.get(start) {
-            let rows = self.groups[start..].iter().take_while(|other| **other == group).count();
-            let of_run = self.mask.as_ref().map_or(rows, |mask| mask.slice(start, rows).count_set_bits());
+            let rows = run_length(&self.groups[start..], group);
+            let of_run = self.mask.as_ref().map_or(rows, |mask| ones(mask, start, rows));
             if of_run > 0 {
                 see(group, counted..counted + of_run);
             }
@@ -112,6 +119,31 @@ impl<'a> Runs<'a> {
     }
 }
 
+/// How many rows from the first one on are of the group.
+fn run_length(groups: &[usize], group: usize) -> usize {
+    const AT_ONCE: usize = 8;
+    let is_whole = |groups: &&[usize]| groups.iter().fold(true, |is, other| is & (*other == group));
+    let rows = AT_ONCE * groups.chunks_exact(AT_ONCE).take_while(is_whole).count();
+    rows + groups[rows..].iter().take_while(|other| **other == group).count()
+}
+
+/// How many of the bits are set. Runs are short, and a slice of the mask takes longer than to count it.
+fn ones(mask: &BooleanBuffer, start: usize, bits: usize) -> usize {
+    const AT_ONCE: usize = 56;
+    let (first, mut left, mut count) = (mask.offset() + start, bits, 0);
+    while left > 0 {
+        let at = first + bits - left;
+        let bytes = &mask.values()[at / 8..];
+        let mut word = [0; size_of::<u64>()];
+        let known = bytes.len().min(word.len());
+        word[..known].copy_from_slice(&bytes[..known]);
+        let next = left.min(AT_ONCE);
+        count += (u64::from_le_bytes(word) >> (at % 8) & ((1 << next) - 1)).count_ones() as usize;
+        left -= next;
+    }
+    count
+}
+
 struct Count;
 
 impl Fold for Count {
@@ -124,6 +156,12 @@ impl Fold for Count {
 
     fn results(&self, totals: Vec<i64>) -> ArrayRef {
         Arc::new(Int64Array::from(totals))
+    }
+
+    fn merge(&self, totals: &mut [i64], states: &[ArrayRef], groups: &[usize]) -> Result<()> {
+        let counts = states[0].as_primitive::<Int64Type>().values();
+        groups.iter().zip(counts).for_each(|(group, count)| totals[*group] += count);
+        Ok(())
     }
 }
 
@@ -194,6 +232,15 @@ impl Fold for Mean {
         let (counts, sums): (Vec<_>, Vec<_>) = totals.into_iter().map(known).unzip();
         vec![Arc::new(UInt64Array::from(counts)), Arc::new(Float64Array::from(sums))]
     }
+
+    fn merge(&self, totals: &mut [(u64, f64)], states: &[ArrayRef], groups: &[usize]) -> Result<()> {
+        let (counts, sums) = (states[0].as_primitive::<UInt64Type>(), states[1].as_primitive::<Float64Type>());
+        for ((group, count), sum) in groups.iter().zip(counts).zip(sums) {
+            totals[*group].0 += count.unwrap_or(0);
+            totals[*group].1 += sum.unwrap_or(0.0);
+        }
+        Ok(())
+    }
 }
 
 /// Variance, or its root. Source: Chan, Golub & LeVeque, "Algorithms for computing the sample variance" (1983): values of a
@@ -211,15 +258,33 @@ struct Moments {
     squares: f64,
 }
 
+/// Without each addition waiting for the one before.
+fn sum(values: &[f64], of: impl Fn(f64) -> f64) -> f64 {
+    let (fours, rest) = values.as_chunks::<4>();
+    let mut sums = [0.0; 4];
+    for four in fours {
+        sums.iter_mut().zip(four).for_each(|(sum, value)| *sum += of(*value));
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(|value| of(*value)).sum::<f64>()
+}
+
 impl Moments {
-    fn add(&mut self, values: &[f64]) {
-        let (before, added) = (self.count as f64, values.len() as f64);
-        let mean = values.iter().sum::<f64>() / added;
-        let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
-        let (all, distance) = (before + added, mean - self.mean);
-        self.count += values.len() as u64;
+    /// There is at least one value.
+    fn of(values: &[f64]) -> Moments {
+        let mean = sum(values, |value| value) / values.len() as f64;
+        let squares = sum(values, |value| (value - mean) * (value - mean));
+        Moments { count: values.len() as u64, mean, squares }
+    }
+
+    fn add(&mut self, other: Moments) {
+        if other.count == 0 {
+            return;
+        }
+        let (before, added) = (self.count as f64, other.count as f64);
+        let (all, distance) = (before + added, other.mean - self.mean);
+        self.count += other.count;
         self.mean += distance * added / all;
-        self.squares += squares + distance * distance * before * added / all;
+        self.squares += other.squares + distance * distance * before * added / all;
     }
 }
 
@@ -227,7 +292,7 @@ impl Fold for Deviation {
     type Total = Moments;
 
     fn add(&self, totals: &mut [Moments], runs: &Runs) -> Result<()> {
-        runs.each_values::<Float64Type>(|group, values| totals[group].add(values))
+        runs.each_values::<Float64Type>(|group, values| totals[group].add(Moments::of(values)))
     }
 
     fn results(&self, totals: Vec<Moments>) -> ArrayRef {
@@ -243,6 +308,15 @@ impl Fold for Deviation {
         let of = |of: fn(&Moments) -> f64| Arc::new(Float64Array::from_iter_values(totals.iter().map(of)));
         let counts = UInt64Array::from_iter_values(totals.iter().map(|total| total.count));
         vec![Arc::new(counts), of(|total| total.mean), of(|total| total.squares)]
+    }
+
+    fn merge(&self, totals: &mut [Moments], states: &[ArrayRef], groups: &[usize]) -> Result<()> {
+        let counts = states[0].as_primitive::<UInt64Type>().values().iter();
+        let [means, squares] = [1, 2].map(|state| states[state].as_primitive::<Float64Type>().values().iter());
+        for (((group, &count), &mean), &squares) in groups.iter().zip(counts).zip(means).zip(squares) {
+            totals[*group].add(Moments { count, mean, squares });
+        }
+        Ok(())
     }
 }
 
@@ -275,12 +349,13 @@ impl<F: Fold> GroupsAccumulator for Folds<F> {
         Ok(self.fold.states(emit.take_needed(&mut self.totals)))
     }
 
-    fn merge_batch(&mut self, _: &[ArrayRef], _: &[usize], _: usize) -> Result<()> {
-        internal_err!("groups that lie together are not merged")
+    fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
+        self.totals.resize(total, F::Total::default());
+        self.fold.merge(&mut self.totals, states, groups)
     }
 
     fn convert_to_state(&self, _: &[ArrayRef], _: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        internal_err!("groups that lie together are not merged")
+        internal_err!("rows of groups that lie together are worth a total each")
     }
 
     fn size(&self) -> usize {
@@ -330,7 +405,7 @@ mod tests {
         }
     }
 
-    fn check(function: &Arc<AggregateUDF>, data_type: &DataType, batches: &[&[Row]], is_state: bool) {
+    fn check(function: &Arc<AggregateUDF>, data_type: &DataType, batches: &[&[Row]], is_merged: bool, is_state: bool) {
         let schema = Arc::new(Schema::new(vec![Field::new("x", data_type.clone(), true)]));
         let argument = col("x", &schema).unwrap();
         let function = AggregateExprBuilder::new(Arc::clone(function), vec![argument]).schema(schema).alias("y");
@@ -340,7 +415,13 @@ mod tests {
         for rows in batches {
             let groups: Vec<usize> = rows.iter().map(|row| row.0).collect();
             let filter: BooleanArray = rows.iter().map(|row| row.2).collect();
-            ours.update_batch(&[values(rows, data_type)], &groups, Some(&filter), GROUPS).unwrap();
+            if is_merged {
+                let mut part = folded(&function, data_type).unwrap();
+                part.update_batch(&[values(rows, data_type)], &groups, Some(&filter), GROUPS).unwrap();
+                ours.merge_batch(&part.state(EmitTo::All).unwrap(), &[0, 1, 2, 3, 4, 5], GROUPS).unwrap();
+            } else {
+                ours.update_batch(&[values(rows, data_type)], &groups, Some(&filter), GROUPS).unwrap();
+            }
             theirs.update_batch(&[values(rows, data_type)], &groups, Some(&filter), GROUPS).unwrap();
         }
         for emit in [EmitTo::First(2), EmitTo::All] {
@@ -359,6 +440,7 @@ mod tests {
             runs in prop::collection::vec((0..GROUPS, prop::collection::vec((prop::option::weighted(0.8, -9i64..9), 0usize..4), 1..6)), 1..20),
             size in 1usize..12,
             is_filtered: bool,
+            is_merged: bool,
             is_state: bool,
         ) {
             let counts = |kind: usize| if is_filtered { [None, Some(false), Some(true), Some(true)][kind] } else { Some(true) };
@@ -368,9 +450,9 @@ mod tests {
             let of_any = [count_udaf(), sum_udaf(), min_udaf(), max_udaf()];
             let of_reals = [avg_udaf(), var_samp_udaf(), var_pop_udaf(), stddev_udaf(), stddev_pop_udaf()];
             for function in of_any.iter().chain(&of_reals) {
-                check(function, &DataType::Float64, &batches, is_state);
+                check(function, &DataType::Float64, &batches, is_merged, is_state);
             }
-            of_any.iter().for_each(|function| check(function, &DataType::Int64, &batches, is_state));
+            of_any.iter().for_each(|function| check(function, &DataType::Int64, &batches, is_merged, is_state));
         }
     }
 }

@@ -78,10 +78,17 @@ impl Slots {
         self.starts.get(self.newest + 1).copied().unwrap_or(self.len())
     }
 
-    /// Of the slots of a customer those with a cut-off in the range, both ends included.
-    pub(super) fn between(&self, slots: &Range<usize>, from: i64, until: i64) -> Range<usize> {
+    /// Of the slots of a customer those with a cut-off in the range, both ends included. `near`: where the first one was
+    /// for another fact of the customer, which it mostly is for the next one.
+    pub(super) fn between(&self, slots: &Range<usize>, from: i64, until: i64, near: &mut usize) -> Range<usize> {
         let times = &self.times[slots.clone()];
-        let first = times.partition_point(|time| time.is_some_and(|time| time < from));
+        let is_before = |time: &Option<i64>| time.is_some_and(|time| time < from);
+        let is_here = times[..*near].last().is_none_or(is_before) && !times.get(*near).is_some_and(is_before);
+        let first = if is_here { *near } else { times.partition_point(is_before) };
+        *near = first;
+        if until == i64::MAX {
+            return slots.start + first..slots.end;
+        }
         let end = first + times[first..].partition_point(|time| time.is_some_and(|time| time <= until));
         slots.start + first..slots.start + end
     }
