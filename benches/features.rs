@@ -5,6 +5,7 @@
 mod support;
 
 use anyhow::{Context, Result};
+use arrow::array::RecordBatch;
 use futures::TryStreamExt;
 use pipeline::{Every, Silent, Spine, SqlOptions, parse_time};
 use std::path::Path;
@@ -50,8 +51,11 @@ async fn queries(shop: &Shop, arguments: &Arguments, size: u64, growth: &mut Gro
     for name in QUERIES {
         let path = queries.join(name).with_extension("sql");
         let query = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let ask = async || ask(shop, &query, &SqlOptions::default()).await;
-        let answer = ask().await?;
+        let ask = async || Ok(pipeline::sql(&shop.warehouse, &query, &SqlOptions::default()).await?.collect().await?);
+        let mut answer = Answer::default();
+        for batch in ask().await? {
+            rows::add(&mut answer, &batch)?;
+        }
         let peer = peers.as_ref().map(|peers| peers.get(name).with_context(|| format!("no peer for {name}")));
         let seconds = compare(name, None, &answer, peer.transpose()?, async || ask().await.map(drop)).await?;
         growth.note(name, size, seconds);
@@ -76,22 +80,29 @@ async fn views(shop: &Shop, arguments: &Arguments, size: u64, growth: &mut Growt
             false => None,
         };
         let options = options(first)?;
-        let ask = async || ask(shop, VIEW, &options).await;
-        let (answer, memory) = peak_memory(ask).await?;
+        let (answer, memory) = peak_memory(async || seen(shop, &options, rows::add).await).await?;
         let peer = peers.as_ref().map(|peers| peers.get(count).with_context(|| format!("no peer for {count}")));
         let name = format!("views, {count} cut-offs");
-        let seconds = compare(&name, None, &answer, peer.transpose()?, async || ask().await.map(drop)).await?;
+        let seconds = compare(&name, None, &answer, peer.transpose()?, async || {
+            seen(shop, &options, |_, _| Ok(())).await.map(drop)
+        })
+        .await?;
         println!("{name:<24} {} rows, {memory} MB at most", answer.rows);
         growth.note(&name, size, seconds);
     }
     Ok(())
 }
 
-async fn ask(shop: &Shop, query: &str, options: &SqlOptions) -> Result<Answer> {
+/// The view batch by batch: there may be more rows than memory.
+async fn seen(
+    shop: &Shop,
+    options: &SqlOptions,
+    see: impl Fn(&mut Answer, &RecordBatch) -> Result<()>,
+) -> Result<Answer> {
     let mut answer = Answer::default();
-    let mut batches = pipeline::sql(&shop.warehouse, query, options).await?.stream().await?;
+    let mut batches = pipeline::sql(&shop.warehouse, VIEW, options).await?.stream().await?;
     while let Some(batch) = batches.try_next().await? {
-        rows::add(&mut answer, &batch)?;
+        see(&mut answer, &batch)?;
     }
     Ok(answer)
 }
