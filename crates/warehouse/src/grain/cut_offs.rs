@@ -14,6 +14,7 @@ use datafusion::physical_expr::PhysicalExpr;
 
 use super::changes::{Changes, runs};
 use super::folds::accumulator;
+use super::point_in_time::Bound;
 use super::running::{Customers, running};
 use super::slots::{Ranges, Slots};
 use super::totals::{Measure, Totals};
@@ -111,8 +112,8 @@ impl CutOffs {
             seen.iter_mut().zip(within_rows).for_each(|(seen, within)| *seen += within);
         }
         if totals.question.is_outer {
-            let unseen = (0..slots).filter(|slot| seen[*slot] == 0).map(|slot| groups.of_slot[slot]).collect();
-            result.add_missing(&totals, unseen, groups.count())?;
+            let unseen = (0..slots).filter(|slot| seen[*slot] == 0).map(|slot| groups.of_slot[slot]);
+            result.add_missing(&totals, &unseen.collect::<Vec<_>>(), groups.count())?;
         }
         let starts = UInt32Array::from(groups.starts.clone());
         let mut columns = keys.iter().map(|key| take(key, &starts, None)).collect::<Result<Vec<_>, _>>()?;
@@ -216,11 +217,14 @@ impl Sums {
     }
 
     /// Adds the row of an outer join that has no fact to the groups.
-    fn add_missing(&mut self, totals: &Totals, slots: Vec<usize>, groups_count: usize) -> Result<()> {
+    fn add_missing(&mut self, totals: &Totals, slots: &[usize], groups_count: usize) -> Result<()> {
         let none = missing(&totals.question.facts.schema())?;
-        let mut places: Vec<Places> = totals.bounds.iter().map(|_| Places::default()).collect();
-        // No time of it is before a cut-off, so a measure with bounds of its own does not see it.
-        places[0] = Places { rows: vec![0; slots.len()], slots };
+        let of_join = totals.question.bounds.len();
+        // It has no time: a measure with bounds of its own sees it only where they let facts in that have none.
+        let is_seen = |bounds: &Vec<Bound>| bounds[of_join..].iter().all(|bound| bound.is_null_open);
+        let seen = || Places { rows: vec![0; slots.len()], slots: slots.to_vec() };
+        let places = totals.bounds.iter().map(|bounds| if is_seen(bounds) { seen() } else { Places::default() });
+        let places: Vec<Places> = places.collect();
         self.add(&totals.measures, &none, &places, groups_count)
     }
 

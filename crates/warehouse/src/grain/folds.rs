@@ -269,14 +269,18 @@ fn sum(values: &[f64], of: impl Fn(f64) -> f64) -> f64 {
 }
 
 impl Moments {
-    /// There is at least one value.
+    /// There is at least one value. As distances from the first one, so that values that are all the same deviate by nothing.
     fn of(values: &[f64]) -> Moments {
-        let mean = sum(values, |value| value) / values.len() as f64;
+        let mean = values[0] + sum(values, |value| value - values[0]) / values.len() as f64;
         let squares = sum(values, |value| (value - mean) * (value - mean));
         Moments { count: values.len() as u64, mean, squares }
     }
 
     fn add(&mut self, other: Moments) {
+        if self.count == 0 {
+            *self = other;
+            return;
+        }
         if other.count == 0 {
             return;
         }
@@ -430,6 +434,21 @@ mod tests {
                 false => (vec![ours.evaluate(emit).unwrap()], vec![theirs.evaluate(emit).unwrap()]),
             };
             assert!(close(&ours, &theirs), "{} of {data_type}: {ours:?}, not {theirs:?}", function.fun().name());
+        }
+    }
+
+    #[test]
+    fn values_that_are_all_the_same_deviate_by_nothing() {
+        for (value, size) in
+            [0.1, 4.7, 19.99, 1e160].into_iter().flat_map(|value| (1..9).map(move |size| (value, size)))
+        {
+            let mut deviation = boxed(Deviation { is_sample: true, is_root: true });
+            for rows in vec![value; 25].chunks(size) {
+                let values: ArrayRef = Arc::new(Float64Array::from(rows.to_vec()));
+                deviation.update_batch(&[values], &vec![0; rows.len()], None, 1).unwrap();
+            }
+            let found = deviation.evaluate(EmitTo::All).unwrap();
+            assert_eq!(found.as_primitive::<Float64Type>().value(0), 0.0, "{value}, {size} at a time");
         }
     }
 

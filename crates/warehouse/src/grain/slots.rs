@@ -86,6 +86,7 @@ impl Slots {
         let is_here = times[..*near].last().is_none_or(is_before) && !times.get(*near).is_some_and(is_before);
         let first = if is_here { *near } else { times.partition_point(is_before) };
         *near = first;
+        // All of them have a cut-off.
         if until == i64::MAX {
             return slots.start + first..slots.end;
         }

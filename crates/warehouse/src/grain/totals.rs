@@ -111,8 +111,12 @@ fn facts_by_dictionary(
     bounds: &[Vec<Bound>],
 ) -> Option<Arc<dyn ExecutionPlan>> {
     let customer = question.facts.schema().field(question.customer.1).name().clone();
-    let of_values = measures.iter().filter(|measure| measure.function.fun().name() != "count");
-    let read = of_values.flat_map(|measure| &measure.arguments);
+    let arguments =
+        measures.iter().flat_map(|measure| measure.arguments.iter().map(move |argument| (measure, argument)));
+    let is_read = |(measure, argument): &(&Measure, &Arc<dyn PhysicalExpr>)| {
+        measure.function.fun().name() != "count" || !argument.is::<Column>()
+    };
+    let read = arguments.filter(is_read).map(|(_, argument)| argument);
     let read = read.chain(measures.iter().flat_map(|measure| &measure.filter));
     let read = names_in(read.chain(bounds.iter().flatten().map(|bound| &bound.time)));
     // What cannot be planned so is read as it is.

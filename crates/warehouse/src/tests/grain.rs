@@ -28,6 +28,11 @@ const QUERIES: &[&str] = &[
     "SELECT customer_id, first_value(channel ORDER BY event_time DESC, known_time),
         array_agg(order_id ORDER BY event_time, known_time) FROM core.orders GROUP BY customer_id HAVING count(*) > 1",
     "SELECT DISTINCT customer_id FROM core.orders WHERE amount > 10",
+    "SELECT s.customer_id, s.as_of, count(*), count(*) FILTER (WHERE o.ends IS NULL OR o.ends > s.as_of),
+        count(nullif(substr(o.customer_id, 1, 2), 'c1')), count(o.order_id)
+        FROM (SELECT DISTINCT customer_id, event_time AS as_of FROM core.orders) AS s
+        LEFT JOIN (SELECT *, CASE WHEN amount > 10 THEN event_time + INTERVAL '2 days' END AS ends FROM core.orders) AS o
+        ON o.customer_id = s.customer_id AND o.event_time < s.as_of GROUP BY s.customer_id, s.as_of",
     "SELECT DISTINCT customer_id, channel FROM core.orders",
     "SELECT count(*), sum(amount), min(customer_id) FROM core.orders",
     "SELECT customer_id, channel, count(*) FROM core.orders GROUP BY ROLLUP (customer_id, channel)",
