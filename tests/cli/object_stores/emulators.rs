@@ -56,7 +56,9 @@ impl Emulator {
             if self.process.try_wait().expect("a process").is_some() {
                 return false;
             }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+            // Before anybody listens there, a connection may come out at the very port that it goes to.
+            let is_to_another = |stream: TcpStream| stream.local_addr().ok() != stream.peer_addr().ok();
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok_and(is_to_another) {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(100));

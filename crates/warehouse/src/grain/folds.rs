@@ -443,7 +443,7 @@ mod tests {
             [0.1, 4.7, 19.99, 1e160].into_iter().flat_map(|value| (1..9).map(move |size| (value, size)))
         {
             let mut deviation = boxed(Deviation { is_sample: true, is_root: true });
-            for rows in vec![value; 25].chunks(size) {
+            for rows in [value; 25].chunks(size) {
                 let values: ArrayRef = Arc::new(Float64Array::from(rows.to_vec()));
                 deviation.update_batch(&[values], &vec![0; rows.len()], None, 1).unwrap();
             }
