@@ -6,7 +6,7 @@ use crate::cli::shop::TINY;
 use crate::cli::till::{self, ROWS, W};
 use crate::support::Folder;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -307,8 +307,12 @@ fn end_lease(folder: &Folder) {
         return;
     }
     let names = std::fs::read_dir(folder.path(W).join("_erasures")).expect("erasures").flatten();
-    let locks = names.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ending| ending == "json"));
-    let lock = locks.max().expect("a lock");
+    // Locks have numbers; what was decided lies beside them.
+    let is_lock = |path: &PathBuf| {
+        let is_number = path.file_stem().is_some_and(|stem| stem.to_string_lossy().parse::<u64>().is_ok());
+        is_number && path.extension().is_some_and(|ending| ending == "json")
+    };
+    let lock = names.map(|entry| entry.path()).filter(is_lock).max().expect("a lock");
     let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(&lock).expect("a lock")).expect("JSON");
     text["renewed_at"] = text["taken_at"].clone();
     text["lease_seconds"] = 0.into();
