@@ -5,7 +5,6 @@
 mod support;
 
 use anyhow::{Context, Result};
-use futures::TryStreamExt;
 use pipeline::{Silent, SqlOptions};
 use std::slice;
 use support::{Answer, Arguments, RUNS, benches, compare, growth::Growth, orders, peak_memory, rows, shop::Shop};
@@ -50,10 +49,5 @@ async fn main() -> Result<()> {
 
 async fn answer(shop: &Shop, table: &str) -> Result<Answer> {
     let query = format!("SELECT * FROM core.{table}");
-    let mut answer = Answer::default();
-    let mut batches = pipeline::sql(&shop.warehouse, &query, &SqlOptions::default()).await?.stream().await?;
-    while let Some(batch) = batches.try_next().await? {
-        rows::add(&mut answer, &batch)?;
-    }
-    Ok(answer)
+    rows::answer(pipeline::sql(&shop.warehouse, &query, &SqlOptions::default()).await?.stream().await?).await
 }

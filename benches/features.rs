@@ -5,11 +5,10 @@
 mod support;
 
 use anyhow::{Context, Result};
-use arrow::array::RecordBatch;
 use futures::TryStreamExt;
 use pipeline::{Every, Silent, Spine, SqlOptions, parse_time};
 use std::path::Path;
-use support::{Answer, Arguments, benches, compare, growth::Growth, orders, peak_memory, rows, shop::Shop};
+use support::{Arguments, benches, compare, growth::Growth, orders, peak_memory, rows, shop::Shop};
 
 const ORDERS: u64 = 1_000_000;
 /// `queries/<name>.sql`, as a user writes it; DuckDB runs the same text.
@@ -51,13 +50,14 @@ async fn queries(shop: &Shop, arguments: &Arguments, size: u64, growth: &mut Gro
     for name in QUERIES {
         let path = queries.join(name).with_extension("sql");
         let query = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let ask = async || Ok(pipeline::sql(&shop.warehouse, &query, &SqlOptions::default()).await?.collect().await?);
-        let mut answer = Answer::default();
-        for batch in ask().await? {
-            rows::add(&mut answer, &batch)?;
-        }
+        let ask = async || pipeline::sql(&shop.warehouse, &query, &SqlOptions::default()).await;
+        let answer = rows::answer(ask().await?.stream().await?).await?;
         let peer = peers.as_ref().map(|peers| peers.get(name).with_context(|| format!("no peer for {name}")));
-        let seconds = compare(name, None, &answer, peer.transpose()?, async || ask().await.map(drop)).await?;
+        let seconds = compare(name, None, &answer, peer.transpose()?, async || {
+            ask().await?.collect().await?;
+            Ok(())
+        })
+        .await?;
         growth.note(name, size, seconds);
     }
     Ok(())
@@ -80,29 +80,17 @@ async fn views(shop: &Shop, arguments: &Arguments, size: u64, growth: &mut Growt
             false => None,
         };
         let options = options(first)?;
-        let (answer, memory) = peak_memory(async || seen(shop, &options, rows::add).await).await?;
+        // Batch by batch: there may be more rows than memory.
+        let ask = async || -> Result<_> { Ok(pipeline::sql(&shop.warehouse, VIEW, &options).await?.stream().await?) };
+        let (answer, memory) = peak_memory(async || rows::answer(ask().await?).await).await?;
         let peer = peers.as_ref().map(|peers| peers.get(count).with_context(|| format!("no peer for {count}")));
         let name = format!("views, {count} cut-offs");
         let seconds = compare(&name, None, &answer, peer.transpose()?, async || {
-            seen(shop, &options, |_, _| Ok(())).await.map(drop)
+            Ok(ask().await?.try_for_each(async |_| Ok(())).await?)
         })
         .await?;
         println!("{name:<24} {} rows, {memory} MB at most", answer.rows);
         growth.note(&name, size, seconds);
     }
     Ok(())
-}
-
-/// The view batch by batch: there may be more rows than memory.
-async fn seen(
-    shop: &Shop,
-    options: &SqlOptions,
-    see: impl Fn(&mut Answer, &RecordBatch) -> Result<()>,
-) -> Result<Answer> {
-    let mut answer = Answer::default();
-    let mut batches = pipeline::sql(&shop.warehouse, VIEW, options).await?.stream().await?;
-    while let Some(batch) = batches.try_next().await? {
-        see(&mut answer, &batch)?;
-    }
-    Ok(answer)
 }

@@ -6,7 +6,7 @@ mod support;
 use anyhow::{Context, Result};
 use pipeline::{LoadOptions, Silent, SqlOptions, Warehouse};
 use support::{
-    Answer, Arguments, compare,
+    Arguments, compare,
     orders::{self, TABLE},
     rows,
 };
@@ -33,10 +33,7 @@ async fn main() -> Result<()> {
     };
     let query = format!("SELECT order_id, customer_id, event_time, amount, product_id, channel FROM {TABLE}");
     let loaded = pipeline::sql(&load().await?, &query, &SqlOptions::default()).await?;
-    let mut answer = Answer::default();
-    for batch in loaded.collect().await? {
-        rows::add(&mut answer, &batch)?;
-    }
+    let answer = rows::answer(loaded.stream().await?).await?;
     let peers = arguments.peer("load_duckdb.py", &[&file])?;
     let peer = peers.as_ref().map(|peers| peers.get("load").context("no peer for load")).transpose()?;
     compare("load", Some(size), &answer, peer, async || load().await.map(drop)).await?;

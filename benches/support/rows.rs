@@ -5,10 +5,22 @@ use anyhow::Result;
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
 use arrow::compute::{cast, sum};
 use arrow::datatypes::{DataType, Float64Type};
+use futures::{Stream, StreamExt};
 use std::sync::Arc;
 
 /// Digits of a number that ends a text: more do not fit.
 const MOST_DIGITS: usize = 15;
+
+/// The answer of all rows of a stream.
+pub async fn answer<E: Into<anyhow::Error>>(
+    mut rows: impl Stream<Item = Result<RecordBatch, E>> + Unpin,
+) -> Result<Answer> {
+    let mut answer = Answer::default();
+    while let Some(batch) = rows.next().await {
+        add(&mut answer, &batch.map_err(Into::into)?)?;
+    }
+    Ok(answer)
+}
 
 /// Adds rows to an answer, and per column the values that are not NULL and their sum.
 pub fn add(answer: &mut Answer, batch: &RecordBatch) -> Result<()> {

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::CUSTOMER_ID;
 use crate::layout::{Layout, ORDER, bucket_of, column_indices};
 use crate::table::{DataFile, TimeRange};
-use crate::writer::{BATCH_ROWS, Clock, Nulls, clocks, nulls, sorting_columns};
+use crate::writer::{BATCH_ROWS, Nulls, Statistics, sorting_columns};
 
 /// What is wrong with `file`, whose bytes these are, in a table of this schema and layout; nothing if all is true.
 pub(crate) fn examine(file: &DataFile, bytes: Bytes, schema: &SchemaRef, layout: &Layout) -> Vec<String> {
@@ -67,9 +67,7 @@ fn examine_rows(
 /// What the rows of a file are, against what the log says.
 struct Rows<'a> {
     file: &'a DataFile,
-    rows: u64,
-    clocks: Vec<Clock>,
-    nulls: Vec<Nulls>,
+    statistics: Statistics,
     order: Option<Order>,
     /// How many buckets there are, of a clustered table.
     buckets: Option<u32>,
@@ -92,22 +90,13 @@ impl<'a> Rows<'a> {
             _ => None,
         };
         let order = file.sorted.then(|| Order::new(schema, layout)).transpose()?;
-        Ok(Rows {
-            file,
-            rows: 0,
-            clocks: clocks(schema),
-            nulls: nulls(schema, layout),
-            order,
-            buckets,
-            elsewhere: None,
-        })
+        Ok(Rows { file, statistics: Statistics::of(schema, layout), order, buckets, elsewhere: None })
     }
 
     fn see(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
-        self.clocks.iter_mut().for_each(|clock| clock.see(batch));
-        self.nulls.iter_mut().for_each(|nulls| nulls.see(batch));
+        let before = self.statistics.rows;
         if let Some(order) = &mut self.order {
-            order.see(batch, self.rows)?;
+            order.see(batch, before)?;
         }
         if let (Some(buckets), Some(customers), None) =
             (self.buckets, batch.column_by_name(CUSTOMER_ID), &self.elsewhere)
@@ -116,16 +105,16 @@ impl<'a> Rows<'a> {
             let bucket = |row: usize| bucket_of(customers.is_valid(row).then(|| customers.value(row)), buckets);
             let stray = (0..customers.len()).find(|row| Some(bucket(*row)) != self.file.bucket);
             self.elsewhere = stray.map(|row| {
-                let (is, number) = (bucket(row), self.rows + row as u64 + 1);
+                let (is, number) = (bucket(row), before + row as u64 + 1);
                 format!("row {number} belongs in bucket {is}, not in {}", self.file.bucket.unwrap_or_default())
             });
         }
-        self.rows += batch.num_rows() as u64;
+        self.statistics.see(batch);
         Ok(())
     }
 
     fn problems(self) -> Vec<String> {
-        let Rows { file, rows, clocks, nulls, order, elsewhere, .. } = self;
+        let Rows { file, statistics: Statistics { rows, clocks, nulls }, order, elsewhere, .. } = self;
         let mut problems: Vec<String> = elsewhere.into_iter().collect();
         if rows != file.rows {
             problems.push(format!("it has {rows} rows, and the log says {}", file.rows));

@@ -46,9 +46,14 @@ pub(crate) type FileOfBucket = (Option<i32>, EncodedFile);
 /// Writes one Parquet file into memory.
 pub(crate) struct FileEncoder {
     writer: ArrowWriter<Vec<u8>>,
-    rows: u64,
-    clocks: Vec<Clock>,
-    nulls: Vec<Nulls>,
+    statistics: Statistics,
+}
+
+/// What the log says of the rows of a file.
+pub(crate) struct Statistics {
+    pub(crate) rows: u64,
+    pub(crate) clocks: Vec<Clock>,
+    pub(crate) nulls: Vec<Nulls>,
 }
 
 /// What is known of a time column.
@@ -91,37 +96,35 @@ impl FileEncoder {
                     .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
             }
         }
-        let nulls = nulls(&schema, layout);
-        Self::new(schema, properties.build(), ArrowWriterOptions::new(), nulls)
+        Self::new(schema, layout, properties.build(), ArrowWriterOptions::new())
     }
 
     /// A file for other tools: no encoding that is not in every reader, no Arrow types beside the Parquet ones.
     pub(crate) fn published(schema: SchemaRef) -> Result<Self, ParquetError> {
-        Self::new(schema, properties().build(), ArrowWriterOptions::new().with_skip_arrow_metadata(true), Vec::new())
+        let options = ArrowWriterOptions::new().with_skip_arrow_metadata(true);
+        Self::new(schema, &Layout::Plain, properties().build(), options)
     }
 
     fn new(
         schema: SchemaRef,
+        layout: &Layout,
         properties: WriterProperties,
         options: ArrowWriterOptions,
-        nulls: Vec<Nulls>,
     ) -> Result<Self, ParquetError> {
-        let clocks = clocks(&schema);
+        let statistics = Statistics::of(&schema, layout);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options.with_properties(properties))?;
-        Ok(FileEncoder { writer, rows: 0, clocks, nulls })
+        Ok(FileEncoder { writer, statistics })
     }
 
     /// Takes the encoder and gives it back, so that it can go to another thread and return.
     pub(crate) fn write(mut self, batch: &RecordBatch) -> Result<Self, ParquetError> {
-        self.rows += batch.num_rows() as u64;
-        self.clocks.iter_mut().for_each(|clock| clock.see(batch));
-        self.nulls.iter_mut().for_each(|nulls| nulls.see(batch));
+        self.statistics.see(batch);
         self.writer.write(batch)?;
         Ok(self)
     }
 
     pub(crate) fn rows(&self) -> u64 {
-        self.rows
+        self.statistics.rows
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -130,19 +133,27 @@ impl FileEncoder {
 
     pub(crate) fn finish(self) -> Result<EncodedFile, ParquetError> {
         let bytes = self.writer.into_inner()?.into();
-        let range = |name| self.clocks.iter().find(|clock| clock.name == name).and_then(|clock| clock.range);
-        Ok(EncodedFile {
-            bytes,
-            rows: self.rows,
-            event_time: range(EVENT_TIME),
-            known_time: range(KNOWN_TIME),
-            nulls: self.nulls,
-        })
+        let Statistics { rows, clocks, nulls } = self.statistics;
+        let range = |name| clocks.iter().find(|clock| clock.name == name).and_then(|clock| clock.range);
+        Ok(EncodedFile { bytes, rows, event_time: range(EVENT_TIME), known_time: range(KNOWN_TIME), nulls })
+    }
+}
+
+impl Statistics {
+    /// Of no rows yet.
+    pub(crate) fn of(schema: &Schema, layout: &Layout) -> Statistics {
+        Statistics { rows: 0, clocks: clocks(schema), nulls: nulls(schema, layout) }
+    }
+
+    pub(crate) fn see(&mut self, batch: &RecordBatch) {
+        self.rows += batch.num_rows() as u64;
+        self.clocks.iter_mut().for_each(|clock| clock.see(batch));
+        self.nulls.iter_mut().for_each(|nulls| nulls.see(batch));
     }
 }
 
 impl Clock {
-    pub(crate) fn see(&mut self, batch: &RecordBatch) {
+    fn see(&mut self, batch: &RecordBatch) {
         let times = batch.column(self.column).as_primitive::<TimestampMicrosecondType>();
         if let (Some(min), Some(max)) = (min(times), max(times)) {
             let range = self.range.get_or_insert(TimeRange { min, max });
@@ -152,7 +163,7 @@ impl Clock {
 }
 
 impl Nulls {
-    pub(crate) fn see(&mut self, batch: &RecordBatch) {
+    fn see(&mut self, batch: &RecordBatch) {
         self.rows += batch.column(self.column).null_count() as u64;
     }
 }
@@ -182,7 +193,7 @@ pub(crate) fn sorting_columns(schema: &Schema, layout: &Layout) -> Result<Vec<So
     Ok(sorting.collect())
 }
 
-pub(crate) fn clocks(schema: &Schema) -> Vec<Clock> {
+fn clocks(schema: &Schema) -> Vec<Clock> {
     let clock = |name: &'static str| {
         let (column, field) = schema.column_with_name(name)?;
         let is_time = *field.data_type() == crate::schema::timestamp();
@@ -193,7 +204,7 @@ pub(crate) fn clocks(schema: &Schema) -> Vec<Clock> {
 
 /// The columns of which the log says how many rows have none: clocks, and what rows are sorted by. Of a column that every
 /// row has, nothing need be read to count it.
-pub(crate) fn nulls(schema: &Schema, layout: &Layout) -> Vec<Nulls> {
+fn nulls(schema: &Schema, layout: &Layout) -> Vec<Nulls> {
     let names: BTreeSet<&str> = logged_columns(schema).into_iter().chain(layout.sort_columns()).collect();
     let nulls = |name: &str| Some(Nulls { name: name.to_owned(), column: schema.index_of(name).ok()?, rows: 0 });
     names.into_iter().filter_map(nulls).collect()

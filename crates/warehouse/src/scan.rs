@@ -15,10 +15,11 @@ use datafusion::common::{Column, ColumnStatistics, DFSchema, ScalarValue, Statis
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::source_as_provider;
 use datafusion::error::Result as QueryResult;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
-use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableScan as ScanNode, TableType};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
@@ -187,6 +188,11 @@ impl TableProvider for TableScan {
         let config = self.read(source, groups, projection)?.with_statistics(self.statistics_of(&files));
         Ok(DataSourceExec::from_data_source(config.with_limit(limit).build()))
     }
+}
+
+/// What is asked of the table that a plan scans, if it is one of these.
+pub(crate) fn scanned<T>(scan: &ScanNode, ask: impl FnOnce(&TableScan) -> T) -> Option<T> {
+    source_as_provider(&scan.source).ok()?.downcast_ref::<TableScan>().map(ask)
 }
 
 pub(crate) fn partitioned(file: &DataFile) -> PartitionedFile {

@@ -38,7 +38,9 @@ impl Emulator {
             if let Some(status) = self.process.try_wait().unwrap() {
                 panic!("the S3 emulator ended ({status}): pip install 'moto[server]' into the Python of the readers");
             }
-            if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
+            // Before anybody listens there, a connection may come out at the very port that it goes to.
+            let is_to_another = |stream: &TcpStream| stream.local_addr().ok() != stream.peer_addr().ok();
+            if let Some(mut stream) = TcpStream::connect(("127.0.0.1", self.port)).ok().filter(is_to_another) {
                 let request =
                     "PUT /bucket HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
                 stream.write_all(request.as_bytes()).unwrap();

@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinType};
-use datafusion::datasource::source_as_provider;
 use datafusion::error::Result;
 use datafusion::logical_expr::logical_plan::{Aggregate, Join, Projection, TableScan as ScanNode, Union, Window};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
 use store::CUSTOMER_ID;
 
 use super::planner::{Once, PerBucket};
-use crate::scan::TableScan;
+use crate::scan::{TableScan, scanned};
 
 /// Replaces every part of `plan` that stays within customers, and does more than read, by a [`PerBucket`] node.
 pub(super) fn by_bucket(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -101,10 +100,7 @@ fn asks_subqueries(plan: &LogicalPlan) -> Result<bool> {
 }
 
 fn scan_grain(scan: &ScanNode) -> Result<Grain> {
-    let Ok(provider) = source_as_provider(&scan.source) else { return Ok(Grain::Global) };
-    let Some(buckets) = provider.downcast_ref::<TableScan>().and_then(TableScan::buckets) else {
-        return Ok(Grain::Global);
-    };
+    let Some(buckets) = scanned(scan, TableScan::buckets).flatten() else { return Ok(Grain::Global) };
     let keys = scan.projected_schema.columns().into_iter().filter(|column| column.name == CUSTOMER_ID).collect();
     // A limit is of the whole table.
     Ok(if scan.fetch.is_none() { Grain::Customer { buckets, keys } } else { Grain::Global })

@@ -12,6 +12,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use foldhash::fast::RandomState;
 
+use super::folds::counted;
 use crate::dictionaries::is_dictionary;
 
 /// Values remembered from earlier groups, to be told apart without a new entry; beyond that a new group starts afresh.
@@ -53,11 +54,8 @@ impl GroupsAccumulator for DistinctCounts {
     ) -> Result<()> {
         self.counts.resize(total, 0);
         let values = &values[0];
-        let nulls = values.nulls();
-        let is_counted = |row: usize| {
-            nulls.is_none_or(|nulls| nulls.is_valid(row)) && filter.is_none_or(|f| f.is_valid(row) && f.value(row))
-        };
-        let rows = groups.iter().enumerate().filter(|(row, _)| is_counted(*row));
+        let mask = counted(values, filter);
+        let rows = groups.iter().enumerate().filter(|(row, _)| mask.as_ref().is_none_or(|mask| mask.value(*row)));
         let number = |group: usize| self.emitted + group as u64 + 1;
         let counts = &mut self.counts;
         match &mut self.seen {

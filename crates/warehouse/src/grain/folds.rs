@@ -75,6 +75,20 @@ trait Fold: Send + 'static {
     }
 }
 
+/// The rows that have a value and for which the filter is true; None for all.
+pub(super) fn counted(values: &dyn Array, filter: Option<&BooleanArray>) -> Option<BooleanBuffer> {
+    let valid = values.logical_nulls().map(NullBuffer::into_inner);
+    let wanted = filter.map(|filter| match filter.nulls() {
+        Some(nulls) => filter.values() & nulls.inner(),
+        None => filter.values().clone(),
+    });
+    let mask = match (valid, wanted) {
+        (Some(valid), Some(wanted)) => Some(&valid & &wanted),
+        (valid, wanted) => valid.or(wanted),
+    };
+    mask.filter(|mask| mask.count_set_bits() < mask.len())
+}
+
 /// Rows of which those of a group lie together.
 struct Runs<'a> {
     values: &'a ArrayRef,
@@ -85,16 +99,7 @@ struct Runs<'a> {
 
 impl<'a> Runs<'a> {
     fn new(values: &'a ArrayRef, groups: &'a [usize], filter: Option<&BooleanArray>) -> Runs<'a> {
-        let valid = values.logical_nulls().map(NullBuffer::into_inner);
-        let wanted = filter.map(|filter| match filter.nulls() {
-            Some(nulls) => filter.values() & nulls.inner(),
-            None => filter.values().clone(),
-        });
-        let mask = match (valid, wanted) {
-            (Some(valid), Some(wanted)) => Some(&valid & &wanted),
-            (valid, wanted) => valid.or(wanted),
-        };
-        Runs { values, groups, mask: mask.filter(|mask| mask.count_set_bits() < mask.len()) }
+        Runs { values, groups, mask: counted(values, filter) }
     }
 
     /// Of each run that has rows that count its group, and these rows' places among all that count.

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, JoinType, NullEquality};
-use datafusion::datasource::source_as_provider;
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Aggregate, Expr, Join, LogicalPlan, Projection, lit};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
-use crate::scan::TableScan;
+use crate::scan::scanned;
 
 /// Counts something else in place of columns that are never NULL.
 #[derive(Debug)]
@@ -83,9 +82,8 @@ enum Presence {
 fn presence(plan: &LogicalPlan, index: usize) -> Option<Presence> {
     match plan {
         LogicalPlan::TableScan(scan) => {
-            let provider = source_as_provider(&scan.source).ok()?;
-            let table = provider.downcast_ref::<TableScan>()?;
-            table.is_never_null(scan.projected_schema.field(index).name()).then_some(Presence::Always)
+            let column = scan.projected_schema.field(index).name();
+            scanned(scan, |table| table.is_never_null(column))?.then_some(Presence::Always)
         }
         LogicalPlan::SubqueryAlias(alias) => presence(&alias.input, index),
         LogicalPlan::Filter(filter) => presence(&filter.input, index),

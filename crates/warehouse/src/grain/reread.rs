@@ -5,18 +5,31 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::error::Result;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
 
 use super::buckets::BucketSource;
-use crate::dictionaries::texts_read;
+use crate::dictionaries::{names_in, texts_read};
+
+/// The same rows with dictionaries for texts of which nothing matters but whether two are the same: those that expressions
+/// `told_apart` are and none that is `read` needs. None where there are no such texts.
+pub(super) fn by_dictionaries<'a>(
+    plan: &Arc<dyn ExecutionPlan>,
+    told_apart: &'a [Arc<dyn PhysicalExpr>],
+    read: impl IntoIterator<Item = &'a Arc<dyn PhysicalExpr>>,
+) -> Option<Arc<dyn ExecutionPlan>> {
+    let (columns, others): (Vec<_>, Vec<_>) = told_apart.iter().partition(|expr| expr.is::<Column>());
+    let read = names_in(read.into_iter().chain(others));
+    let texts = names_in(columns).into_iter().filter(|name| !read.contains(name)).collect();
+    // What cannot be planned so is read as it is.
+    reread(plan, texts).ok().flatten()
+}
 
 /// The same rows with dictionaries for these columns, as far as they are text of a bucket that nothing reads on the way.
-pub(super) fn reread(
-    plan: &Arc<dyn ExecutionPlan>,
-    mut texts: BTreeSet<String>,
-) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+fn reread(plan: &Arc<dyn ExecutionPlan>, mut texts: BTreeSet<String>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     if let Some(source) = plan.downcast_ref::<BucketSource>() {
         let is_text =
             |name: &String| source.schema().field_with_name(name).is_ok_and(|f| *f.data_type() == DataType::Utf8);

@@ -14,7 +14,6 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
-use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode, aggregate_expressions};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
@@ -27,18 +26,18 @@ use super::changes::Changes;
 use super::distinct_counts::DistinctCounts;
 use super::folds::accumulator;
 use super::part::{Part, Place};
-use super::reread::reread;
-use crate::dictionaries::{names_in, show_dictionaries};
+use super::reread::by_dictionaries;
+use crate::dictionaries::show_dictionaries;
 
 /// [`SortedGroupsExec`] in place of an aggregate some of whose group columns come sorted.
 pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
     let aggregate = node.downcast_ref::<AggregateExec>().filter(|aggregate| is_streamable(aggregate))?;
-    let input = by_dictionaries(aggregate).unwrap_or_else(|| Arc::clone(aggregate.input()));
+    let input = input_by_dictionaries(aggregate).unwrap_or_else(|| Arc::clone(aggregate.input()));
     Some(Arc::new(SortedGroupsExec { aggregate: Arc::new(aggregate.clone()), input }))
 }
 
-/// The aggregate's input with dictionaries for texts of which nothing matters but whether two are the same.
-fn by_dictionaries(aggregate: &AggregateExec) -> Option<Arc<dyn ExecutionPlan>> {
+/// The aggregate's input with dictionaries for texts that it groups by, or whose distinct values it counts.
+fn input_by_dictionaries(aggregate: &AggregateExec) -> Option<Arc<dyn ExecutionPlan>> {
     if *aggregate.input_order_mode() != InputOrderMode::Sorted {
         return None;
     }
@@ -49,11 +48,7 @@ fn by_dictionaries(aggregate: &AggregateExec) -> Option<Arc<dyn ExecutionPlan>> 
         arguments.extend(function.expressions());
         read.extend(function.order_bys().iter().map(|sort| Arc::clone(&sort.expr)));
     }
-    let (columns, others): (Vec<_>, Vec<_>) = told_apart.into_iter().partition(|expr| expr.is::<Column>());
-    let read = names_in(read.iter().chain(&others));
-    let texts = names_in(&columns).into_iter().filter(|name| !read.contains(name)).collect();
-    // What cannot be planned so is read as it is.
-    reread(aggregate.input(), texts).ok().flatten()
+    by_dictionaries(aggregate.input(), &told_apart, &read)
 }
 
 fn is_streamable(aggregate: &AggregateExec) -> bool {

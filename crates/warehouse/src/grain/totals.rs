@@ -4,7 +4,6 @@
 //! the first of its customer's cut-offs that sees it, and what a cut-off knows is what entered it merged with what the
 //! cut-off before it knew. Only facts that are seen until some time go to each cut-off that sees them.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,11 +23,12 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::customers::sort_by;
 use super::cut_offs::CutOffs;
 use super::point_in_time::{Bound, Place, PointInTimeJoinExec, Question, bound, moved, place};
-use super::reread::reread;
+use super::reread::by_dictionaries;
 use super::slots::Slots;
-use crate::dictionaries::{names_in, show_dictionaries};
+use crate::dictionaries::show_dictionaries;
 
 /// [`PointInTimeTotalsExec`] in place of an aggregate over a point-in-time join.
 pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
@@ -110,7 +110,7 @@ fn facts_by_dictionary(
     measures: &[Measure],
     bounds: &[Vec<Bound>],
 ) -> Option<Arc<dyn ExecutionPlan>> {
-    let customer = question.facts.schema().field(question.customer.1).name().clone();
+    let customer = sort_by(&question.facts.schema(), question.customer.1).expr;
     let arguments =
         measures.iter().flat_map(|measure| measure.arguments.iter().map(move |argument| (measure, argument)));
     let is_read = |(measure, argument): &(&Measure, &Arc<dyn PhysicalExpr>)| {
@@ -118,9 +118,7 @@ fn facts_by_dictionary(
     };
     let read = arguments.filter(is_read).map(|(_, argument)| argument);
     let read = read.chain(measures.iter().flat_map(|measure| &measure.filter));
-    let read = names_in(read.chain(bounds.iter().flatten().map(|bound| &bound.time)));
-    // What cannot be planned so is read as it is.
-    reread(&question.facts, BTreeSet::from([customer]).difference(&read).cloned().collect()).ok().flatten()
+    by_dictionaries(&question.facts, &[customer], read.chain(bounds.iter().flatten().map(|bound| &bound.time)))
 }
 
 /// The join that the plan reads, and the projections over it, the outermost first.
