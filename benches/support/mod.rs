@@ -9,12 +9,17 @@ pub mod rows;
 pub mod shop;
 
 use anyhow::{Context, Result, ensure};
+use mimalloc::MiMalloc;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
+
+/// As in the `perennial` binary.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Runs of which the median counts.
 pub const RUNS: usize = 3;
