@@ -228,12 +228,13 @@ impl NewFiles<'_> {
             }
         }
         rows = blocking(move || rows.split()).await?;
+        // Files go out while the next ones are encoded.
+        let mut files = Vec::new();
         while !rows.is_empty() {
-            let (rest, files) = blocking(move || rows.encode_next()).await?;
-            rows = rest;
-            self.upload(files).await?;
+            let next = blocking(move || rows.encode_next());
+            ((rows, files), ()) = tokio::try_join!(next, self.upload(files))?;
         }
-        Ok(())
+        self.upload(files).await
     }
 
     async fn write_in_order(&mut self, mut batches: impl Stream<Item = Result<RecordBatch>> + Unpin) -> Result<()> {

@@ -10,8 +10,9 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
+use arrow::ipc::CompressionType;
 use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::StreamWriter;
+use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use parquet::errors::ParquetError;
 use rayon::prelude::*;
 
@@ -23,8 +24,8 @@ use crate::writer::{BATCH_ROWS, EncodedFile, FileEncoder, FileOfBucket};
 
 /// Rows are split in portions of this size, so that every bucket gets batches that are worth their overhead.
 const SPLIT_BYTES: usize = 16 << 20;
-/// What is sorted at once, beside what is held, is so many times what is held unsorted at most.
-const SORTED_AT_ONCE: usize = 2;
+/// One file has at most so many times the rows that are held: a bucket is one file whenever that is possible.
+const LARGEST_FILE: usize = 2;
 
 /// The rows of an append so far.
 pub(crate) struct Buckets {
@@ -102,20 +103,23 @@ impl Buckets {
     }
 
     fn spill(&mut self) -> Result<(), ArrowError> {
-        for bucket in self.buckets.iter_mut().filter(|bucket| !bucket.held.is_empty()) {
-            let place = self.spill.write(&take(&mut bucket.held))?;
+        let held = self.buckets.par_iter_mut().filter(|bucket| !bucket.held.is_empty());
+        let encoded = held.map(|bucket| Ok((packed(&take(&mut bucket.held))?, bucket)));
+        for (bytes, bucket) in encoded.collect::<Result<Vec<_>, ArrowError>>()? {
+            let place = self.spill.write(&bytes)?;
             bucket.spilled.push((place, take(&mut bucket.held_bytes)));
         }
         Ok(())
     }
 
-    /// Files of the next buckets, as many as are sorted at once. All rows must be split.
+    /// Files of the next buckets, of as many rows as are held at most, or of one bucket. All rows must be split.
     pub(crate) fn encode_next(mut self) -> Result<(Buckets, Vec<FileOfBucket>)> {
-        let most = self.most_bytes.saturating_mul(SORTED_AT_ONCE);
+        let largest = self.most_bytes.saturating_mul(LARGEST_FILE);
         let (mut next, mut bytes) = (Vec::new(), 0);
-        while let Some(mut bucket) = self.buckets.pop_if(|bucket| next.is_empty() || bytes + bucket.bytes() <= most) {
+        let is_next = |bucket: &mut Bucket, bytes: usize| bytes == 0 || bytes + bucket.bytes() <= self.most_bytes;
+        while let Some(mut bucket) = self.buckets.pop_if(|bucket| is_next(bucket, bytes)) {
             bytes += bucket.bytes();
-            let rows = bucket.take(most, &mut self.spill).map_err(|e| Error::spill(&self.table, e))?;
+            let rows = bucket.take(largest, &mut self.spill).map_err(|e| Error::spill(&self.table, e))?;
             next.push((bucket.number, rows));
             // What is too much for once is another file.
             self.buckets.extend((bucket.bytes() > 0).then_some(bucket));
@@ -148,7 +152,7 @@ impl Bucket {
         let (mut rows, mut bytes) = (Vec::new(), 0);
         let is_next = |next: usize, bytes: usize| bytes == 0 || bytes + next <= most_bytes;
         while let Some((place, size)) = self.spilled.first().cloned().filter(|(_, size)| is_next(*size, bytes)) {
-            rows.extend(spill.read(place)?);
+            rows.extend(unpacked(spill.read(place)?)?);
             bytes += size;
             self.spilled.remove(0);
         }
@@ -168,22 +172,18 @@ struct Spill {
 }
 
 impl Spill {
-    /// Returns the place of the batches.
-    fn write(&mut self, batches: &[RecordBatch]) -> Result<Range<u64>, ArrowError> {
-        let Some(first) = batches.first() else { return Ok(self.end..self.end) };
-        let mut writer = StreamWriter::try_new(Vec::new(), &first.schema())?;
-        batches.iter().try_for_each(|batch| writer.write(batch))?;
-        let bytes = writer.into_inner()?;
-        self.file_at(self.end)?.write_all(&bytes)?;
+    /// Returns the place of the bytes.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<Range<u64>> {
+        self.file_at(self.end)?.write_all(bytes)?;
         let start = self.end;
         self.end += bytes.len() as u64;
         Ok(start..self.end)
     }
 
-    fn read(&mut self, place: Range<u64>) -> Result<Vec<RecordBatch>, ArrowError> {
+    fn read(&mut self, place: Range<u64>) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; (place.end - place.start) as usize];
         self.file_at(place.start)?.read_exact(&mut bytes)?;
-        StreamReader::try_new(Cursor::new(bytes), None)?.collect()
+        Ok(bytes)
     }
 
     fn file_at(&mut self, place: u64) -> io::Result<&mut File> {
@@ -194,6 +194,18 @@ impl Spill {
         file.seek(SeekFrom::Start(place))?;
         Ok(file)
     }
+}
+
+/// Bytes of batches, of which there is one at least; most columns of a bucket repeat themselves.
+fn packed(batches: &[RecordBatch]) -> Result<Vec<u8>, ArrowError> {
+    let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
+    let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batches[0].schema(), options)?;
+    batches.iter().try_for_each(|batch| writer.write(batch))?;
+    writer.into_inner()
+}
+
+fn unpacked(bytes: Vec<u8>) -> Result<Vec<RecordBatch>, ArrowError> {
+    StreamReader::try_new(Cursor::new(bytes), None)?.collect()
 }
 
 /// A file of a bucket's rows, which need not be sorted.

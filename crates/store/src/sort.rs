@@ -1,9 +1,9 @@
 //! Defines [`sort`]: the rows of a bucket in the order of its layout.
 
-use arrow::array::RecordBatch;
-use arrow::compute::interleave_record_batch;
+use arrow::array::{Array, RecordBatch};
+use arrow::compute::interleave;
 use arrow::error::ArrowError;
-use arrow::row::{RowConverter, Rows, SortField};
+use arrow::row::{Row as RowKey, RowConverter, Rows, SortField};
 use rayon::prelude::*;
 
 use crate::layout::{ORDER, column_indices};
@@ -18,8 +18,19 @@ pub(crate) struct SortedRows<'a> {
 impl SortedRows<'_> {
     /// Copies of the rows, `size` at a time.
     pub(crate) fn batches(&self, size: usize) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
-        self.order.chunks(size).map(|rows| interleave_record_batch(&self.batches, rows))
+        self.order.chunks(size).map(|rows| interleave_columns(&self.batches, rows))
     }
+}
+
+/// These rows of the batches, of which there is one at least: [`arrow::compute::interleave_record_batch`], each column by
+/// itself.
+fn interleave_columns(batches: &[&RecordBatch], rows: &[(usize, usize)]) -> Result<RecordBatch, ArrowError> {
+    let column = |column: usize| {
+        let arrays: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(column).as_ref()).collect();
+        interleave(&arrays, rows)
+    };
+    let columns = (0..batches[0].num_columns()).into_par_iter().map(column);
+    RecordBatch::try_new(batches[0].schema(), columns.collect::<Result<_, _>>()?)
 }
 
 /// Sorts by these columns, of which all batches have the same types; equal rows keep their order.
@@ -31,14 +42,14 @@ pub(crate) fn sort<'a>(batches: &'a [RecordBatch], columns: &[&str]) -> Result<S
     let convert = |batch: &RecordBatch| {
         converter.convert_columns(&columns.iter().map(|&i| batch.column(i).clone()).collect::<Vec<_>>())
     };
-    let keys: Vec<Rows> = batches.iter().map(convert).collect::<Result<_, _>>()?;
+    let keys: Vec<Rows> = batches.par_iter().map(convert).collect::<Result<_, _>>()?;
 
     let prefix = common_prefix(&keys);
-    let mut rows = Vec::with_capacity(keys.iter().map(Rows::num_rows).sum());
-    for (batch, keys) in keys.iter().enumerate() {
-        let row = |(row, key): (usize, &[u8])| Row { start: start_of(&key[prefix..]), at: (batch, row) };
-        rows.extend(keys.iter().map(|key| key.data()).enumerate().map(row));
-    }
+    let rows_of = |(batch, keys): (usize, &Rows)| {
+        let row = |(row, key): (usize, RowKey)| Row { start: start_of(&key.data()[prefix..]), at: (batch, row) };
+        keys.iter().enumerate().map(row).collect::<Vec<_>>()
+    };
+    let mut rows: Vec<Row> = keys.par_iter().enumerate().flat_map_iter(rows_of).collect();
     let key = |row: &Row| keys[row.at.0].row(row.at.1);
     rows.par_sort_by(|a, b| a.start.cmp(&b.start).then_with(|| key(a).cmp(&key(b))));
     Ok(SortedRows { batches: batches.iter().collect(), order: rows.into_iter().map(|row| row.at).collect() })
@@ -61,10 +72,13 @@ fn start_of(key: &[u8]) -> u128 {
 
 /// How many bytes all keys begin with.
 fn common_prefix(keys: &[Rows]) -> usize {
-    let mut all = keys.iter().flat_map(Rows::iter).map(|key| key.data());
-    let Some(first) = all.next() else { return 0 };
-    all.fold(first.len(), |length, key| match key.get(..length) {
-        Some(start) if *start == first[..length] => length,
-        _ => first.iter().zip(key).take_while(|(a, b)| a == b).count(),
-    })
+    let Some(first) = keys.iter().flat_map(Rows::iter).next() else { return 0 };
+    let first = first.data();
+    let common = |keys: &Rows| {
+        keys.iter().map(|key| key.data()).fold(first.len(), |length, key| match key.get(..length) {
+            Some(start) if *start == first[..length] => length,
+            _ => first.iter().zip(key).take_while(|(a, b)| a == b).count(),
+        })
+    };
+    keys.par_iter().map(common).min().unwrap_or(first.len())
 }

@@ -5,18 +5,21 @@
 //! reader knows.
 
 use std::collections::BTreeSet;
+use std::mem::take;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimestampMicrosecondType};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
+use rayon::prelude::*;
 
 use crate::layout::{Layout, ORDER, column_indices};
 use crate::table::TimeRange;
@@ -43,9 +46,13 @@ pub(crate) struct EncodedFile {
 /// A file, and its bucket if its table has buckets.
 pub(crate) type FileOfBucket = (Option<i32>, EncodedFile);
 
-/// Writes one Parquet file into memory.
+/// Writes one Parquet file into memory, its columns at the same time.
 pub(crate) struct FileEncoder {
-    writer: ArrowWriter<Vec<u8>>,
+    file: SerializedFileWriter<Vec<u8>>,
+    groups: ArrowRowGroupWriterFactory,
+    /// The columns of the row group that is open, if one is, and its rows.
+    columns: Vec<ArrowColumnWriter>,
+    group_rows: usize,
     statistics: Statistics,
 }
 
@@ -113,14 +120,47 @@ impl FileEncoder {
     ) -> Result<Self, ParquetError> {
         let statistics = Statistics::of(&schema, layout);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options.with_properties(properties))?;
-        Ok(FileEncoder { writer, statistics })
+        let (file, groups) = writer.into_serialized_writer()?;
+        Ok(FileEncoder { file, groups, columns: Vec::new(), group_rows: 0, statistics })
     }
 
     /// Takes the encoder and gives it back, so that it can go to another thread and return.
     pub(crate) fn write(mut self, batch: &RecordBatch) -> Result<Self, ParquetError> {
         self.statistics.see(batch);
-        self.writer.write(batch)?;
+        let mut written = 0;
+        while written < batch.num_rows() {
+            let rows = (batch.num_rows() - written).min(ROW_GROUP_ROWS - self.group_rows);
+            self.write_to_group(&batch.slice(written, rows))?;
+            written += rows;
+        }
         Ok(self)
+    }
+
+    fn write_to_group(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        if self.group_rows == 0 {
+            self.columns = self.groups.create_column_writers(self.file.flushed_row_groups().len())?;
+        }
+        let schema = batch.schema();
+        let arrays = schema.fields().par_iter().zip(batch.columns());
+        let leaves = arrays.map(|(field, array)| compute_leaves(field, array)).collect::<Result<Vec<_>, _>>()?;
+        let leaves: Vec<_> = leaves.into_iter().flatten().collect();
+        self.columns.par_iter_mut().zip(&leaves).try_for_each(|(column, leaf)| column.write(leaf))?;
+        self.group_rows += batch.num_rows();
+        if self.group_rows == ROW_GROUP_ROWS {
+            self.close_group()?;
+        }
+        Ok(())
+    }
+
+    fn close_group(&mut self) -> Result<(), ParquetError> {
+        let chunks = take(&mut self.columns).into_par_iter().map(ArrowColumnWriter::close);
+        let chunks: Vec<_> = chunks.collect::<Result<_, _>>()?;
+        let mut group = self.file.next_row_group()?;
+        for chunk in chunks {
+            chunk.append_to_row_group(&mut group)?;
+        }
+        self.group_rows = 0;
+        group.close().map(drop)
     }
 
     pub(crate) fn rows(&self) -> u64 {
@@ -128,11 +168,15 @@ impl FileEncoder {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.writer.bytes_written() + self.writer.in_progress_size() >= FILE_BYTES
+        let open: usize = self.columns.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum();
+        self.file.bytes_written() + open >= FILE_BYTES
     }
 
-    pub(crate) fn finish(self) -> Result<EncodedFile, ParquetError> {
-        let bytes = self.writer.into_inner()?.into();
+    pub(crate) fn finish(mut self) -> Result<EncodedFile, ParquetError> {
+        if self.group_rows > 0 {
+            self.close_group()?;
+        }
+        let bytes = self.file.into_inner()?.into();
         let Statistics { rows, clocks, nulls } = self.statistics;
         let range = |name| clocks.iter().find(|clock| clock.name == name).and_then(|clock| clock.range);
         Ok(EncodedFile { bytes, rows, event_time: range(EVENT_TIME), known_time: range(KNOWN_TIME), nulls })
@@ -214,7 +258,6 @@ fn properties() -> WriterPropertiesBuilder {
     WriterProperties::builder()
         .set_created_by(concat!("perennial version ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         // Page statistics are the page index.
         .set_statistics_enabled(EnabledStatistics::Page)
 }
