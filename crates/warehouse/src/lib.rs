@@ -27,6 +27,7 @@ mod load;
 mod memory;
 mod moves;
 mod optimize;
+mod owners;
 mod problem;
 mod publish;
 mod quality;

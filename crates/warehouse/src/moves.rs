@@ -1,7 +1,8 @@
 //! Defines what `build` notes in `core.moves`: keys that passed from one customer to another, as an order does that was a
 //! guest's at first. With that the versions of a key can be told customer by customer: nobody else's rows are needed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::io;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -14,12 +15,14 @@ use store::{Append, CUSTOMER_ID, DataFile, EVENT_TIME, KNOWN_TIME, Layout, Table
 use crate::Warehouse;
 use crate::ddl::quoted;
 use crate::error::{Error, Result};
+use crate::joined;
+use crate::owners::{Owned, Owners, Parts};
 use crate::session::{Batches, Session, SessionOptions};
 
 /// The table of moves.
 pub(crate) const MOVES: &str = "core.moves";
 
-/// New rows whose keys are held at once, some 300 MB of hashes; more of them are looked at in several passes.
+/// New rows whose keys are held at once, some 300 MB of hashes; more of them are divided.
 const KEYS_AT_ONCE: u64 = 8 << 20;
 
 /// One version of a key.
@@ -91,25 +94,33 @@ impl Keys<'_> {
     /// All versions of the keys that these files, new in the table, give to another customer.
     async fn moved(&self, new: &[DataFile]) -> Result<Vec<Version>> {
         let old: Vec<DataFile> = self.table.files.iter().filter(|file| !new.contains(file)).cloned().collect();
-        let passes = new.iter().map(|file| file.rows).sum::<u64>().div_ceil(KEYS_AT_ONCE);
-        let mut moved = HashSet::new();
-        for pass in 0..passes {
-            let mut customers: HashMap<u64, u64, FixedState> = HashMap::default();
+        let parts = new.iter().map(|file| file.rows).sum::<u64>().div_ceil(KEYS_AT_ONCE);
+        let moved = if parts > 1 {
+            let (new, old) = (self.parted(new, parts).await?, self.parted(&old, parts).await?);
+            let moved = tokio::task::spawn_blocking(move || Owners::moved_by_parts(new, old).map_err(not_kept));
+            joined(moved.await)?
+        } else {
+            let mut owners = Owners::default();
             let mut rows = self.rows(new).await?;
             while let Some(batch) = rows.try_next().await? {
-                for (key, customer) in hashes(&batch)?.filter(|(key, _)| key % passes == pass) {
-                    if *customers.entry(key).or_insert(customer) != customer {
-                        moved.insert(key);
-                    }
-                }
+                hashes(&batch)?.for_each(|row| owners.gain(row));
             }
             let mut rows = self.rows(&old).await?;
             while let Some(batch) = rows.try_next().await? {
-                let differs = |(key, customer): &(u64, u64)| customers.get(key).is_some_and(|other| other != customer);
-                moved.extend(hashes(&batch)?.filter(differs).map(|(key, _)| key));
+                hashes(&batch)?.for_each(|row| owners.had(row));
             }
-        }
+            owners.moved()
+        };
         if moved.is_empty() { Ok(Vec::new()) } else { self.versions(&moved).await }
+    }
+
+    async fn parted(&self, files: &[DataFile], count: u64) -> Result<Parts> {
+        let mut parts = Parts::new(count).map_err(not_kept)?;
+        let mut rows = self.rows(files).await?;
+        while let Some(batch) = rows.try_next().await? {
+            hashes(&batch)?.try_for_each(|row| parts.add(row)).map_err(not_kept)?;
+        }
+        Ok(parts)
     }
 
     /// Customer, both clocks and the key's columns of these files.
@@ -137,8 +148,12 @@ impl Keys<'_> {
     }
 }
 
+fn not_kept(source: io::Error) -> Error {
+    Error::Io { action: "keep rows in a temporary file in", path: std::env::temp_dir(), source }
+}
+
 /// The hashes of each row's key and customer.
-fn hashes(batch: &RecordBatch) -> Result<impl Iterator<Item = (u64, u64)> + use<>> {
+fn hashes(batch: &RecordBatch) -> Result<impl Iterator<Item = Owned> + use<>> {
     let hash = |columns: &[ArrayRef]| -> Result<Vec<u64>> {
         let mut hashes = vec![0; batch.num_rows()];
         create_hashes(columns, &FixedState::default(), &mut hashes)?;
