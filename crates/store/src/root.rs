@@ -75,13 +75,17 @@ impl Root {
             | ObjectStoreScheme::GoogleCloudStorage
             | ObjectStoreScheme::MicrosoftAzure
             | ObjectStoreScheme::Http => {
-                let unencrypted = (parsed.scheme() == "http").then(|| ("allow_http".to_owned(), true.to_string()));
-                let options = options
+                let options: Vec<(String, String)> = options
                     .into_iter()
                     .map(|(key, value)| (key.to_ascii_lowercase(), value))
                     .filter(|(key, _)| OPTION_PREFIXES.iter().any(|prefix| key.starts_with(prefix)))
-                    .chain(unencrypted);
-                let objects = object_store::parse_url_opts(&parsed, options);
+                    .collect();
+                // Whoever names a server so wants it asked so.
+                let is_http =
+                    |(key, value): &(String, String)| key.contains("endpoint") && value.starts_with("http://");
+                let is_unencrypted = parsed.scheme() == "http" || options.iter().any(is_http);
+                let unencrypted = is_unencrypted.then(|| ("allow_http".to_owned(), true.to_string()));
+                let objects = object_store::parse_url_opts(&parsed, unencrypted.into_iter().chain(options));
                 (Arc::new(Idempotent::new(objects.map_err(|e| invalid(e.to_string()))?.0)), None)
             }
             _ => return Err(invalid(format!("'{}' is no supported kind of storage", parsed.scheme()))),

@@ -89,8 +89,7 @@ impl Emulator {
                 .with("AWS_ACCESS_KEY_ID", "test")
                 .with("AWS_SECRET_ACCESS_KEY", "test")
                 .with("AWS_REGION", "us-east-1")
-                .with("AWS_ENDPOINT_URL", &url)
-                .with("AWS_ALLOW_HTTP", "true"),
+                .with("AWS_ENDPOINT_URL", &url),
             Cloud::Azure => {
                 Folder::new().with("AZURE_STORAGE_USE_EMULATOR", "true").with("AZURITE_BLOB_STORAGE_URL", &url)
             }

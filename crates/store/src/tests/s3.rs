@@ -54,13 +54,12 @@ impl Emulator {
         panic!("the S3 emulator does not answer");
     }
 
-    fn options(&self) -> [(String, String); 5] {
+    fn options(&self) -> [(String, String); 4] {
         [
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port)),
-            ("AWS_ALLOW_HTTP", "true".to_owned()),
         ]
         .map(|(key, value)| (key.to_owned(), value))
     }
@@ -118,7 +117,7 @@ async fn run_folder(store: &Store) {
     assert!(std::fs::read(to.path().join("weights")).unwrap() == weights);
 }
 
-async fn files_of_a_url(store: &Store, options: [(String, String); 5]) {
+async fn files_of_a_url(store: &Store, options: [(String, String); 4]) {
     store.put_file("drop/2024/a b.csv", "id\n1\n").await.unwrap();
     store.put_file("drop/b.csv", "id\n2\n").await.unwrap();
     let files = Files::open("s3://bucket/my shop/drop", options).unwrap();
@@ -131,7 +130,7 @@ async fn files_of_a_url(store: &Store, options: [(String, String); 5]) {
     assert!(matches!(error, Error::Missing { .. }), "{error}");
 }
 
-async fn published_files(options: [(String, String); 5], rows: &[Row]) {
+async fn published_files(options: [(String, String); 4], rows: &[Row]) {
     let publisher = Publisher::open("s3://bucket/published", options).unwrap();
     for version in 1..=2 {
         let mut publication = publisher.begin().await.unwrap();
