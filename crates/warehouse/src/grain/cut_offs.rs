@@ -9,13 +9,13 @@ use arrow::buffer::BooleanBuffer;
 use arrow::compute::{filter_record_batch, take};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::error::Result;
-use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
+use datafusion::logical_expr::EmitTo;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::changes::{Changes, runs};
-use super::folds::accumulator;
+use super::folds::slot_accumulator;
 use super::point_in_time::Bound;
-use super::running::{Customers, running};
+use super::running::{Customers, SlotAccumulator};
 use super::slots::{Ranges, Slots};
 use super::totals::{Measure, Totals};
 
@@ -90,33 +90,27 @@ impl CutOffs {
         let totals = Arc::clone(&self.totals);
         let keys: Vec<ArrayRef> =
             totals.keys.iter().map(|key| self.slots.spine.column(*key).slice(base, slots)).collect();
-        let groups = Groups::of(&keys)?;
         let customers = self.customers(end);
+        let groups = Groups::of(&keys, &customers, &self.slots.times[base..end])?;
         self.entered.reach(&totals.measures, &totals.question.facts.schema(), slots)?;
-        let (entered, entered_rows) = self.entered.take(slots)?;
-        let mut seen = vec![0; slots];
-        for slot in (0..slots).filter(|slot| customers.is_timed[*slot]) {
-            let before = if customers.goes_on[slot] { seen[slot - 1] } else { 0 };
-            seen[slot] = before + entered_rows[slot];
-        }
-        let mut result = Sums::new(&totals)?;
-        for ((measure, states), sum) in totals.measures.iter().zip(entered).zip(&mut result.sums) {
-            sum.merge_batch(&running(&measure.function, &states, &customers)?, &groups.of_slot, groups.count())?;
+        let (mut known, mut seen) = self.entered.known(&customers)?;
+        for slot in (1..slots).filter(|slot| customers.goes_on[*slot]) {
+            seen[slot] += seen[slot - 1];
         }
         if self.within.total() > 0 {
             self.within.reach(&totals.measures, &totals.question.facts.schema(), slots)?;
-            let (within, within_rows) = self.within.take(slots)?;
-            for (states, sum) in within.iter().zip(&mut result.sums) {
-                sum.merge_batch(states, &groups.of_slot, groups.count())?;
+            let everyone: Vec<usize> = (0..slots).collect();
+            for (known, within) in known.sums.iter_mut().zip(&mut self.within.sums) {
+                known.merge_batch(&within.state(EmitTo::First(slots))?, &everyone, slots)?;
             }
-            seen.iter_mut().zip(within_rows).for_each(|(seen, within)| *seen += within);
+            seen.iter_mut().zip(self.within.rows.drain(..slots)).for_each(|(seen, within)| *seen += within);
         }
+        let mut result = known.grouped(&totals, &groups)?;
         if totals.question.is_outer {
             let unseen = (0..slots).filter(|slot| seen[*slot] == 0).map(|slot| groups.of_slot[slot]);
-            result.add_missing(&totals, &unseen.collect::<Vec<_>>(), groups.count())?;
+            result.add_missing(&totals, &unseen.collect::<Vec<_>>(), groups.count)?;
         }
-        let starts = UInt32Array::from(groups.starts.clone());
-        let mut columns = keys.iter().map(|key| take(key, &starts, None)).collect::<Result<Vec<_>, _>>()?;
+        let mut columns = groups.first_of_each(keys)?;
         for sum in &mut result.sums {
             columns.push(sum.evaluate(EmitTo::All)?);
         }
@@ -125,7 +119,7 @@ impl CutOffs {
         if totals.question.is_outer {
             return Ok(batch);
         }
-        let mut is_seen = vec![false; groups.count()];
+        let mut is_seen = vec![false; groups.count];
         (0..slots).filter(|slot| seen[*slot] > 0).for_each(|slot| is_seen[groups.of_slot[slot]] = true);
         Ok(filter_record_batch(&batch, &BooleanArray::from(is_seen))?)
     }
@@ -146,37 +140,48 @@ impl CutOffs {
 /// Slots with the same key; they come one after the other.
 struct Groups {
     of_slot: Vec<usize>,
-    /// The first slot of each.
-    starts: Vec<u32>,
+    count: usize,
+    /// The first slot of each; None where each slot is a group.
+    starts: Option<Vec<u32>>,
 }
 
 impl Groups {
-    fn of(keys: &[ArrayRef]) -> Result<Groups> {
-        let changes = Changes::find(keys, &[])?;
-        let starts: Vec<u32> = changes.rows().map(|row| row as u32).collect();
-        let mut of_slot = vec![0; keys.first().map_or(0, |key| key.len())];
+    /// Of slots with these cut-offs.
+    fn of(keys: &[ArrayRef], customers: &Customers, times: &[Option<i64>]) -> Result<Groups> {
+        let slots = times.len();
+        let is_first =
+            |slot: usize| customers.is_timed[slot] && !(customers.goes_on[slot] && times[slot - 1] == times[slot]);
+        if (0..slots).all(is_first) {
+            return Ok(Groups { of_slot: (0..slots).collect(), starts: None, count: slots });
+        }
+        let starts: Vec<u32> = Changes::find(keys, &[])?.rows().map(|row| row as u32).collect();
+        let mut of_slot = vec![0; slots];
         for (group, start) in starts.iter().enumerate() {
-            let end = starts.get(group + 1).map_or(of_slot.len(), |end| *end as usize);
+            let end = starts.get(group + 1).map_or(slots, |end| *end as usize);
             of_slot[*start as usize..end].fill(group);
         }
-        Ok(Groups { of_slot, starts })
+        Ok(Groups { of_slot, count: starts.len(), starts: Some(starts) })
     }
 
-    fn count(&self) -> usize {
-        self.starts.len()
+    /// Of columns of the slots.
+    fn first_of_each(&self, columns: Vec<ArrayRef>) -> Result<Vec<ArrayRef>> {
+        let Some(starts) = &self.starts else { return Ok(columns) };
+        let starts = UInt32Array::from(starts.clone());
+        Ok(columns.iter().map(|column| take(column, &starts, None)).collect::<Result<_, _>>()?)
     }
 }
 
 /// The measures over the rows of each slot or group, and the number of these rows.
 struct Sums {
-    sums: Vec<Box<dyn GroupsAccumulator>>,
+    sums: Vec<Box<dyn SlotAccumulator>>,
     rows: Vec<u64>,
 }
 
 impl Sums {
     fn new(totals: &Totals) -> Result<Sums> {
         let facts = totals.question.facts.schema();
-        let sums = totals.measures.iter().map(|measure| accumulator(&measure.function, &measure.arguments, &facts));
+        let sums =
+            totals.measures.iter().map(|measure| slot_accumulator(&measure.function, &measure.arguments, &facts));
         Ok(Sums { sums: sums.collect::<Result<_>>()?, rows: Vec::new() })
     }
 
@@ -228,10 +233,23 @@ impl Sums {
         self.add(&totals.measures, &none, &places, groups_count)
     }
 
-    /// The states and numbers of rows of the first places, which are gone afterwards.
-    fn take(&mut self, places: usize) -> Result<(Vec<Vec<ArrayRef>>, Vec<u64>)> {
-        let states = self.sums.iter_mut().map(|sum| sum.state(EmitTo::First(places))).collect::<Result<_>>()?;
-        Ok((states, self.rows.drain(..places).collect()))
+    /// What is known at each of the customers' slots, which are gone afterwards, and the rows that entered each.
+    fn known(&mut self, customers: &Customers) -> Result<(Sums, Vec<u64>)> {
+        let rows: Vec<u64> = self.rows.drain(..customers.goes_on.len()).collect();
+        let sums = self.sums.iter_mut().map(|sum| sum.known(customers)).collect::<Result<_>>()?;
+        Ok((Sums { sums, rows: Vec::new() }, rows))
+    }
+
+    /// Slots put together.
+    fn grouped(mut self, totals: &Totals, groups: &Groups) -> Result<Sums> {
+        if groups.starts.is_none() {
+            return Ok(self);
+        }
+        let mut grouped = Sums::new(totals)?;
+        for (sum, of_slots) in grouped.sums.iter_mut().zip(&mut self.sums) {
+            sum.merge_batch(&of_slots.state(EmitTo::All)?, &groups.of_slot, groups.count)?;
+        }
+        Ok(grouped)
     }
 }
 

@@ -20,6 +20,8 @@ use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
+use super::running::{Customers, OfEngine, SlotAccumulator};
+
 /// The function's accumulator for such rows, over `input`: one of these where there is one, with the results and states of
 /// the engine's.
 pub(super) fn accumulator(
@@ -27,14 +29,36 @@ pub(super) fn accumulator(
     arguments: &[Arc<dyn PhysicalExpr>],
     input: &Schema,
 ) -> Result<Box<dyn GroupsAccumulator>> {
-    let folded = match arguments {
-        [argument] if !function.is_distinct() => folded(function, &argument.data_type(input)?),
-        _ => None,
-    };
-    folded.map_or_else(|| function.create_groups_accumulator(), Ok)
+    match folded(function, arguments, input)? {
+        Some(folded) => Ok(folded),
+        None => function.create_groups_accumulator(),
+    }
 }
 
-fn folded(function: &AggregateFunctionExpr, argument: &DataType) -> Option<Box<dyn GroupsAccumulator>> {
+/// The same where groups are slots.
+pub(super) fn slot_accumulator(
+    function: &Arc<AggregateFunctionExpr>,
+    arguments: &[Arc<dyn PhysicalExpr>],
+    input: &Schema,
+) -> Result<Box<dyn SlotAccumulator>> {
+    match folded(function, arguments, input)? {
+        Some(folded) => Ok(folded),
+        None => Ok(Box::new(OfEngine::new(Arc::clone(function))?)),
+    }
+}
+
+fn folded(
+    function: &AggregateFunctionExpr,
+    arguments: &[Arc<dyn PhysicalExpr>],
+    input: &Schema,
+) -> Result<Option<Box<dyn SlotAccumulator>>> {
+    Ok(match arguments {
+        [argument] if !function.is_distinct() => fold_of(function, &argument.data_type(input)?),
+        _ => None,
+    })
+}
+
+fn fold_of(function: &AggregateFunctionExpr, argument: &DataType) -> Option<Box<dyn SlotAccumulator>> {
     let name = function.fun().name();
     Some(match (name, argument) {
         ("count", _) => boxed(Count),
@@ -56,12 +80,15 @@ fn folded(function: &AggregateFunctionExpr, argument: &DataType) -> Option<Box<d
 }
 
 /// What the values of a group come to.
-trait Fold: Send + 'static {
+trait Fold: Send + Sync + 'static {
     /// Its default is that of no values.
     type Total: Copy + Default + Send + 'static;
 
     /// Adds the values of each run to its group's total.
     fn add(&self, totals: &mut [Self::Total], runs: &Runs) -> Result<()>;
+
+    /// Adds to `total` what came before it.
+    fn follow(&self, before: Self::Total, total: &mut Self::Total);
 
     fn results(&self, totals: Vec<Self::Total>) -> ArrayRef;
 
@@ -159,6 +186,10 @@ impl Fold for Count {
         Ok(())
     }
 
+    fn follow(&self, before: i64, total: &mut i64) {
+        *total += before;
+    }
+
     fn results(&self, totals: Vec<i64>) -> ArrayRef {
         Arc::new(Int64Array::from(totals))
     }
@@ -182,20 +213,20 @@ struct OneByOne<T: ArrowPrimitiveType, F> {
 fn one_by_one<T: ArrowPrimitiveType>(
     of: &DataType,
     start: Option<T::Native>,
-    put: impl Fn(T::Native, T::Native) -> T::Native + Send + 'static,
-) -> Box<dyn GroupsAccumulator> {
+    put: impl Fn(T::Native, T::Native) -> T::Native + Send + Sync + 'static,
+) -> Box<dyn SlotAccumulator> {
     boxed(OneByOne::<T, _> { data_type: of.clone(), start, put, of: PhantomData })
 }
 
 /// Of values that do not compare the later one, as the engine has it.
-fn extreme<T: ArrowPrimitiveType>(name: &str, of: &DataType) -> Box<dyn GroupsAccumulator> {
+fn extreme<T: ArrowPrimitiveType>(name: &str, of: &DataType) -> Box<dyn SlotAccumulator> {
     match name {
         "min" => one_by_one::<T>(of, None, |a, b| if a <= b { a } else { b }),
         _ => one_by_one::<T>(of, None, |a, b| if a >= b { a } else { b }),
     }
 }
 
-impl<T: ArrowPrimitiveType, F: Fn(T::Native, T::Native) -> T::Native + Send + 'static> Fold for OneByOne<T, F> {
+impl<T: ArrowPrimitiveType, F: Fn(T::Native, T::Native) -> T::Native + Send + Sync + 'static> Fold for OneByOne<T, F> {
     type Total = Option<T::Native>;
 
     fn add(&self, totals: &mut [Self::Total], runs: &Runs) -> Result<()> {
@@ -206,6 +237,13 @@ impl<T: ArrowPrimitiveType, F: Fn(T::Native, T::Native) -> T::Native + Send + 's
             };
             totals[group] = Some(values.iter().copied().fold(start, &self.put));
         })
+    }
+
+    fn follow(&self, before: Self::Total, total: &mut Self::Total) {
+        *total = match (before, *total) {
+            (Some(before), Some(total)) => Some((self.put)(before, total)),
+            (before, total) => before.or(total),
+        };
     }
 
     fn results(&self, totals: Vec<Self::Total>) -> ArrayRef {
@@ -225,6 +263,11 @@ impl Fold for Mean {
             *count += values.len() as u64;
             *sum = values.iter().fold(*sum, |sum, value| sum + value);
         })
+    }
+
+    fn follow(&self, before: (u64, f64), total: &mut (u64, f64)) {
+        total.0 += before.0;
+        total.1 += before.1;
     }
 
     fn results(&self, totals: Vec<Self::Total>) -> ArrayRef {
@@ -304,6 +347,11 @@ impl Fold for Deviation {
         runs.each_values::<Float64Type>(|group, values| totals[group].add(Moments::of(values)))
     }
 
+    fn follow(&self, mut before: Moments, total: &mut Moments) {
+        before.add(*total);
+        *total = before;
+    }
+
     fn results(&self, totals: Vec<Moments>) -> ArrayRef {
         let result = |Moments { count, squares, .. }| {
             let freedom = if self.is_sample { count.saturating_sub(1) } else { count };
@@ -330,12 +378,23 @@ impl Fold for Deviation {
 }
 
 struct Folds<F: Fold> {
-    fold: F,
+    fold: Arc<F>,
     totals: Vec<F::Total>,
 }
 
-fn boxed(fold: impl Fold) -> Box<dyn GroupsAccumulator> {
-    Box::new(Folds { fold, totals: Vec::new() })
+fn boxed(fold: impl Fold) -> Box<dyn SlotAccumulator> {
+    Box::new(Folds { fold: Arc::new(fold), totals: Vec::new() })
+}
+
+impl<F: Fold> SlotAccumulator for Folds<F> {
+    fn known(&mut self, customers: &Customers) -> Result<Box<dyn SlotAccumulator>> {
+        let mut totals = EmitTo::First(customers.goes_on.len()).take_needed(&mut self.totals);
+        for slot in (1..totals.len()).filter(|slot| customers.goes_on[*slot]) {
+            let before = totals[slot - 1];
+            self.fold.follow(before, &mut totals[slot]);
+        }
+        Ok(Box::new(Folds { fold: Arc::clone(&self.fold), totals }))
+    }
 }
 
 impl<F: Fold> GroupsAccumulator for Folds<F> {
@@ -419,13 +478,13 @@ mod tests {
         let argument = col("x", &schema).unwrap();
         let function = AggregateExprBuilder::new(Arc::clone(function), vec![argument]).schema(schema).alias("y");
         let function = function.build().unwrap();
-        let mut ours = folded(&function, data_type).unwrap();
+        let mut ours = fold_of(&function, data_type).unwrap();
         let mut theirs = function.create_groups_accumulator().unwrap();
         for rows in batches {
             let groups: Vec<usize> = rows.iter().map(|row| row.0).collect();
             let filter: BooleanArray = rows.iter().map(|row| row.2).collect();
             if is_merged {
-                let mut part = folded(&function, data_type).unwrap();
+                let mut part = fold_of(&function, data_type).unwrap();
                 part.update_batch(&[values(rows, data_type)], &groups, Some(&filter), GROUPS).unwrap();
                 ours.merge_batch(&part.state(EmitTo::All).unwrap(), &[0, 1, 2, 3, 4, 5], GROUPS).unwrap();
             } else {

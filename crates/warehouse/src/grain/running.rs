@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, UInt32Array};
+use arrow::array::{ArrayRef, BooleanArray, UInt32Array};
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt64Type};
 use datafusion::error::Result;
-use datafusion::logical_expr::EmitTo;
+use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 /// Slots in their order; those without a cut-off are no one's and know nothing.
@@ -17,87 +16,71 @@ pub(super) struct Customers {
     pub(super) is_timed: Vec<bool>,
 }
 
-/// How two values of a state become one; NULL is nothing.
-#[derive(Clone, Copy)]
-enum Merge {
-    Sum,
-    Least,
-    Greatest,
+/// An accumulator whose groups are slots.
+pub(super) trait SlotAccumulator: GroupsAccumulator {
+    /// What is known at each of so many first slots, from what entered them. They are taken out.
+    fn known(&mut self, customers: &Customers) -> Result<Box<dyn SlotAccumulator>>;
 }
 
-/// The states of the function after each slot.
-pub(super) fn running(
-    function: &AggregateFunctionExpr,
-    entered: &[ArrayRef],
-    customers: &Customers,
-) -> Result<Vec<ArrayRef>> {
-    let merge = match function.fun().name() {
-        "count" | "sum" | "avg" => Some(Merge::Sum),
-        "min" => Some(Merge::Least),
-        "max" => Some(Merge::Greatest),
-        _ => None,
-    };
-    let scanned =
-        merge.and_then(|merge| entered.iter().map(|state| scan(merge, state, customers)).collect::<Option<Vec<_>>>());
-    match scanned {
-        Some(scanned) => Ok(scanned),
-        None => merged(function, entered, customers),
+/// The engine's accumulator of any function.
+pub(super) struct OfEngine {
+    function: Arc<AggregateFunctionExpr>,
+    inner: Box<dyn GroupsAccumulator>,
+}
+
+impl OfEngine {
+    pub(super) fn new(function: Arc<AggregateFunctionExpr>) -> Result<OfEngine> {
+        let inner = function.create_groups_accumulator()?;
+        Ok(OfEngine { function, inner })
     }
 }
 
-fn scan(merge: Merge, state: &ArrayRef, customers: &Customers) -> Option<ArrayRef> {
-    Some(match state.data_type() {
-        DataType::Int64 => scanned::<Int64Type>(merge, state, customers, |a, b| a.wrapping_add(b)),
-        DataType::UInt64 => scanned::<UInt64Type>(merge, state, customers, |a, b| a.wrapping_add(b)),
-        DataType::Float64 => scanned::<Float64Type>(merge, state, customers, |a, b| a + b),
-        DataType::Date32 => scanned::<Date32Type>(merge, state, customers, |a, _| a),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            scanned::<TimestampMicrosecondType>(merge, state, customers, |a, _| a)
-        }
-        _ => return None,
-    })
+impl SlotAccumulator for OfEngine {
+    fn known(&mut self, customers: &Customers) -> Result<Box<dyn SlotAccumulator>> {
+        let entered = self.inner.state(EmitTo::First(customers.goes_on.len()))?;
+        let inner = merged(&self.function, &entered, customers)?;
+        Ok(Box::new(OfEngine { function: Arc::clone(&self.function), inner }))
+    }
 }
 
-fn scanned<T: ArrowPrimitiveType>(
-    merge: Merge,
-    state: &ArrayRef,
-    customers: &Customers,
-    sum: impl Fn(T::Native, T::Native) -> T::Native,
-) -> ArrayRef {
-    let values = state.as_primitive::<T>();
-    let both = |a: T::Native, b: T::Native| match merge {
-        Merge::Sum => sum(a, b),
-        Merge::Least => {
-            if b.partial_cmp(&a).is_some_and(|order| order.is_lt()) {
-                b
-            } else {
-                a
-            }
-        }
-        Merge::Greatest => {
-            if b.partial_cmp(&a).is_some_and(|order| order.is_gt()) {
-                b
-            } else {
-                a
-            }
-        }
-    };
-    let mut so_far: Option<T::Native> = None;
-    let scanned: PrimitiveArray<T> = (0..values.len())
-        .map(|slot| {
-            let here = values.is_valid(slot).then(|| values.value(slot));
-            so_far = match (so_far.filter(|_| customers.goes_on[slot]), here) {
-                (Some(a), Some(b)) => Some(both(a, b)),
-                (a, b) => a.or(b),
-            };
-            so_far
-        })
-        .collect();
-    Arc::new(scanned.with_data_type(values.data_type().clone()))
+impl GroupsAccumulator for OfEngine {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        total: usize,
+    ) -> Result<()> {
+        self.inner.update_batch(values, groups, filter, total)
+    }
+
+    fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
+        self.inner.evaluate(emit)
+    }
+
+    fn state(&mut self, emit: EmitTo) -> Result<Vec<ArrayRef>> {
+        self.inner.state(emit)
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
+        self.inner.merge_batch(states, groups, total)
+    }
+
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        self.inner.convert_to_state(values, filter)
+    }
+
+    fn size(&self) -> usize {
+        self.inner.size()
+    }
 }
 
 /// With the function's own merge: the first slots of all customers, then their second ones, and so on.
-fn merged(function: &AggregateFunctionExpr, entered: &[ArrayRef], customers: &Customers) -> Result<Vec<ArrayRef>> {
+fn merged(
+    function: &AggregateFunctionExpr,
+    entered: &[ArrayRef],
+    customers: &Customers,
+) -> Result<Box<dyn GroupsAccumulator>> {
     let slots = customers.goes_on.len();
     // The slots by their place among their customer's, each with the number of its customer.
     let mut ranks: Vec<Vec<(u32, usize)>> = Vec::new();
@@ -127,7 +110,7 @@ fn merged(function: &AggregateFunctionExpr, entered: &[ArrayRef], customers: &Cu
     if ranks.is_empty() {
         result.merge_batch(&taken(entered, &UInt32Array::from(Vec::<u32>::new()))?, &[], slots)?;
     }
-    result.state(EmitTo::All)
+    Ok(result)
 }
 
 fn taken(arrays: &[ArrayRef], indices: &UInt32Array) -> Result<Vec<ArrayRef>> {
