@@ -43,6 +43,7 @@
 
 // Errors end a stage; they are never made in a loop, where their size would count.
 #![allow(clippy::result_large_err)]
+#![cfg_attr(not(feature = "train"), allow(dead_code, reason = "some helpers serve models alone"))]
 
 #[cfg(feature = "train")]
 mod baselines;
