@@ -49,8 +49,9 @@ fn test(workspace: &Path, arguments: &[String]) -> Outcome {
 }
 
 fn workspace() -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.ancestors().nth(2).expect("crates/xtask lies two folders below the workspace").to_path_buf()
+    // Not the folder in which this was compiled: clones that share a target folder share this binary.
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&manifest).ancestors().nth(2).expect("crates/xtask lies two folders below the workspace").to_path_buf()
 }
 
 fn cargo(workspace: &Path) -> Command {
