@@ -149,7 +149,7 @@ impl Keys<'_> {
 }
 
 fn not_kept(source: io::Error) -> Error {
-    Error::Io { action: "keep rows in a temporary file in", path: std::env::temp_dir(), source }
+    Error::Io { action: "keep rows in a temporary file in", path: tempfile::env::temp_dir(), source }
 }
 
 /// The hashes of each row's key and customer.
