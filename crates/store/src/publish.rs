@@ -94,6 +94,11 @@ impl Publisher {
         latest(&self.root).await
     }
 
+    /// Whether no publish has ever begun there.
+    pub async fn is_empty(&self) -> Result<bool> {
+        Ok(self.latest().await?.is_none() && versions(&self.root).await?.is_empty())
+    }
+
     /// Begins a version with a number that no publish had, and clears away what killed ones left.
     pub async fn begin(&self) -> Result<Publication> {
         let latest = self.latest().await?.map_or(0, |latest| latest.version);

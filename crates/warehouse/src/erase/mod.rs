@@ -58,7 +58,7 @@ pub struct EraseReport {
     pub published: Vec<ErasedTable>,
     /// Runs that can't be repeated exactly any more, because their snapshot held such rows.
     pub runs: Vec<UnrepeatableRun>,
-    /// Raw tables that somebody has to look at.
+    /// Raw tables and publish targets that somebody has to look at.
     pub unsearched: Vec<UnsearchedTable>,
 }
 
@@ -84,19 +84,41 @@ pub struct UnrepeatableRun {
     pub snapshot: u64,
 }
 
-/// A raw table in which nothing tells whose a row is.
+/// A raw table in which nothing tells whose a row is, or a publish target in which nothing is published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnsearchedTable {
-    /// `raw.name`.
+    /// `raw.name`, or the target's URL.
     pub name: String,
     /// Why.
     pub why: String,
+}
+
+/// Where the warehouse was published to.
+struct Targets {
+    published: Vec<Publisher>,
+    /// URLs of those where nothing is.
+    empty: Vec<String>,
+}
+
+impl Targets {
+    async fn open(options: &EraseOptions) -> Result<Targets> {
+        let mut targets = Targets { published: Vec::new(), empty: Vec::new() };
+        for url in &options.published {
+            let publisher = Publisher::open(url, options.environment.iter().cloned())?;
+            match publisher.is_empty().await? {
+                true => targets.empty.push(publisher.url().to_string()),
+                false => targets.published.push(publisher),
+            }
+        }
+        Ok(targets)
+    }
 }
 
 /// What an erasure notes when it is decided, so that whoever finishes it can write the receipt.
 #[derive(Serialize, Deserialize)]
 struct Note {
     report: EraseReport,
+    /// URLs of targets, which name the same ones wherever the erasure is finished.
     published: Vec<String>,
 }
 
@@ -114,8 +136,9 @@ impl Warehouse {
             let valid = "give the customer_id of core.customers".into();
             return Err(Error::Argument { what: "customer", value: options.customers.join(", "), valid });
         }
+        let targets = Targets::open(options).await?;
         if options.is_dry_run {
-            return self.find(self.store(), None, &ids, options).await;
+            return self.find(self.store(), None, &ids, &targets).await;
         }
         let mut eraser = self.store().begin_erase(&options.owner, LEASE).await?;
         let mut finished = None;
@@ -126,7 +149,7 @@ impl Warehouse {
             eraser.finish().await?;
             eraser = self.store().begin_erase(&options.owner, LEASE).await?;
         }
-        let decided = self.decide(&mut eraser, &ids, options).await;
+        let decided = self.decide(&mut eraser, &ids, &targets).await;
         let note = match decided {
             Ok(note) if note.report.receipt_id.is_some() => note,
             other => {
@@ -142,15 +165,16 @@ impl Warehouse {
     }
 
     /// Finds and copies; from here on the erasure will be done.
-    async fn decide(&self, eraser: &mut Eraser, ids: &BTreeSet<String>, options: &EraseOptions) -> Result<Note> {
+    async fn decide(&self, eraser: &mut Eraser, ids: &BTreeSet<String>, targets: &Targets) -> Result<Note> {
         let store = eraser.store().clone();
         let receipt_id = eraser.id().to_string();
-        let found = self.find(&store, Some(eraser), ids, options).await?;
+        let found = self.find(&store, Some(eraser), ids, targets).await?;
         if found.tables.is_empty() && found.published.is_empty() {
             return Ok(Note { report: found, published: Vec::new() });
         }
         let report = EraseReport { receipt_id: Some(receipt_id), ..found };
-        let note = Note { report, published: options.published.clone() };
+        let published = targets.published.iter().map(|publisher| publisher.url().to_string()).collect();
+        let note = Note { report, published };
         eraser.decide(serde_json::to_value(&note).map_err(|e| damaged(&e))?).await?;
         Ok(note)
     }
@@ -161,7 +185,7 @@ impl Warehouse {
         store: &Store,
         mut eraser: Option<&mut Eraser>,
         ids: &BTreeSet<String>,
-        options: &EraseOptions,
+        targets: &Targets,
     ) -> Result<EraseReport> {
         let search = self.search(store, ids).await?;
         let snapshots = store.snapshots().await?;
@@ -184,8 +208,7 @@ impl Warehouse {
             }
         }
         let mut published = Vec::new();
-        for url in &options.published {
-            let publisher = Publisher::open(url, options.environment.iter().cloned())?;
+        for publisher in &targets.published {
             let erased = publisher.prepare_erase(&by_id(ids), eraser.is_none()).await?;
             published.extend(erased.tables.into_iter().map(|(table, (rows, files))| {
                 let name = format!("{} {table}", publisher.url());
@@ -193,7 +216,9 @@ impl Warehouse {
             }));
         }
         let touched: BTreeSet<u64> = tables.iter().flat_map(|table| table.snapshots.iter().copied()).collect();
-        let unsearched = search.unsearched.into_iter().map(|(name, why)| UnsearchedTable { name, why });
+        let nothing_there = targets.empty.iter().map(|url| (url.clone(), "nothing is published there".to_owned()));
+        let unsearched = search.unsearched.into_iter().chain(nothing_there);
+        let unsearched = unsearched.map(|(name, why)| UnsearchedTable { name, why });
         Ok(EraseReport {
             receipt_id: None,
             erased_at: Utc::now().trunc_subsecs(6),
