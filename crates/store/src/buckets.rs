@@ -116,8 +116,7 @@ impl Buckets {
     pub(crate) fn encode_next(mut self) -> Result<(Buckets, Vec<FileOfBucket>)> {
         let largest = self.most_bytes.saturating_mul(LARGEST_FILE);
         let (mut next, mut bytes) = (Vec::new(), 0);
-        let is_next = |bucket: &mut Bucket, bytes: usize| bytes == 0 || bytes + bucket.bytes() <= self.most_bytes;
-        while let Some(mut bucket) = self.buckets.pop_if(|bucket| is_next(bucket, bytes)) {
+        while let Some(mut bucket) = self.buckets.pop_if(|bucket| is_next(bucket.bytes(), bytes, self.most_bytes)) {
             bytes += bucket.bytes();
             let rows = bucket.take(largest, &mut self.spill).map_err(|e| Error::spill(&self.table, e))?;
             next.push((bucket.number, rows));
@@ -147,21 +146,25 @@ impl Bucket {
         self.held.push(rows);
     }
 
-    /// Its first rows, about `most_bytes` of them; those that came first are the first.
-    fn take(&mut self, most_bytes: usize, spill: &mut Spill) -> Result<Vec<RecordBatch>, ArrowError> {
+    /// Its first rows, about `most` of them; those that came first are the first.
+    fn take(&mut self, most: usize, spill: &mut Spill) -> Result<Vec<RecordBatch>, ArrowError> {
         let (mut rows, mut bytes) = (Vec::new(), 0);
-        let is_next = |next: usize, bytes: usize| bytes == 0 || bytes + next <= most_bytes;
-        while let Some((place, size)) = self.spilled.first().cloned().filter(|(_, size)| is_next(*size, bytes)) {
+        while let Some((place, size)) = self.spilled.first().cloned().filter(|(_, size)| is_next(*size, bytes, most)) {
             rows.extend(unpacked(spill.read(place)?)?);
             bytes += size;
             self.spilled.remove(0);
         }
-        if self.spilled.is_empty() && is_next(self.held_bytes, bytes) {
+        if self.spilled.is_empty() && is_next(self.held_bytes, bytes, most) {
             rows.append(&mut self.held);
             self.held_bytes = 0;
         }
         Ok(rows)
     }
+}
+
+/// Whether so much is taken beside what is taken already: the first always is.
+fn is_next(next: usize, taken: usize, most: usize) -> bool {
+    taken == 0 || taken + next <= most
 }
 
 /// A temporary file, made when it is first asked for. It has no name, and is gone with the process.
