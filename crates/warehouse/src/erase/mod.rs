@@ -136,9 +136,8 @@ impl Warehouse {
             let valid = "give the customer_id of core.customers".into();
             return Err(Error::Argument { what: "customer", value: options.customers.join(", "), valid });
         }
-        let targets = Targets::open(options).await?;
         if options.is_dry_run {
-            return self.find(self.store(), None, &ids, &targets).await;
+            return self.find(self.store(), None, &ids, &Targets::open(options).await?).await;
         }
         let mut eraser = self.store().begin_erase(&options.owner, LEASE).await?;
         let mut finished = None;
@@ -149,7 +148,7 @@ impl Warehouse {
             eraser.finish().await?;
             eraser = self.store().begin_erase(&options.owner, LEASE).await?;
         }
-        let decided = self.decide(&mut eraser, &ids, &targets).await;
+        let decided = self.decide(&mut eraser, &ids, options).await;
         let note = match decided {
             Ok(note) if note.report.receipt_id.is_some() => note,
             other => {
@@ -165,10 +164,12 @@ impl Warehouse {
     }
 
     /// Finds and copies; from here on the erasure will be done.
-    async fn decide(&self, eraser: &mut Eraser, ids: &BTreeSet<String>, targets: &Targets) -> Result<Note> {
+    async fn decide(&self, eraser: &mut Eraser, ids: &BTreeSet<String>, options: &EraseOptions) -> Result<Note> {
+        // Not before the lock: somebody could publish meanwhile.
+        let targets = Targets::open(options).await?;
         let store = eraser.store().clone();
         let receipt_id = eraser.id().to_string();
-        let found = self.find(&store, Some(eraser), ids, targets).await?;
+        let found = self.find(&store, Some(eraser), ids, &targets).await?;
         if found.tables.is_empty() && found.published.is_empty() {
             return Ok(Note { report: found, published: Vec::new() });
         }
