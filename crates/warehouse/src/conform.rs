@@ -13,7 +13,7 @@ use arrow::util::display::array_value_to_string;
 
 use crate::clock::MICROS_PER_DAY;
 use crate::ddl::{timestamp, type_name};
-use crate::infer::{parse_boolean, parse_date, parse_integer, parse_real, parse_timestamp};
+use crate::infer::{is_surprise, parse_boolean, parse_date, parse_integer, parse_real, parse_timestamp};
 
 /// A value that is not of the type wanted.
 #[derive(Debug)]
@@ -116,6 +116,13 @@ pub(crate) fn misfits(array: &ArrayRef, wanted: &DataType) -> Vec<Misfit> {
     (0..array.len()).filter_map(misfit).collect()
 }
 
+/// The first value of `array` that would have made a column's type another than `told`, had the type been told from it too.
+pub(crate) fn surprise(array: &ArrayRef, told: Option<&DataType>) -> Option<Misfit> {
+    let texts = array.as_string_opt::<i32>()?;
+    let row = (0..texts.len()).find(|row| texts.is_valid(*row) && is_surprise(told, texts.value(*row)))?;
+    Some(misfit_text(texts, row, "is of another type than the values before it".into()))
+}
+
 /// Customer ids as canonical text: no blanks around, no `.0` after digits, empty is NULL.
 pub(crate) fn canonical_ids(ids: &StringArray) -> StringArray {
     ids.iter().map(|id| id.map(canonical_id).filter(|id| !id.is_empty())).collect()
@@ -157,7 +164,11 @@ fn parse(texts: &StringArray, wanted: &DataType) -> Result<ArrayRef, Misfit> {
             cells().map(|c| c.and_then(parse_timestamp)).collect::<TimestampMicrosecondArray>().with_timezone("UTC"),
         ),
     };
-    let lost = cells().enumerate().find(|(row, cell)| cell.is_some() && parsed.is_null(*row)).map(|(row, _)| row);
+    let is_lost = |(row, cell): &(usize, Option<&str>)| cell.is_some() && parsed.is_null(*row);
+    let lost = match parsed.null_count() == texts.null_count() {
+        true => None,
+        false => cells().enumerate().find(is_lost).map(|(row, _)| row),
+    };
     match lost {
         None => Ok(parsed),
         Some(row) => {

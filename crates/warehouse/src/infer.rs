@@ -27,15 +27,24 @@ enum Shape {
 impl Guess {
     /// Takes one more value into account.
     pub(crate) fn see(&mut self, value: &str) {
+        let value = value.trim();
         if self.0 != Some(Shape::Text) && !value.is_empty() {
-            self.0 = Some(widest(self.0, shape(value.trim())));
+            self.0 = Some(widest(self.0, shape(value)));
+        }
+    }
+
+    /// Takes the values into account that `other` saw.
+    pub(crate) fn merge(&mut self, other: Guess) {
+        if let Some(shape) = other.0 {
+            self.0 = Some(widest(self.0, shape));
         }
     }
 
     /// A value that its file marks as text (a JSON string): a date or a time at most, never a number.
     pub(crate) fn see_text(&mut self, value: &str) {
+        let value = value.trim();
         if self.0 != Some(Shape::Text) && !value.is_empty() {
-            let shape = match shape(value.trim()) {
+            let shape = match shape(value) {
                 time @ (Shape::Date | Shape::Timestamp) => time,
                 _ => Shape::Text,
             };
@@ -53,6 +62,16 @@ impl Guess {
             Shape::Timestamp => timestamp(),
             Shape::Text => DataType::Utf8,
         })
+    }
+}
+
+/// Whether a value that a column of this type holds would have made it another, had it been seen before. No type is one
+/// told by no value at all.
+pub(crate) fn is_surprise(told: Option<&DataType>, value: &str) -> bool {
+    match told {
+        None => !value.trim().is_empty(),
+        Some(DataType::Float64) => is_long_id(value.trim()),
+        Some(_) => false,
     }
 }
 
@@ -109,14 +128,10 @@ pub(crate) fn parse_real(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let mut bytes = digits.bytes();
     let zeros_lost = bytes.next() == Some(b'0') && bytes.next().is_some_and(|b| b.is_ascii_digit());
-    let plain = digits.bytes().all(|b| b.is_ascii_digit());
-    let written_as_real = digits.contains('.')
-        || digits.contains("e-")
-        || digits.contains("e+")
-        || digits.contains("E-")
-        || digits.contains("E+");
+    let plain = || digits.bytes().all(|b| b.is_ascii_digit());
+    let written_as_real = || digits.contains('.') || ["e-", "e+", "E-", "E+"].iter().any(|sign| digits.contains(sign));
     let allowed = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'-' | b'+');
-    match !zeros_lost && (plain || written_as_real) && digits.bytes().all(allowed) {
+    match !zeros_lost && (plain() || written_as_real()) && digits.bytes().all(allowed) {
         true => text.parse().ok().filter(|value: &f64| value.is_finite()),
         false => None,
     }
@@ -144,15 +159,15 @@ fn shape(text: &str) -> Shape {
         Some(b'0'..=b'9' | b'-' | b'.') if parse_integer(text).is_some() => Shape::Integer,
         Some(b'0'..=b'9' | b'-' | b'.') if parse_date(text).is_some() => Shape::Date,
         Some(b'0'..=b'9' | b'-' | b'.') if parse_timestamp(text).is_some() => Shape::Timestamp,
-        // An integer beyond 64 bits is an id, not a quantity.
-        Some(b'0'..=b'9' | b'-' | b'.') if parse_real(text).is_some() && !all_digits(text) => Shape::Real,
+        Some(b'0'..=b'9' | b'-' | b'.') if parse_real(text).is_some() && !is_long_id(text) => Shape::Real,
         Some(b't' | b'T' | b'f' | b'F') if parse_boolean(text).is_some() => Shape::Boolean,
         _ => Shape::Text,
     }
 }
 
-fn all_digits(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_digit() || b == b'-')
+/// An integer beyond 64 bits is an id, not a quantity.
+fn is_long_id(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit() || b == b'-') && !text.is_empty() && parse_integer(text).is_none()
 }
 
 fn widest(seen: Option<Shape>, new: Shape) -> Shape {

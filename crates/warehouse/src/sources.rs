@@ -26,7 +26,7 @@ use crate::conform::conform;
 use crate::error::{Error, Result};
 use crate::infer::all_columns;
 use crate::problem::similar;
-use crate::read::{self, InputFile, Rows, TextOptions};
+use crate::read::{self, Depth, InputFile, Rows, TextOptions};
 use crate::statement::each_part;
 use crate::world::{DEFAULT_SCHEMA, World};
 
@@ -179,7 +179,7 @@ async fn parquet_files(files: &[InputFile], state: &SessionState) -> Result<Arc<
 /// Read as `load` reads them: the same columns with the same types.
 async fn text_files(files: Vec<InputFile>) -> Result<Arc<dyn TableProvider>> {
     let inspected = tokio::task::spawn_blocking(move || {
-        let inspect = |file| read::inspect(file, &TextOptions::default(), &Schema::empty());
+        let inspect = |file| read::inspect(file, &TextOptions::default(), &Schema::empty(), Depth::Whole);
         let columns = files.iter().map(inspect).collect::<Result<Vec<_>>>()?;
         Ok((files, columns))
     });
@@ -210,8 +210,8 @@ impl PartitionStream for TextRows {
         rows.spawn_blocking(move || {
             let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
             let mut is_wanted = true;
-            let read = read::read(&file, &TextOptions::default(), &names, &mut |rows| {
-                let batch = typed(&file, &rows, &schema)?;
+            let work = |rows: Rows| typed(&file, &rows, &schema);
+            let read = read::read(&file, &TextOptions::default(), &names, work, &mut |batch| {
                 is_wanted = sender.blocking_send(Ok(batch)).is_ok();
                 match is_wanted {
                     true => Ok(()),
@@ -230,16 +230,13 @@ impl PartitionStream for TextRows {
 
 /// The rows with the file's types; a query reads all of a file's rows or none.
 fn typed(file: &InputFile, rows: &Rows, schema: &SchemaRef) -> Result<RecordBatch> {
-    if let Some(broken) = rows.broken.first() {
-        let problem = format!("{}: {}", broken.origin, broken.reason);
-        return Err(Error::File { file: file.shown.clone(), problem });
-    }
+    rows.check(file)?;
     let columns = schema.fields().iter().map(|field| {
         let Some(array) = rows.batch.column_by_name(field.name()) else {
             return Ok(new_null_array(field.data_type(), rows.batch.num_rows()));
         };
         conform(array, field.data_type()).map_err(|misfit| Error::WrongValue {
-            place: format!("{}, {}", file.shown, rows.origins[misfit.row]),
+            place: format!("{}, {}", file.shown, rows.origin(rows.places[misfit.row], 0)),
             column: field.name().clone(),
             value: misfit.value,
             problem: misfit.problem,

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::conform::{canonical_ids, conform};
 use crate::ddl::timestamp;
 use crate::error::{Error, Result};
-use crate::read::{self, InputFile, TextOptions};
+use crate::read::{self, Depth, InputFile, Rows, TextOptions};
 use crate::world::World;
 
 const CUSTOMER_ID: &str = "customer_id";
@@ -193,13 +193,10 @@ async fn given_rows(spine: &Spine) -> Result<Option<RecordBatch>> {
 /// All rows of a file; every one of them must be one.
 fn file_rows(path: PathBuf) -> Result<Vec<RecordBatch>> {
     let (file, text, mut batches) = (InputFile::from(path), TextOptions::default(), Vec::new());
-    let columns = read::inspect(&file, &text, &Schema::empty())?.names();
-    read::read(&file, &text, &columns, &mut |rows| {
-        if let Some(row) = rows.broken.first() {
-            let problem = format!("{}: {}", row.origin, row.reason);
-            return Err(Error::File { file: file.shown.clone(), problem });
-        }
-        batches.push(rows.batch);
+    let columns = read::inspect(&file, &text, &Schema::empty(), Depth::Sample)?.names();
+    let whole = |rows: Rows| rows.check(&file).map(|()| rows.batch);
+    read::read(&file, &text, &columns, whole, &mut |batch| {
+        batches.push(batch);
         Ok(())
     })?;
     Ok(batches)

@@ -9,7 +9,7 @@ use store::Table;
 use super::LoadOptions;
 use crate::error::{Error, Result};
 use crate::joined;
-use crate::read::{self, InputFile, Inspection, TextOptions};
+use crate::read::{self, Depth, InputFile, Inspection, TextOptions};
 
 /// What a file's Delta transaction says of how it was loaded: its rows known from the load on, or when they happened.
 const AS_NEWS: i64 = 1;
@@ -28,9 +28,11 @@ pub(super) async fn inspect_all(
     files: Vec<InputFile>,
     text: TextOptions,
     pinned: SchemaRef,
+    depth: Depth,
 ) -> Result<Vec<(InputFile, Inspection)>> {
     let inspect = move || {
-        let inspect = |file: InputFile| read::inspect(&file, &text, &pinned).map(|inspection| (file, inspection));
+        let inspect =
+            |file: InputFile| read::inspect(&file, &text, &pinned, depth).map(|inspection| (file, inspection));
         files.into_iter().map(inspect).collect()
     };
     joined(tokio::task::spawn_blocking(inspect).await)

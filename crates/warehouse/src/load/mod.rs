@@ -14,11 +14,11 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use store::{Append, Layout, Snapshot};
+use store::{Append, Layout, Snapshot, Table};
 
 use crate::Warehouse;
 use crate::error::{Error, Result};
-use crate::read::{self, TextOptions};
+use crate::read::{self, Depth, TextOptions};
 use files::Incoming;
 use reader::{Reader, Seen};
 pub use rejects::Reject;
@@ -101,7 +101,7 @@ pub struct LoadedColumn {
 pub async fn infer(patterns: &[String], options: &LoadOptions) -> Result<SchemaRef> {
     let (nothing, table) = (Arc::new(Schema::empty()), "the table");
     let found = read::find(patterns, &options.environment).await?;
-    let inspected = files::inspect_all(found.files, options.text()?, Arc::clone(&nothing)).await?;
+    let inspected = files::inspect_all(found.files, options.text()?, Arc::clone(&nothing), Depth::Whole).await?;
     let (incoming, _) = files::new_files(table, None, inspected, options).await?;
     schema::target_schema(table, &nothing, &incoming, &schema::wanted_types(&options.schema)?)
 }
@@ -126,58 +126,77 @@ impl Warehouse {
         let text = options.text()?;
         let wanted = schema::wanted_types(&options.schema)?;
         let latest = self.store().latest(table).await?;
+        let now = options.loaded_at.unwrap_or_else(Utc::now);
         let pinned = latest.as_ref().map_or_else(|| Arc::new(Schema::empty()), |table| Arc::clone(&table.schema));
         let found = read::find(patterns, &options.environment).await?;
-        let inspected = files::inspect_all(found.files.clone(), text.clone(), Arc::clone(&pinned)).await?;
-        let (incoming, skipped) = files::new_files(table, latest.as_ref(), inspected, options).await?;
-        let target = schema::target_schema(table, &pinned, &incoming, &wanted)?;
-        let is_new_schema = target.fields().len() > pinned.fields().len();
+        let mut depth = Depth::Sample;
+        loop {
+            let inspected = files::inspect_all(found.files.clone(), text.clone(), Arc::clone(&pinned), depth).await?;
+            let (incoming, skipped) = files::new_files(table, latest.as_ref(), inspected, options).await?;
+            let target = schema::target_schema(table, &pinned, &incoming, &wanted)?;
+            let is_new_schema = target.fields().len() > pinned.fields().len();
+            let seen = Seen::new(&target, options.max_rejects);
+            let reader = Reader {
+                table: table.to_string(),
+                text: text.clone(),
+                schema: target,
+                source: self.catalog().source_of(table.trim_start_matches("raw.")),
+                loaded_at: (!options.history).then_some(now),
+                is_untold: schema::is_untold(&pinned, &incoming, &wanted),
+                sampled: schema::sampled_types(&pinned, &incoming, &wanted)?,
+                seen: seen.clone(),
+                files: incoming,
+            };
+            match self.load_rows(reader, latest.as_ref(), options, now, progress).await {
+                // A value is of another type than those of the first rows: all must be looked at, and nothing was loaded.
+                Err(_) if depth == Depth::Sample && seen.get().is_surprised => depth = Depth::Whole,
+                loaded => return Ok(LoadReport { skipped, is_new_schema, ..loaded? }),
+            }
+        }
+    }
 
+    async fn load_rows(
+        &self,
+        reader: Reader,
+        latest: Option<&Table>,
+        options: &LoadOptions,
+        now: DateTime<Utc>,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<LoadReport> {
         let rows = AtomicU64::new(0);
         let counted = |count| {
             rows.store(count, Ordering::Relaxed);
             progress(count);
         };
-        let seen = Seen::new(&target, options.max_rejects);
-        let now = options.loaded_at.unwrap_or_else(Utc::now);
-        let reader = Reader {
-            table: table.to_string(),
-            files: incoming.clone(),
-            text,
-            schema: Arc::clone(&target),
-            source: self.catalog().source_of(table.trim_start_matches("raw.")),
-            loaded_at: (!options.history).then_some(now),
-            is_untold: schema::is_untold(&pinned, &incoming, &wanted),
-            seen: seen.clone(),
-        };
-        let snapshot = match (options.dry_run, latest) {
-            (true, _) => {
+        let (table, incoming, seen) = (reader.table.clone(), reader.files.clone(), reader.seen.clone());
+        let snapshot = match latest {
+            _ if options.dry_run => {
                 reader.stream(&counted).try_for_each(|_| async { Ok(()) }).await?;
                 self.store().snapshot().await?
             }
             // A load killed before its snapshot has left its commit: the snapshot is all that is missing.
-            (false, Some(latest)) if incoming.is_empty() => self.commit_load(table, latest.version, None).await?,
-            (false, latest) => {
-                let transactions = files::transactions(table, latest.as_ref(), &incoming, options).await?;
+            Some(latest) if incoming.is_empty() => self.commit_load(&table, latest.version, None).await?,
+            latest => {
+                let transactions = files::transactions(&table, latest, &incoming, options).await?;
                 let operation = format!("load {table}: {} files", incoming.len());
-                let append = Append { operation, schema: target, transactions, epoch: None };
+                let append = Append { operation, schema: Arc::clone(&reader.schema), transactions, epoch: None };
                 let rejects_version = OnceLock::new();
-                let rejects = self.rejected(table, &incoming, &seen, now, &rejects_version);
+                let rejects = self.rejected(&table, &incoming, &seen, now, &rejects_version);
                 let batches = reader.stream(&counted).chain(rejects);
-                let loaded = self.store().append(table, &Layout::FileOrder, append, batches).await?;
-                self.commit_load(table, loaded.version, rejects_version.into_inner()).await?
+                let loaded = self.store().append(&table, &Layout::FileOrder, append, batches).await?;
+                self.commit_load(&table, loaded.version, rejects_version.into_inner()).await?
             }
         };
         let mut seen = seen.get();
         Ok(LoadReport {
-            table: table.to_string(),
             files: incoming.into_iter().map(|incoming| incoming.file.shown).collect(),
             rows: rows.into_inner(),
             rejects: std::mem::take(&mut seen.rejects.all),
-            skipped,
+            skipped: Vec::new(),
             columns: std::mem::take(&mut seen.columns),
-            is_new_schema,
+            is_new_schema: false,
             snapshot,
+            table,
         })
     }
 

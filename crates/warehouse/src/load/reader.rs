@@ -10,7 +10,7 @@ use arrow::array::{
     Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
 };
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::util::display::array_value_to_string;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{Stream, stream};
@@ -18,11 +18,11 @@ use tokio::sync::mpsc;
 
 use super::rejects::{Reject, Rejects};
 use super::{Incoming, LoadedColumn, SYSTEM_COLUMNS};
-use crate::conform::{Misfit, conform, misfits};
+use crate::conform::{Misfit, conform, misfits, surprise};
 use crate::ddl::type_name;
 use crate::error::{Error, Result};
 use crate::joined;
-use crate::read::{self, Origin, Rows, TextOptions};
+use crate::read::{self, InputFile, Place, Rows, TextOptions};
 
 /// Batches on their way from the reader to the writer.
 const BATCHES_IN_FLIGHT: usize = 4;
@@ -37,6 +37,8 @@ pub(super) struct Reader {
     pub(super) loaded_at: Option<DateTime<Utc>>,
     /// Nothing says of which types the columns are.
     pub(super) is_untold: bool,
+    /// Columns whose types were told from a part of their values.
+    pub(super) sampled: BTreeMap<String, Option<DataType>>,
     pub(super) seen: Seen,
 }
 
@@ -48,6 +50,18 @@ pub(super) struct Sight {
     pub(super) rejects: Rejects,
     /// The table's own columns.
     pub(super) columns: Vec<LoadedColumn>,
+    /// A value is of another type than those that its column's was told from.
+    pub(super) is_surprised: bool,
+}
+
+/// Rows with the table's types.
+struct Typed {
+    /// `None` for the columns of the system.
+    columns: Vec<Option<ArrayRef>>,
+    /// Which rows they are of those that were read, the others being rejects.
+    places: Vec<Place>,
+    rejects: Vec<Reject>,
+    count: u64,
 }
 
 impl Seen {
@@ -56,7 +70,8 @@ impl Seen {
         let column =
             |name: &String, data_type: String| LoadedColumn { name: name.clone(), data_type, example: None, nulls: 0 };
         let columns = own.map(|field| column(field.name(), type_name(field.data_type()))).collect();
-        Seen(Arc::new(Mutex::new(Sight { rejects: Rejects { all: Vec::new(), most: most_rejects }, columns })))
+        let rejects = Rejects { all: Vec::new(), most: most_rejects };
+        Seen(Arc::new(Mutex::new(Sight { rejects, columns, is_surprised: false })))
     }
 
     pub(super) fn get(&self) -> MutexGuard<'_, Sight> {
@@ -91,8 +106,12 @@ impl Reader {
         for (incoming, nth) in self.files.iter().zip(0..) {
             // Of two versions of a fact in two files the one in the later file is the newer.
             let loaded_at = self.loaded_at.map(|time| time + TimeDelta::microseconds(nth));
-            read::read(&incoming.file, &self.text, &incoming.inspection.names(), &mut |rows| {
-                let finished = self.finish(incoming, loaded_at, rows)?;
+            let mut before = 0;
+            let work = |rows: Rows| self.typed(&incoming.file, rows);
+            read::read(&incoming.file, &self.text, &incoming.inspection.names(), work, &mut |typed| {
+                let count = typed.count;
+                let finished = self.finish(incoming, loaded_at, typed, before)?;
+                before += count;
                 self.check_rejects(false)?;
                 // A closed channel: the writer failed, and its error is the one to tell.
                 let stopped = || IoError::from(ErrorKind::BrokenPipe);
@@ -125,36 +144,53 @@ impl Reader {
         }
     }
 
-    /// Gives rows the table's types and the system columns.
-    fn finish(&self, incoming: &Incoming, loaded_at: Option<DateTime<Utc>>, rows: Rows) -> Result<RecordBatch> {
-        let Rows { batch, origins, broken } = rows;
-        let reject = |origin, value, reason| Reject { file: incoming.file.shown.clone(), origin, value, reason };
-        let mut rejects: Vec<Reject> = broken.into_iter().map(|row| reject(row.origin, None, row.reason)).collect();
-        let (columns, origins) = match self.convert(&batch) {
-            Ok(columns) => (columns, origins),
+    /// Gives rows the table's types.
+    fn typed(&self, file: &InputFile, rows: Rows) -> Result<Typed> {
+        let count = rows.count();
+        let reject =
+            |place, value, reason| Reject { file: file.shown.clone(), origin: rows.origin(place, 0), value, reason };
+        let mut rejects: Vec<Reject> =
+            rows.broken.iter().map(|(place, reason)| reject(*place, None, reason.clone())).collect();
+        let failed = |(column, misfit): (String, Misfit)| Error::WrongValue {
+            place: file.shown.clone(),
+            column,
+            value: misfit.value,
+            problem: misfit.problem,
+        };
+        let converted = self.convert(&rows.batch);
+        self.check_sampled(&rows.batch, converted.is_ok()).map_err(failed)?;
+        let mut places = rows.places.clone();
+        let columns = match converted {
+            Ok(columns) => columns,
             Err(_) => {
-                let mut misfits = self.misfits(&batch);
-                let mask: BooleanArray = (0..batch.num_rows()).map(|row| Some(!misfits.contains_key(&row))).collect();
-                let mut kept = Vec::with_capacity(origins.len());
-                for (row, origin) in origins.into_iter().enumerate() {
+                let mut misfits = self.misfits(&rows.batch);
+                let fits: BooleanArray = (0..places.len()).map(|row| Some(!misfits.contains_key(&row))).collect();
+                places.clear();
+                for (row, place) in rows.places.iter().enumerate() {
                     match misfits.remove(&row) {
-                        None => kept.push(origin),
+                        None => places.push(*place),
                         Some((column, misfit)) => {
-                            rejects.push(reject(origin, Some((column, misfit.value)), misfit.problem))
+                            rejects.push(reject(*place, Some((column, misfit.value)), misfit.problem))
                         }
                     }
                 }
-                let converted = self.convert(&filter_record_batch(&batch, &mask)?);
-                let failed = |(column, misfit): (String, Misfit)| Error::WrongValue {
-                    place: incoming.file.shown.clone(),
-                    column,
-                    value: misfit.value,
-                    problem: misfit.problem,
-                };
-                (converted.map_err(failed)?, kept)
+                self.convert(&filter_record_batch(&rows.batch, &fits)?).map_err(failed)?
             }
         };
         rejects.sort_by_key(|reject| reject.origin.row);
+        Ok(Typed { columns, places, rejects, count })
+    }
+
+    /// Adds the system columns; `before` rows came before these in their file.
+    fn finish(
+        &self,
+        incoming: &Incoming,
+        loaded_at: Option<DateTime<Utc>>,
+        typed: Typed,
+        before: u64,
+    ) -> Result<RecordBatch> {
+        let Typed { columns, places, mut rejects, .. } = typed;
+        rejects.iter_mut().for_each(|reject| reject.origin.row += before);
         let mut seen = self.seen.get();
         seen.rejects.all.extend(rejects);
         let mut own = seen.columns.iter_mut();
@@ -163,9 +199,26 @@ impl Reader {
                 own.by_ref().take(1).for_each(|column| column.see(&array));
                 array
             }
-            None => self.system_column(field.name(), &incoming.label, loaded_at, &origins),
+            None => self.system_column(field.name(), &incoming.label, loaded_at, &places, before),
         });
         RecordBatch::try_new(Arc::clone(&self.schema), columns.collect()).map_err(Error::from)
+    }
+
+    /// An error for a value that is of another type than those that its column's was told from. `fits`: every value can
+    /// be of its column's type.
+    fn check_sampled(&self, batch: &RecordBatch, fits: bool) -> Result<(), (String, Misfit)> {
+        for (name, told) in &self.sampled {
+            let Some(array) = batch.column_by_name(name) else { continue };
+            let misfit = match told {
+                Some(data_type) if !fits => conform(array, data_type).err(),
+                _ => None,
+            };
+            if let Some(misfit) = misfit.or_else(|| surprise(array, told.as_ref())) {
+                self.seen.get().is_surprised = true;
+                return Err((name.clone(), misfit));
+            }
+        }
+        Ok(())
     }
 
     /// The table's columns of these rows, `None` for the system's, or the first value that does not fit.
@@ -191,12 +244,21 @@ impl Reader {
         found
     }
 
-    fn system_column(&self, name: &str, label: &str, loaded_at: Option<DateTime<Utc>>, origins: &[Origin]) -> ArrayRef {
-        let rows = origins.len();
+    fn system_column(
+        &self,
+        name: &str,
+        label: &str,
+        loaded_at: Option<DateTime<Utc>>,
+        places: &[Place],
+        before: u64,
+    ) -> ArrayRef {
+        let rows = places.len();
         match name {
             "_source" => Arc::new(StringArray::from(vec![self.source.as_str(); rows])),
             "_file" => Arc::new(StringArray::from(vec![label; rows])),
-            "_row" => Arc::new(Int64Array::from_iter_values(origins.iter().map(|origin| origin.row as i64))),
+            "_row" => {
+                Arc::new(Int64Array::from_iter_values(places.iter().map(|place| (before + place.row + 1) as i64)))
+            }
             _ => {
                 let time = loaded_at.map(|time| time.timestamp_micros());
                 Arc::new(TimestampMicrosecondArray::from(vec![time; rows]).with_timezone("UTC"))

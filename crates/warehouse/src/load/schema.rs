@@ -52,6 +52,19 @@ pub(super) fn is_untold(pinned: &Schema, incoming: &[Incoming], wanted: &BTreeMa
     pinned.fields().is_empty() && !columns.any(is_told)
 }
 
+/// The types of the new columns that were told from a part of their values: a value further on may be of another.
+pub(super) fn sampled_types(
+    pinned: &Schema,
+    incoming: &[Incoming],
+    wanted: &BTreeMap<String, DataType>,
+) -> Result<BTreeMap<String, Option<DataType>>> {
+    if !incoming.iter().any(|incoming| incoming.inspection.is_sampled) {
+        return Ok(BTreeMap::new());
+    }
+    let new = new_columns(pinned, incoming)?.into_iter().filter(|(name, _)| !wanted.contains_key(*name));
+    Ok(new.map(|(name, data_type)| (name.to_string(), data_type)).collect())
+}
+
 /// Columns that the table lacks, with the type of their values; `None` where all are NULL.
 fn new_columns<'a>(pinned: &Schema, incoming: &'a [Incoming]) -> Result<Vec<(&'a str, Option<DataType>)>> {
     for Incoming { file, inspection, .. } in incoming {

@@ -1,244 +1,309 @@
 //! Defines reading of delimited text: comma, semicolon, tab or bar, told from the first line, or runs of white space
 //! where none of them is in it.
 
-use std::mem::take;
+use std::ops::Range;
 
 use arrow::datatypes::{DataType, Schema};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use memchr::{memchr, memchr_iter, memrchr};
 
-use super::lines::Lines;
-use super::rows::{Origin, Rows, TextRows};
-use super::{InputFile, TextOptions, file_error};
+use super::in_order::in_order;
+use super::pieces::{PIECE_BYTES, Piece, Pieces};
+use super::rows::{Place, Rows, text_batch};
+use super::{Depth, InputFile, TextOptions, file_error};
 use crate::error::Result;
 use crate::infer::Guess;
 
 /// In order of preference where a first line has equally many.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
+/// The columns, and how much of the file was looked at.
 pub(super) fn columns(
     file: &InputFile,
     options: &TextOptions,
     pinned: &Schema,
-) -> Result<Vec<(String, Option<DataType>)>> {
-    let Some(mut records) = Records::open(file, options)? else { return Ok(Vec::new()) };
-    let mut guesses = vec![Guess::default(); records.names.len()];
-    let new: Vec<usize> = (0..records.names.len()).filter(|i| pinned.index_of(&records.names[*i]).is_err()).collect();
+    depth: Depth,
+) -> Result<(Vec<(String, Option<DataType>)>, Depth)> {
+    let Some(Opened { mut pieces, splitter, names }) = Opened::new(file, options, PIECE_BYTES)? else {
+        return Ok((Vec::new(), Depth::Whole));
+    };
     // A table's own columns have their types already: then the header is enough.
-    while !new.is_empty() && records.next()? {
-        if records.fault().is_none() {
-            new.iter().for_each(|i| guesses[*i].see(records.fields.get(*i)));
+    let new: Vec<usize> = (0..names.len()).filter(|i| pinned.index_of(&names[*i]).is_err()).collect();
+    let mut left = match depth {
+        _ if new.is_empty() => 0,
+        Depth::Sample => 1,
+        Depth::Whole => usize::MAX,
+    };
+    let next = || match left {
+        0 => Ok(None),
+        _ => {
+            left -= 1;
+            pieces.next(|text| splitter.whole_records(text))
         }
-    }
-    Ok(records.names.into_iter().zip(guesses.into_iter().map(Guess::data_type)).collect())
+    };
+    let of_piece = |piece| {
+        let records = splitter.split(piece, Some(names.len()));
+        let mut guesses = vec![Guess::default(); names.len()];
+        for row in 0..records.places.len() {
+            new.iter().for_each(|column| guesses[*column].see(records.cell(row, *column)));
+        }
+        Ok(guesses)
+    };
+    let mut guesses = vec![Guess::default(); names.len()];
+    in_order(next, of_piece, &mut |found: Vec<Guess>| {
+        guesses.iter_mut().zip(found).for_each(|(guess, found)| guess.merge(found));
+        Ok(())
+    })?;
+    let depth = if new.is_empty() || pieces.is_finished() { Depth::Whole } else { depth };
+    Ok((names.into_iter().zip(guesses.into_iter().map(Guess::data_type)).collect(), depth))
 }
 
-pub(super) fn read(file: &InputFile, options: &TextOptions, sink: &mut dyn FnMut(Rows) -> Result<()>) -> Result<()> {
-    let Some(mut records) = Records::open(file, options)? else { return Ok(()) };
-    let mut rows = TextRows::new(&records.names, sink);
-    while records.next()? {
-        let (origin, fault) = (records.origin(), records.fault());
-        match fault {
-            None => rows.push(origin, (0..records.names.len()).map(|i| Some(records.fields.get(i))))?,
-            Some(reason) => rows.push_broken(origin, reason)?,
-        }
-    }
-    rows.finish()
+pub(super) fn read<T: Send>(
+    file: &InputFile,
+    options: &TextOptions,
+    work: impl Fn(Rows) -> Result<T> + Sync,
+    sink: &mut dyn FnMut(T) -> Result<()>,
+) -> Result<()> {
+    let Some(Opened { mut pieces, splitter, names }) = Opened::new(file, options, PIECE_BYTES)? else {
+        return Ok(());
+    };
+    let rows = |piece| work(splitter.split(piece, Some(names.len())).into_rows(&names)?);
+    in_order(|| pieces.next(|text| splitter.whole_records(text)), rows, sink)
 }
 
-/// The records of a file.
-struct Records<'a> {
-    lines: Lines<'a>,
+/// A file of which the header is read.
+struct Opened<'a> {
+    pieces: Pieces<'a>,
     splitter: Splitter,
     names: Vec<String>,
-    /// The line being split and how far it is.
-    line: String,
-    at: usize,
-    fields: Fields,
-    /// Data rows so far.
-    row: u64,
-    /// The record's first line and its text, which may be several lines.
-    first_line: u64,
-    text: String,
-    wrong_bytes: Option<String>,
-    is_open: bool,
-    /// The first record of a file without header was read to count its columns.
-    is_read: bool,
 }
 
+impl<'a> Opened<'a> {
+    /// `None` for a file without a single record.
+    fn new(file: &'a InputFile, options: &TextOptions, piece_bytes: usize) -> Result<Option<Self>> {
+        let mut pieces = Pieces::open(file, options.encoding, piece_bytes)?;
+        let Some(line) = pieces.first_line()? else { return Ok(None) };
+        let splitter = match options.delimiter.or_else(|| sniff(line.as_bytes(), options.quote)) {
+            Some(delimiter) => Splitter::Delimited { delimiter, quote: options.quote },
+            None => Splitter::Words,
+        };
+        let first = pieces.peek(|text| splitter.first_record(&mut Csv::new(splitter), text))?;
+        let (length, line) = (first.text.len(), first.first_line);
+        let records = splitter.split(first, None);
+        let found = records.fields.len();
+        let names = match &options.columns {
+            Some(names) if names.len() != found => {
+                let given = names.len();
+                return Err(file_error(file, format!("{given} column names are given, its first row has {found}")));
+            }
+            Some(names) => names.clone(),
+            None => {
+                if let Some((_, problem)) = records.broken.first() {
+                    return Err(file_error(file, format!("line {line}: {problem}")));
+                }
+                pieces.take(length);
+                (0..found).map(|i| column_name(i, records.cell(0, i))).collect()
+            }
+        };
+        Ok(Some(Opened { pieces, splitter, names }))
+    }
+}
+
+/// How text is divided into records and fields.
+#[derive(Debug, Clone, Copy)]
 enum Splitter {
-    Delimited(Box<Reader>),
+    Delimited { delimiter: u8, quote: Option<u8> },
     Words,
 }
 
-impl<'a> Records<'a> {
-    /// `None` for a file without a single record.
-    fn open(file: &'a InputFile, options: &TextOptions) -> Result<Option<Self>> {
-        let mut lines = Lines::open(file, options.encoding)?;
-        let mut line = String::new();
-        while line.trim().is_empty() {
-            if !lines.next(&mut line)? {
-                return Ok(None);
-            }
+impl Splitter {
+    /// How much of `text`, which begins with a record, is whole ones.
+    fn whole_records(self, text: &str) -> usize {
+        if !self.has_quote(text.as_bytes()) {
+            return memrchr(b'\n', text.as_bytes()).map_or(0, |end| end + 1);
         }
-        let splitter = match options.delimiter.or_else(|| sniff(line.trim().as_bytes(), options.quote)) {
-            Some(delimiter) => {
-                let mut builder = ReaderBuilder::new();
-                builder.delimiter(delimiter).quoting(options.quote.is_some()).quote(options.quote.unwrap_or(b'"'));
-                Splitter::Delimited(Box::new(builder.build()))
-            }
-            None => Splitter::Words,
-        };
-        let mut records = Records {
-            wrong_bytes: lines.fault.take(),
-            lines,
-            splitter,
-            names: Vec::new(),
-            line,
-            at: 0,
-            fields: Fields::default(),
-            row: 0,
-            first_line: 0,
-            text: String::new(),
-            is_open: false,
-            is_read: false,
-        };
-        records.split()?;
-        records.names = match &options.columns {
-            Some(names) => names.clone(),
-            None => (0..records.fields.count).map(|i| column_name(i, records.fields.get(i))).collect(),
-        };
-        records.is_read = options.columns.is_some();
-        match (records.fault(), options.columns.is_some()) {
-            (Some(_), true) if records.names.len() != records.fields.count => {
-                let (given, found) = (records.names.len(), records.fields.count);
-                Err(file_error(file, format!("{given} column names are given, its first row has {found}")))
-            }
-            (Some(problem), false) => Err(file_error(file, format!("line {}: {problem}", records.first_line))),
-            _ => Ok(Some(records)),
+        let (mut csv, mut whole) = (Csv::new(self), 0);
+        while let Some(length) = self.first_record(&mut csv, &text[whole..]) {
+            whole += length;
+        }
+        whole
+    }
+
+    /// How long the first record of `text` is; `None` if it is not whole.
+    fn first_record(self, csv: &mut Csv, text: &str) -> Option<usize> {
+        let text = text.as_bytes();
+        let line = memchr(b'\n', text)? + 1;
+        match self.has_quote(&text[..line]) {
+            true => Some(csv.parse(text)).filter(|(is_whole, _)| *is_whole).map(|(_, length)| length),
+            false => Some(line),
         }
     }
 
-    fn next(&mut self) -> Result<bool> {
-        self.row += 1;
-        match take(&mut self.is_read) {
-            true => Ok(true),
-            false => {
-                self.wrong_bytes = None;
-                self.split()
-            }
-        }
+    /// Whether the end of a line may not be that of a record.
+    fn has_quote(self, text: &[u8]) -> bool {
+        matches!(self, Splitter::Delimited { quote: Some(quote), .. } if memchr(quote, text).is_some())
     }
 
-    fn origin(&mut self) -> Origin {
-        let mut text = take(&mut self.text);
-        text.truncate(text.trim_end_matches(['\r', '\n']).len());
-        Origin { row: self.row, line: Some((self.first_line, text)) }
-    }
-
-    /// Why the record is no row.
-    fn fault(&self) -> Option<String> {
-        if self.wrong_bytes.is_some() {
-            return self.wrong_bytes.clone();
-        }
-        if self.is_open {
-            return Some("a quote is opened and never closed".into());
-        }
-        (self.fields.count != self.names.len()).then(|| {
-            let run_together = match self.lines.number > self.first_line {
-                true => ", and is several lines: is a quote not closed?",
-                false => "",
-            };
-            format!("it has {} fields, the columns are {}{run_together}", self.fields.count, self.names.len())
-        })
-    }
-
-    /// Splits the next record into `fields`.
-    fn split(&mut self) -> Result<bool> {
-        self.fields.clear();
-        self.text.clear();
-        loop {
-            if self.at == self.line.len() {
-                self.at = 0;
-                if !self.lines.next(&mut self.line)? {
-                    return Ok(self.end());
-                }
-                self.wrong_bytes = self.wrong_bytes.take().or(self.lines.fault.take());
+    /// The records of a piece; those that have not as many fields as there are `columns`, where that is known, are broken.
+    fn split(self, piece: Piece, columns: Option<usize>) -> Records {
+        let Piece { text, first_line, faults } = piece;
+        let mut fields = Fields { places: Vec::new(), copied: Vec::new(), after: text.len() };
+        let (mut places, mut firsts, mut broken) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut csv, mut faults) = (Csv::new(self), faults.into_iter().peekable());
+        let (mut from, mut line) = (0, first_line);
+        while from < text.len() {
+            let first = fields.places.len();
+            let (length, is_open) = self.split_record(&text, from, &mut csv, &mut fields);
+            let record = &text[from..from + length];
+            let row = (places.len() + broken.len()) as u64;
+            let place = Place { row, line, from, to: from + record.trim_end_matches(['\r', '\n']).len() };
+            from += length;
+            line += memchr_iter(b'\n', record.as_bytes()).count() as u64;
+            let mut fault = None;
+            while let Some((_, wrong_bytes)) = faults.next_if(|(at, _)| *at < from) {
+                fault.get_or_insert(wrong_bytes);
             }
-            if self.text.is_empty() {
-                self.first_line = self.lines.number;
+            if is_open {
+                fault.get_or_insert_with(|| "a quote is opened and never closed".into());
             }
-            let rest = &self.line[self.at..];
-            let (is_whole, length) = match &mut self.splitter {
-                Splitter::Delimited(reader) => self.fields.parse(reader, rest.as_bytes()),
-                Splitter::Words => {
-                    rest.split_ascii_whitespace().for_each(|word| self.fields.push(word));
-                    (self.fields.count > 0, rest.len())
-                }
-            };
-            self.text.push_str(&rest[..length]);
-            self.at += length;
-            if is_whole {
-                return Ok(true);
-            }
+            let found = fields.places.len() - first;
             // Blank lines are no rows.
-            if self.fields.is_empty() && self.text.trim().is_empty() {
-                self.text.clear();
+            if found == 0 && !is_open {
+                continue;
+            }
+            if let Some(columns) = columns.filter(|columns| *columns != found) {
+                let run_together = match text[place.from..place.to].contains('\n') {
+                    true => ", and is several lines: is a quote not closed?",
+                    false => "",
+                };
+                fault.get_or_insert_with(|| format!("it has {found} fields, the columns are {columns}{run_together}"));
+            }
+            match fault {
+                Some(fault) => broken.push((place, fault)),
+                None => {
+                    places.push(place);
+                    firsts.push(first);
+                }
             }
         }
+        let Fields { places: fields, copied, .. } = fields;
+        let copied = String::from_utf8(copied).expect("whole characters went in, and were cut at ASCII ones");
+        Records { text: text + &copied, fields, places, firsts, broken }
     }
 
-    /// The last record may lack its line end, or the end of its quotes.
-    fn end(&mut self) -> bool {
-        match &mut self.splitter {
-            Splitter::Delimited(reader) if !self.text.is_empty() => {
-                self.is_open = !self.fields.parse(reader, b"\n").0;
-                true
+    /// Adds the fields of the record that begins at `from`. How long it is, and whether it ends within quotes.
+    fn split_record(self, text: &str, from: usize, csv: &mut Csv, fields: &mut Fields) -> (usize, bool) {
+        let rest = &text.as_bytes()[from..];
+        let length = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+        let line = rest[..length].strip_suffix(b"\n").unwrap_or(&rest[..length]);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match self {
+            _ if line.iter().all(|byte| *byte == b'\r') => (length, false),
+            Splitter::Words => {
+                let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+                words.for_each(|word| fields.copy(word));
+                (length, false)
             }
-            _ => false,
+            // csv-core ends a record at a carriage return too.
+            Splitter::Delimited { delimiter, .. } if !self.has_quote(line) && memchr(b'\r', line).is_none() => {
+                fields.divide(line, delimiter, from);
+                (length, false)
+            }
+            Splitter::Delimited { .. } => {
+                let (is_whole, length) = csv.parse(rest);
+                // The last record may lack its line end, or the end of its quotes.
+                let is_open = !is_whole && !csv.go_on(b"\n").0;
+                csv.fields().for_each(|field| fields.copy(field));
+                (length, is_open)
+            }
         }
     }
 }
 
-/// The fields of a record, one after the other.
-#[derive(Default)]
+/// The records of a piece.
+struct Records {
+    /// The piece's own text, and after it the fields that do not stand in it as they are.
+    text: String,
+    /// Of all records, one after the other: their places in `text`.
+    fields: Vec<Range<usize>>,
+    /// Of the records that are rows.
+    places: Vec<Place>,
+    /// The first field of each of them.
+    firsts: Vec<usize>,
+    broken: Vec<(Place, String)>,
+}
+
+impl Records {
+    fn cell(&self, row: usize, column: usize) -> &str {
+        &self.text[self.fields[self.firsts[row] + column].clone()]
+    }
+
+    fn into_rows(self, names: &[String]) -> Result<Rows> {
+        let batch = text_batch(names, self.places.len(), |row, column| Some(self.cell(row, column)))?;
+        Ok(Rows::of_lines(batch, self.places, self.broken, self.text))
+    }
+}
+
+/// The fields of a piece's records, as they are split.
 struct Fields {
+    places: Vec<Range<usize>>,
+    copied: Vec<u8>,
+    /// How long the text is that the copied ones come after.
+    after: usize,
+}
+
+impl Fields {
+    /// The fields of a line that begins at `from` and has nothing but delimiters between them.
+    fn divide(&mut self, line: &[u8], delimiter: u8, from: usize) {
+        let mut start = from;
+        for end in memchr_iter(delimiter, line) {
+            self.places.push(start..from + end);
+            start = from + end + 1;
+        }
+        self.places.push(start..from + line.len());
+    }
+
+    fn copy(&mut self, field: &[u8]) {
+        let start = self.after + self.copied.len();
+        self.copied.extend_from_slice(field);
+        self.places.push(start..start + field.len());
+    }
+}
+
+/// Splits the records that have quotes, one after the other.
+struct Csv {
+    reader: Reader,
+    /// The fields of the last one.
     bytes: Vec<u8>,
     length: usize,
     ends: Vec<usize>,
     count: usize,
 }
 
-impl Fields {
-    fn clear(&mut self) {
+impl Csv {
+    fn new(splitter: Splitter) -> Self {
+        let mut builder = ReaderBuilder::new();
+        if let Splitter::Delimited { delimiter, quote } = splitter {
+            builder.delimiter(delimiter).quoting(quote.is_some()).quote(quote.unwrap_or(b'"'));
+        }
+        let mut csv = Csv { reader: builder.build(), bytes: Vec::new(), length: 0, ends: Vec::new(), count: 0 };
+        // A byte order mark is one at the beginning of a file only, of which the first record is not one of ours always.
+        csv.go_on(b"\n");
+        csv
+    }
+
+    /// Whether `input` has a whole record, and how much of it belongs to that.
+    fn parse(&mut self, input: &[u8]) -> (bool, usize) {
         (self.length, self.count) = (0, 0);
+        self.go_on(input)
     }
 
-    fn is_empty(&self) -> bool {
-        self.length == 0 && self.count == 0
-    }
-
-    fn get(&self, index: usize) -> &str {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        // Whole characters went in, and were cut at ASCII ones.
-        std::str::from_utf8(&self.bytes[start..self.ends[index]]).unwrap_or_default()
-    }
-
-    fn push(&mut self, field: &str) {
-        self.bytes.truncate(self.length);
-        self.ends.truncate(self.count);
-        self.bytes.extend_from_slice(field.as_bytes());
-        self.length = self.bytes.len();
-        self.ends.push(self.length);
-        self.count += 1;
-    }
-
-    /// Whether `input` ends the record, and how much of it belongs to it.
-    fn parse(&mut self, reader: &mut Reader, input: &[u8]) -> (bool, usize) {
+    fn go_on(&mut self, input: &[u8]) -> (bool, usize) {
         let mut read = 0;
         // An empty input would mean the end of the file.
         while read < input.len() {
             let (bytes, ends) = (&mut self.bytes[self.length..], &mut self.ends[self.count..]);
-            let (result, used, written, ended) = reader.read_record(&input[read..], bytes, ends);
+            let (result, used, written, ended) = self.reader.read_record(&input[read..], bytes, ends);
             read += used;
             self.length += written;
             self.count += ended;
@@ -250,6 +315,11 @@ impl Fields {
             }
         }
         (false, read)
+    }
+
+    fn fields(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = [0].into_iter().chain(self.ends.iter().copied());
+        starts.zip(&self.ends[..self.count]).map(|(start, end)| &self.bytes[start..*end])
     }
 }
 
@@ -288,10 +358,11 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Line by line, records are those that the `csv` crate finds in the whole text, and begin on the line told.
+        /// Piece by piece, records are those that the `csv` crate finds in the whole text, and begin on the line told.
         #[test]
         fn records_are_those_of_the_text_as_a_whole(
             tokens in vec(select(vec!["a", "é", ",", ",", "\"", "\"", "\n", "\n", "\r\n", " "]), 0..40),
+            piece_bytes in 1..20_usize,
         ) {
             let text = format!("x\n{}", tokens.concat());
             let folder = tempfile::tempdir().unwrap();
@@ -302,20 +373,31 @@ mod tests {
                 reader.records().map(|record| record.unwrap().iter().map(String::from).collect()).collect();
 
             let (file, options) = (InputFile::from(path), TextOptions { delimiter: Some(b','), ..TextOptions::default() });
-            let mut records = Records::open(&file, &options).unwrap().unwrap();
+            let Opened { mut pieces, splitter, names } = Opened::new(&file, &options, piece_bytes).unwrap().unwrap();
+            prop_assert_eq!(&names, &["x"]);
             let lines: Vec<&str> = text.split('\n').collect();
             let mut row = 0;
-            while records.next().unwrap() {
-                if records.is_open {
-                    prop_assert_eq!(row + 1, expected.len(), "only the last record can be open");
-                } else {
-                    let fields: Vec<&str> = (0..records.fields.count).map(|i| records.fields.get(i)).collect();
-                    prop_assert_eq!(&fields, &expected[row]);
+            while let Some(piece) = pieces.next(|text| splitter.whole_records(text)).unwrap() {
+                let records = splitter.split(piece, None);
+                for (place, problem) in &records.broken {
+                    prop_assert_eq!(problem, "a quote is opened and never closed");
+                    prop_assert_eq!(row + place.row as usize + 1, expected.len(), "only the last record can be open");
                 }
-                let (line, text) = records.origin().line.unwrap();
-                let first = text.trim_start_matches(['\r', '\n']).split('\n').next().unwrap_or_default();
-                prop_assert!(lines[line as usize - 1].starts_with(first), "line {}: {:?}", line, text);
-                row += 1;
+                for (place, first) in records.places.iter().zip(&records.firsts) {
+                    let expected = &expected[row + place.row as usize];
+                    let fields = &records.fields[*first..first + expected.len()];
+                    let fields: Vec<&str> = fields.iter().map(|field| &records.text[field.clone()]).collect();
+                    prop_assert_eq!(&fields, expected);
+                }
+                if records.broken.is_empty() {
+                    let expected = expected[row..row + records.places.len()].iter().map(Vec::len);
+                    prop_assert_eq!(records.fields.len(), expected.sum::<usize>());
+                }
+                for place in records.places.iter().chain(records.broken.iter().map(|(place, _)| place)) {
+                    let record = &records.text[place.from..place.to];
+                    prop_assert!(lines[place.line as usize - 1].starts_with(record.split('\n').next().unwrap()));
+                }
+                row += records.places.len() + records.broken.len();
             }
             prop_assert_eq!(row, expected.len());
         }

@@ -3,9 +3,10 @@
 
 mod delimited;
 mod found;
+mod in_order;
 mod json_lines;
-mod lines;
 mod parquet;
+mod pieces;
 mod rows;
 
 use std::fs::File;
@@ -18,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 pub(crate) use found::{Found, find};
-pub(crate) use rows::{Origin, Rows};
+pub(crate) use rows::{Origin, Place, Rows};
 
 /// Rows per batch.
 const BATCH_ROWS: usize = 8192;
@@ -125,6 +126,8 @@ pub(crate) struct Inspection {
     pub(crate) sha256: String,
     /// In the file's order; no type where all values are NULL.
     pub(crate) columns: Vec<(String, Option<DataType>)>,
+    /// The types are those of the first rows: values further on may be of others.
+    pub(crate) is_sampled: bool,
 }
 
 impl Inspection {
@@ -133,13 +136,23 @@ impl Inspection {
     }
 }
 
-/// Reads a file once for its content hash and columns. Columns of `pinned` are not guessed again.
-pub(crate) fn inspect(file: &InputFile, options: &TextOptions, pinned: &Schema) -> Result<Inspection> {
-    let columns = match form(file)?.0 {
-        Format::Delimited => delimited::columns(file, options, pinned)?,
-        Format::JsonLines => json_lines::columns(file, options)?,
-        Format::Parquet => parquet::columns(file)?,
+/// How much of a delimited file its columns' types are told from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// The first rows, for who reads the rest afterwards and looks again where a value is of another type.
+    Sample,
+    Whole,
+}
+
+/// Reads a file for its content hash and columns. Columns of `pinned` are not guessed again.
+pub(crate) fn inspect(file: &InputFile, options: &TextOptions, pinned: &Schema, depth: Depth) -> Result<Inspection> {
+    let columns = || match form(file)?.0 {
+        Format::Delimited => delimited::columns(file, options, pinned, depth),
+        Format::JsonLines => Ok((json_lines::columns(file, options)?, Depth::Whole)),
+        Format::Parquet => Ok((parquet::columns(file)?, Depth::Whole)),
     };
+    let (columns, sha256) = rayon::join(columns, || hash(file));
+    let (columns, depth) = columns?;
     for (i, (name, _)) in columns.iter().enumerate() {
         if columns[..i].iter().any(|(other, _)| other == name) {
             return Err(file_error(file, format!("column \"{name}\" is there twice; rename one")));
@@ -148,21 +161,22 @@ pub(crate) fn inspect(file: &InputFile, options: &TextOptions, pinned: &Schema) 
     if columns.is_empty() {
         return Err(file_error(file, "it is empty: no header, no rows".into()));
     }
-    Ok(Inspection { sha256: hash(file)?, columns })
+    Ok(Inspection { sha256: sha256?, columns, is_sampled: depth == Depth::Sample })
 }
 
-/// Passes the rows of a file with these columns to `sink` in their order: text columns for text formats, the file's own
-/// types for Parquet.
-pub(crate) fn read(
+/// Passes what `work` makes of the rows of a file with these columns to `sink` in their order; `work` is done on all
+/// cores. The rows are text columns for text formats, of the file's own types for Parquet.
+pub(crate) fn read<T: Send>(
     file: &InputFile,
     options: &TextOptions,
     columns: &[String],
-    sink: &mut dyn FnMut(Rows) -> Result<()>,
+    work: impl Fn(Rows) -> Result<T> + Sync,
+    sink: &mut dyn FnMut(T) -> Result<()>,
 ) -> Result<()> {
     match form(file)?.0 {
-        Format::Delimited => delimited::read(file, options, sink),
-        Format::JsonLines => json_lines::read(file, options, columns, sink),
-        Format::Parquet => parquet::read(file, sink),
+        Format::Delimited => delimited::read(file, options, work, sink),
+        Format::JsonLines => json_lines::read(file, options, columns, work, sink),
+        Format::Parquet => parquet::read(file, work, sink),
     }
 }
 
@@ -203,7 +217,7 @@ fn hash(file: &InputFile) -> Result<String> {
 }
 
 /// The content of a file, decompressed.
-fn open(file: &InputFile) -> Result<Box<dyn Read>> {
+fn open(file: &InputFile) -> Result<Box<dyn Read + Send>> {
     let bytes = File::open(&file.path).map_err(io_error(file))?;
     Ok(match form(file)?.1 {
         None => Box::new(bytes),

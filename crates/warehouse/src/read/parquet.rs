@@ -5,7 +5,7 @@ use std::fs::File;
 use arrow::datatypes::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::rows::{Origin, Rows};
+use super::rows::Rows;
 use super::{BATCH_ROWS, InputFile, file_error, io_error};
 use crate::conform::table_type;
 use crate::error::Result;
@@ -26,15 +26,17 @@ pub(super) fn columns(file: &InputFile) -> Result<Vec<(String, Option<DataType>)
         .collect()
 }
 
-pub(super) fn read(file: &InputFile, sink: &mut dyn FnMut(Rows) -> Result<()>) -> Result<()> {
+pub(super) fn read<T>(
+    file: &InputFile,
+    work: impl Fn(Rows) -> Result<T>,
+    sink: &mut dyn FnMut(T) -> Result<()>,
+) -> Result<()> {
     let reader = open(file)?.with_batch_size(BATCH_ROWS).build().map_err(|e| file_error(file, e.to_string()))?;
     let mut before = 0;
     for batch in reader {
         let batch = batch.map_err(|e| file_error(file, format!("after row {before}: {e}")))?;
-        let after = before + batch.num_rows() as u64;
-        let origins = (before..after).map(|row| Origin { row: row + 1, line: None }).collect();
-        before = after;
-        sink(Rows { batch, origins, broken: Vec::new() })?;
+        before += batch.num_rows();
+        sink(work(Rows::without_lines(batch))?)?;
     }
     Ok(())
 }

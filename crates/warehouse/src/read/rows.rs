@@ -4,19 +4,34 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
 
-use super::BATCH_ROWS;
-use crate::error::Result;
+use super::{InputFile, file_error};
+use crate::error::{Error, Result};
 
 /// Rows read together.
 #[derive(Debug)]
 pub(crate) struct Rows {
     pub(crate) batch: RecordBatch,
     /// Of each row of the batch.
-    pub(crate) origins: Vec<Origin>,
-    pub(crate) broken: Vec<Broken>,
+    pub(crate) places: Vec<Place>,
+    /// Rows that can't be split into the file's columns, and why.
+    pub(crate) broken: Vec<(Place, String)>,
+    /// The lines that `places` are in; empty for files that have no lines.
+    text: String,
+}
+
+/// Where one of several [`Rows`] stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Which of them it is, from 0, the broken ones counted.
+    pub(crate) row: u64,
+    /// Number of its first line in the file, from 1; 0 in files that have no lines.
+    pub(super) line: u64,
+    /// Its part of the text.
+    pub(super) from: usize,
+    pub(super) to: usize,
 }
 
 /// Where a row stands in its file.
@@ -37,58 +52,48 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A row that can't be split into the file's columns.
-#[derive(Debug)]
-pub(crate) struct Broken {
-    pub(crate) origin: Origin,
-    pub(crate) reason: String,
+impl Rows {
+    /// Rows of a file that has no lines.
+    pub(super) fn without_lines(batch: RecordBatch) -> Rows {
+        let places = (0..batch.num_rows() as u64).map(|row| Place { row, line: 0, from: 0, to: 0 }).collect();
+        Rows { batch, places, broken: Vec::new(), text: String::new() }
+    }
+
+    /// Rows that stand in lines, which `text` holds.
+    pub(super) fn of_lines(batch: RecordBatch, places: Vec<Place>, broken: Vec<(Place, String)>, text: String) -> Rows {
+        Rows { batch, places, broken, text }
+    }
+
+    /// An error where one can't be split into columns, for who wants all of a file's rows or none.
+    pub(crate) fn check(&self, file: &InputFile) -> Result<()> {
+        match self.broken.first() {
+            Some((place, reason)) => Err(file_error(file, format!("{}: {reason}", self.origin(*place, 0)))),
+            None => Ok(()),
+        }
+    }
+
+    /// All of them, the broken ones too.
+    pub(crate) fn count(&self) -> u64 {
+        (self.places.len() + self.broken.len()) as u64
+    }
+
+    /// Where one of them stands in a file that has `before` others before them.
+    pub(crate) fn origin(&self, place: Place, before: u64) -> Origin {
+        let line = (place.line > 0).then(|| (place.line, self.text[place.from..place.to].to_string()));
+        Origin { row: before + place.row + 1, line }
+    }
 }
 
-type Sink<'a> = &'a mut dyn FnMut(Rows) -> Result<()>;
-
-/// Text columns filled row by row.
-pub(super) struct TextRows<'a> {
-    schema: SchemaRef,
-    builders: Vec<StringBuilder>,
-    origins: Vec<Origin>,
-    broken: Vec<Broken>,
-    sink: Sink<'a>,
-}
-
-impl<'a> TextRows<'a> {
-    pub(super) fn new(names: &[String], sink: Sink<'a>) -> Self {
-        let fields: Vec<Field> = names.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
-        let builders = names.iter().map(|_| StringBuilder::new()).collect();
-        TextRows { schema: Arc::new(Schema::new(fields)), builders, origins: Vec::new(), broken: Vec::new(), sink }
-    }
-
-    /// Takes a row with a cell for each name; empty ones are NULL.
-    pub(super) fn push<'c>(&mut self, origin: Origin, cells: impl Iterator<Item = Option<&'c str>>) -> Result<()> {
-        for (builder, cell) in self.builders.iter_mut().zip(cells) {
-            builder.append_option(cell.filter(|cell| !cell.is_empty()));
-        }
-        self.origins.push(origin);
-        self.pass_on(BATCH_ROWS)
-    }
-
-    pub(super) fn push_broken(&mut self, origin: Origin, reason: String) -> Result<()> {
-        self.broken.push(Broken { origin, reason });
-        self.pass_on(BATCH_ROWS)
-    }
-
-    pub(super) fn finish(mut self) -> Result<()> {
-        self.pass_on(1)
-    }
-
-    /// Hands on what there is, if it is as many rows.
-    fn pass_on(&mut self, at_least: usize) -> Result<()> {
-        if self.origins.len() + self.broken.len() < at_least {
-            return Ok(());
-        }
-        let columns = self.builders.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef).collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(self.origins.len()));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
-        let (origins, broken) = (std::mem::take(&mut self.origins), std::mem::take(&mut self.broken));
-        (self.sink)(Rows { batch, origins, broken })
-    }
+/// Text columns; `cell` gives the value of a row and a column, empty ones are NULL.
+pub(super) fn text_batch<'t>(
+    names: &[String],
+    rows: usize,
+    cell: impl Fn(usize, usize) -> Option<&'t str>,
+) -> Result<RecordBatch> {
+    let value = |row, column| cell(row, column).filter(|value| !value.is_empty());
+    let column = |column| Arc::new((0..rows).map(|row| value(row, column)).collect::<StringArray>()) as ArrayRef;
+    let columns = (0..names.len()).map(column).collect();
+    let fields: Vec<Field> = names.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(Error::from)
 }

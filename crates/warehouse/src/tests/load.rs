@@ -13,6 +13,9 @@ use super::{Shop, TINY_ORDERS, assert_says};
 use crate::LoadOptions;
 use crate::ddl::timestamp;
 
+/// Rows of a file that is read in several pieces.
+const LARGE: u64 = 200_000;
+
 #[tokio::test]
 async fn files_become_typed_rows_in_their_order() {
     let shop = Shop::tiny().await;
@@ -84,6 +87,54 @@ async fn later_files_fit_the_table_or_widen_it() {
     let padded = shop.write("e.csv", "id,amount\n007,1\n");
     assert_says(shop.load("raw.tiny_x", &[padded]).await, &["e.csv, line 2", "\"007\"", "no BIGINT", "leading zeros"]);
     assert_eq!(shop.count("raw.tiny_x").await, 3);
+}
+
+/// Types are told from the first rows; what comes further on counts all the same.
+#[tokio::test]
+async fn a_type_is_that_of_all_values_however_late_they_come() {
+    let shop = Shop::tiny().await;
+    let cases = [
+        ("1", "2.5", DataType::Float64),
+        ("1", "x", DataType::Utf8),
+        ("", "7", DataType::Int64),
+        ("", " ", DataType::Utf8),
+        ("1.5", "7", DataType::Float64),
+        ("1.5", "12345678901234567890", DataType::Utf8),
+        ("2026-01-31", "2026-01-31T10:00:00Z", timestamp()),
+        ("true", "1", DataType::Utf8),
+    ];
+    for (i, (early, late, expected)) in cases.into_iter().enumerate() {
+        let early: String = (1..=LARGE).map(|id| format!("{id},{early}\n")).collect();
+        let file = shop.write("large.csv", &format!("id,value\n{early}0,{late}\n"));
+        let table = format!("raw.tiny_{i}");
+        let report = shop.load(&table, slice::from_ref(&file)).await.unwrap();
+        assert_eq!(report.rows, LARGE + 1);
+        let query = format!("SELECT value, _row FROM {table} WHERE id = 0");
+        let schema = shop.session().await.sql(&query).await.unwrap().schema();
+        assert_eq!(schema.field(0).data_type(), &expected, "{late}");
+        let whole = crate::infer(slice::from_ref(&file), &LoadOptions::default()).await.unwrap();
+        assert_eq!(whole.field(1).data_type(), &expected, "{late}");
+        assert_eq!(shop.rows(&query).await[0][1], (LARGE + 1).to_string());
+    }
+}
+
+#[tokio::test]
+async fn rows_are_numbered_through_a_large_file() {
+    let shop = Shop::tiny().await;
+    let row = |id: u64| match id {
+        // One of two lines, and one of two many fields.
+        5 => "5,\"a\nb\"\n".to_string(),
+        id if id == LARGE - 1 => format!("{id},1,2\n"),
+        id => format!("{id},x\n"),
+    };
+    let file = shop.write("large.csv", &format!("id,value\n{}", (1..=LARGE).map(row).collect::<String>()));
+    let options = LoadOptions { max_rejects: 1, ..LoadOptions::default() };
+    let report = shop.warehouse.load("raw.tiny_x", &[file], &options, &|_| {}).await.unwrap();
+    assert_eq!(report.rows, LARGE - 1);
+    let rejects = shop.rows("SELECT row_number, line_number, line FROM quality.rejects").await;
+    assert_eq!(rejects, [[(LARGE - 1).to_string(), (LARGE + 1).to_string(), format!("{},1,2", LARGE - 1)]]);
+    assert_eq!(shop.rows("SELECT count(*) FROM raw.tiny_x WHERE id != _row").await, [["0"]]);
+    assert_eq!(shop.rows("SELECT value FROM raw.tiny_x WHERE _row = 5").await, [["a\nb"]]);
 }
 
 #[tokio::test]
