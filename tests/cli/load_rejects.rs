@@ -95,7 +95,11 @@ fn an_open_quote_and_bad_json_and_wrong_bytes_are_rejects_too() {
     let text = folder.ok(&["load", "raw.mine_open", "open.csv", "--max-rejects", "1", "--warehouse", "w"]);
     assert!(text.contains("open.csv, line 3: a quote is opened and never closed"), "{text}");
     folder.write("broken.ndjson", "{\"id\": 1}\n{\"id\": 2\n[3]\n{\"id\": 4}\n");
-    folder.ok(&["load", "raw.mine_json", "broken.ndjson", "--max-rejects", "2", "--warehouse", "w"]);
+    let text = folder.ok(&["load", "raw.mine_json", "broken.ndjson", "--max-rejects", "2", "--warehouse", "w"]);
+    assert!(
+        text.contains("line 2: it is not one JSON object per line: EOF while parsing an object at column 8"),
+        "{text}"
+    );
     assert_eq!(folder.sql("w", "SELECT id, _row FROM raw.mine_json ORDER BY id"), ["1,1", "4,4"]);
     std::fs::write(folder.path("bytes.csv"), b"id,name\n1,good\n2,b\xffd\n3,good\n").expect("a file");
     folder.ok(&["load", "raw.mine_bytes", "bytes.csv", "--max-rejects", "1", "--warehouse", "w"]);

@@ -98,7 +98,7 @@ fn rows(piece: &Piece) -> impl Iterator<Item = (Place, Result<Row, String>)> {
         }
         let place = Place { row, line: number, from: start, to: start + text.len() };
         row += 1;
-        let object = serde_json::from_str(text).map_err(|e| format!("it is not one JSON object per line: {e}"));
+        let object = serde_json::from_str(text).map_err(|e| not_an_object(&e));
         Some((place, fault.map_or(object, |fault| Err(fault.clone()))))
     })
 }
@@ -115,6 +115,14 @@ impl Columns {
         });
         see(&mut self.0[index].1);
     }
+}
+
+/// What is wrong with a line. The parser sees only that one, so it would call every line the first.
+fn not_an_object(error: &serde_json::Error) -> String {
+    let (problem, column) = (error.to_string(), error.column());
+    let problem = problem.trim_end_matches(&format!(" at line {} column {column}", error.line()));
+    let place = if column > 0 { format!(" at column {column}") } else { String::new() };
+    format!("it is not one JSON object per line: {problem}{place}")
 }
 
 /// An object with its members in the order of the file, which `serde_json::Map` does not keep.
