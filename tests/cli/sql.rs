@@ -114,12 +114,13 @@ fn rows_come_in_every_form() {
 #[test]
 fn mistakes_are_shown_where_they_are() {
     let folder = loaded();
-    let mistakes: [(&str, &[&str]); 6] = [
+    let mistakes: [(&str, &[&str]); 7] = [
         ("SELECT order_id\nFROM raw.mine_orders\nWHER amount > 3", &["line 3, column 6:\nWHER amount > 3\n     ^"]),
         (
             "SELECT 1,\n  amuont FROM raw.mine_orders",
             &["no column amuont", "names: amount\nline 2, column 3:\n  amuont FROM raw.mine_orders\n  ^"],
         ),
+        ("SELECT passsed, rul FROM quality.results", &["no column passsed", "names: passed\nline 1, column 8:"]),
         ("SELECT o.amuont FROM raw.mine_orders o", &["no column o.amuont", "o.amount\nline 1, column 8:"]),
         ("SELECT cuont(*) FROM raw.mine_orders", &["no function cuont", "count", "line 1, column 8:\nSELECT cuont(*)"]),
         ("SELECT 1; SELECT *\nFROM core.order", &["core.orders", "line 2, column 6:\nFROM core.order\n     ^"]),

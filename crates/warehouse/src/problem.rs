@@ -79,13 +79,13 @@ fn syntax(error: &ParserError) -> (String, Option<Location>) {
     }
 }
 
+/// Of several, as in a `SELECT` of two, the first.
 fn missing_column(error: &DataFusionError) -> Option<(&Column, &[Column])> {
-    match error {
+    match error.find_root() {
         DataFusionError::SchemaError(error, _) => match error.as_ref() {
             SchemaError::FieldNotFound { field, valid_fields } => Some((field, valid_fields)),
             _ => None,
         },
-        DataFusionError::Diagnostic(_, inner) | DataFusionError::Context(_, inner) => missing_column(inner),
         _ => None,
     }
 }
