@@ -95,6 +95,11 @@ impl Definition {
         self.name.split_once('/').map(|(source, _)| source)
     }
 
+    /// Whether the program brings it, rather than the project.
+    pub(crate) fn is_shipped(&self) -> bool {
+        SHIPPED.get_file(&self.path).and_then(|file| file.contents_utf8()) == Some(&self.sql)
+    }
+
     /// The table a staging file feeds.
     pub(crate) fn target(&self) -> Option<String> {
         self.name.split_once('/').map(|(_, table)| match table {

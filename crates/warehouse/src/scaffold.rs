@@ -126,8 +126,8 @@ impl Catalog {
     /// Drafts the staging of files with these columns into `core_table`, or the one they look most like.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a name that is none, an unknown core table, or files that look like no table;
-    /// [`Error::Definition`] where the file is there already.
+    /// [`Error::Argument`] for a name that is none or a shipped source's, an unknown core table, or files that look like
+    /// no table; [`Error::Definition`] where the file is there already.
     pub fn scaffold(&self, source: &str, core_table: Option<&str>, columns: &Schema) -> Result<Scaffold> {
         let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if !source.starts_with(|c: char| c.is_ascii_lowercase()) || !source.chars().all(word) {
@@ -152,6 +152,11 @@ impl Catalog {
         })?;
         let name = format!("{source}/{}", target.name);
         if let Some(there) = self.get(&format!("staging.{name}")) {
+            if there.is_shipped() {
+                let valid =
+                    format!("a shipped source has that name, with a sql/{} of its own; use another name", there.path);
+                return Err(Error::Argument { what: "source", value: source.into(), valid });
+            }
             let problem = "it is there already, and is not replaced".into();
             return Err(Error::Definition { path: there.path.clone(), problem });
         }
