@@ -80,6 +80,26 @@ fn a_column_that_staging_needs_is_named_with_what_there_is() {
 }
 
 #[test]
+fn staging_that_can_not_run_is_told_where_somebody_counts_on_it() {
+    let folder = loaded();
+    folder.write("sql/staging/mine/orders.sql", "-- My orders.\nSELECT * FROM raw.mine_ordres\n");
+    let told = "sql/staging/mine/orders.sql did not run: raw.mine_ordres is not loaded";
+    let text = folder.ok(&["build", "--warehouse", "w"]);
+    assert!(text.contains(told) && text.contains("raw.mine_orders goes nowhere"), "{text}");
+    assert_eq!(text.matches("did not run").count(), 1, "no shipped source: {text}");
+    // A shipped source of which a file is missing.
+    folder.ok(&["load", "raw.shop_orders", "orders.csv", "--history", "--warehouse", "w"]);
+    let missing = "sql/staging/shop/orders.sql did not run: raw.shop_order_lines is not loaded";
+    let text = folder.ok(&["build", "--warehouse", "w"]);
+    assert!(text.contains(missing) && text.contains(told) && !text.contains("cdnow"), "{text}");
+    folder.write("perennial.toml", "warehouse = 'w'\n");
+    let night = folder.ok(&["run"]);
+    for part in ["sql/staging/mine/orders.sql", "did not run: raw.shop_order_lines is not loaded"] {
+        assert!(night.contains(part) && !night.contains("cdnow"), "{part}: {night}");
+    }
+}
+
+#[test]
 fn an_unknown_key_in_a_toml_is_named() {
     let folder = loaded();
     folder.write("perennial.toml", "warehouse = 'w'\npublsh = 'p'\n");

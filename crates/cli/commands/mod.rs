@@ -92,6 +92,9 @@ fn build_text(report: &BuildReport) -> String {
         text.push('\n');
         text.push_str(&crate::print::columns(&["set aside from", "rows", "why"], &rows));
     }
+    for skipped in report.skipped.iter().filter(|skipped| skipped.is_in_use) {
+        text.push_str(&format!("sql/{} did not run: {}\n", skipped.file, skipped.reason));
+    }
     for table in &report.unread {
         text.push_str(&format!("{table} goes nowhere: no sql/staging/<source>/<core table>.sql reads it\n"));
     }

@@ -79,6 +79,9 @@ pub async fn run(
     let built = build(warehouse, progress).await?;
     let rows: u64 = built.staged.iter().map(|staged| staged.rows).sum();
     report.add("build", format!("{} staging files", built.staged.len()), format!("{rows} rows added"), started);
+    for skipped in built.skipped.iter().filter(|skipped| skipped.is_in_use) {
+        report.add("build", format!("sql/{}", skipped.file), format!("did not run: {}", skipped.reason), started);
+    }
     for table in &built.unread {
         report.add("build", table, "goes nowhere: no staging file reads it", started);
     }

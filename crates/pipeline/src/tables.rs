@@ -162,6 +162,8 @@ pub struct Staged {
 pub struct Skipped {
     pub file: String,
     pub reason: String,
+    /// Whether its source is in use, so that this is news.
+    pub is_in_use: bool,
 }
 
 /// Raw rows that staging left out.
@@ -181,7 +183,7 @@ pub async fn build(warehouse: &Warehouse, progress: &dyn Progress) -> Result<Bui
         built.built.into_iter().map(|b| Staged { source: b.source, table: b.table, rows: b.rows }).collect();
     let rows: u64 = staged.iter().map(|s| s.rows).sum();
     progress.finish(&format!("{rows} rows through {} staging files", staged.len()));
-    let skipped = built.skipped.into_iter().map(|s| Skipped { file: s.path, reason: s.reason });
+    let skipped = built.skipped.into_iter().map(|s| Skipped { file: s.path, reason: s.reason, is_in_use: s.is_in_use });
     let set_aside = built.set_aside.into_iter();
     Ok(BuildReport {
         staged,

@@ -55,6 +55,8 @@ pub struct Skipped {
     pub path: String,
     /// Why.
     pub reason: String,
+    /// Whether its source is in use: it is the project's own, or raw tables of it are loaded.
+    pub is_in_use: bool,
 }
 
 /// Raw rows that staging left out.
@@ -92,7 +94,8 @@ impl Warehouse {
             let step = match self.step(staging, &before)? {
                 Ok(step) => step,
                 Err(reason) => {
-                    skipped.push(Skipped { path: staging.path.clone(), reason });
+                    let is_in_use = self.is_in_use(staging, &before);
+                    skipped.push(Skipped { path: staging.path.clone(), reason, is_in_use });
                     continue;
                 }
             };
@@ -109,6 +112,13 @@ impl Warehouse {
         }
         let snapshot = self.store().commit_snapshot("build", versions).await?;
         Ok(BuildReport { built, skipped, unread, set_aside, snapshot })
+    }
+
+    /// Shipped sources that nobody loads are no news.
+    fn is_in_use(&self, staging: &Definition, snapshot: &Snapshot) -> bool {
+        let of_source = self.catalog().staging().filter(|other| other.source() == staging.source());
+        let mut raw = of_source.flat_map(|other| &other.reads);
+        !staging.is_shipped() || raw.any(|name| snapshot.tables.contains_key(name))
     }
 
     /// What a staging file needs to run, or why it can't.
