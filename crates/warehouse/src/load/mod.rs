@@ -110,8 +110,8 @@ impl Warehouse {
     /// Loads the files that `patterns` (paths, folders, globs or URLs of either) name into `table` (`raw.<source>_<thing>`), which the
     /// first load creates. `progress` is told the number of rows so far.
     ///
-    /// Types are taken from the whole content of the first load's files; later files must fit them, and may bring new
-    /// columns.
+    /// Types are taken from the whole content of the first load's files; later files must fit them, have one of the table's
+    /// columns at least, and may bring new ones.
     ///
     /// # Errors
     /// [`Error::NoFile`], [`Error::File`], [`Error::Rejected`], [`Error::Argument`]: nothing is loaded then.

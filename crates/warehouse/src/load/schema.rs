@@ -30,6 +30,7 @@ pub(super) fn target_schema(
     incoming: &[Incoming],
     wanted: &BTreeMap<String, DataType>,
 ) -> Result<SchemaRef> {
+    check_shared(table, pinned, incoming)?;
     let new = new_columns(pinned, incoming)?;
     check_wanted(table, pinned, &new, wanted)?;
     let mut fields: Vec<Field> = pinned.fields().iter().map(|field| field.as_ref().clone()).collect();
@@ -43,6 +44,27 @@ pub(super) fn target_schema(
         }
     }
     Ok(Arc::new(Schema::new(fields)))
+}
+
+/// Each file has a column of the table, or of a file before it: one with nothing but its own columns is another table's.
+fn check_shared(table: &str, pinned: &Schema, incoming: &[Incoming]) -> Result<()> {
+    let own = pinned.fields().iter().map(|field| field.name().as_str()).filter(|name| !SYSTEM_COLUMNS.contains(name));
+    let mut known: Vec<&str> = own.collect();
+    for Incoming { file, inspection, .. } in incoming {
+        let names = || inspection.columns.iter().map(|(name, _)| name.as_str());
+        if !known.is_empty() && !names().any(|name| known.contains(&name)) {
+            let (names, known) = (names().collect::<Vec<_>>().join(", "), known.join(", "));
+            let problem = format!("its columns are {names}, none of those of {table}, which are {known}");
+            let way_out = "load it into another table; --columns names the columns of a file without a header";
+            return Err(Error::File { file: file.shown.clone(), problem: format!("{problem}; {way_out}") });
+        }
+        for name in names() {
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether a first load has not a single value to tell a type by, and is told none: its columns would be text for ever.

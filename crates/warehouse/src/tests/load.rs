@@ -246,6 +246,21 @@ async fn parquet_columns_become_table_types() {
 }
 
 #[tokio::test]
+async fn a_file_with_none_of_the_columns_is_another_tables() {
+    let shop = Shop::tiny().await;
+    let orders = shop.write("orders.csv", TINY_ORDERS);
+    let people = shop.write("people.csv", "id,name\n1,Ann\n");
+    let says = ["people.csv", "id, name", "raw.tiny_orders", "order_id, customer, at, status, amount", "another table"];
+    // Neither with the files of a first load nor after it.
+    assert_says(shop.load("raw.tiny_orders", &[orders.clone(), people.clone()]).await, &says);
+    shop.load("raw.tiny_orders", &[orders]).await.unwrap();
+    assert_says(shop.load("raw.tiny_orders", &[people]).await, &says);
+    let headless = shop.write("headless.csv", "o5,a,2026-01-05,completed,50\n");
+    assert_says(shop.load("raw.tiny_orders", &[headless]).await, &["headless.csv", "--columns"]);
+    assert_eq!(shop.count("raw.tiny_orders").await, 4);
+}
+
+#[tokio::test]
 async fn a_load_killed_before_its_snapshot_is_finished_by_the_next() {
     let shop = Shop::tiny().await;
     let file = shop.write("a.csv", "id\n1\n");
