@@ -35,6 +35,14 @@ fn a_dry_run_shows_what_a_load_would_pin_and_changes_nothing() {
 }
 
 #[test]
+fn what_parquet_has_in_another_form_is_shown() {
+    let folder = warehouse();
+    folder.ok(&["sql", "COPY (SELECT 1 AS id, make_array('a', 'b') AS tags) TO 'tags.parquet'", "--warehouse", "w"]);
+    let text = folder.ok(&["load", "raw.mine_tags", "tags.parquet", "--warehouse", "w"]);
+    assert!(text.contains("VARCHAR from List(") && text.contains(r#"["a","b"]"#), "{text}");
+}
+
+#[test]
 fn types_of_a_file_count_more_than_the_values() {
     let folder = warehouse();
     folder.write("orders.csv", ORDERS);

@@ -85,8 +85,12 @@ fn text(report: &LoadReport, dry_run: bool) -> String {
     let LoadReport { table, files, rows, rejects, first_rejects, skipped, columns, is_new_schema, snapshot } = report;
     let mut text: String = skipped.iter().map(|file| format!("skipped {file}: loaded before\n")).collect();
     if dry_run || *is_new_schema {
+        let data_type = |c: &LoadedColumn| match &c.file_type {
+            Some(file_type) => format!("{} from {}", c.data_type, print::short(file_type)),
+            None => c.data_type.clone(),
+        };
         let row = |c: &LoadedColumn| {
-            vec![c.name.clone(), c.data_type.clone(), print::short(c.example.as_deref().unwrap_or("")), c.nulls.to_string()]
+            vec![c.name.clone(), data_type(c), print::short(c.example.as_deref().unwrap_or("")), c.nulls.to_string()]
         };
         let rows: Vec<Vec<String>> = columns.iter().map(row).collect();
         text += &print::columns(&["column", "type", "example", "NULLs"], &rows);

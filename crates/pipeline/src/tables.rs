@@ -97,6 +97,8 @@ pub struct LoadedColumn {
     pub name: String,
     #[serde(rename = "type")]
     pub data_type: String,
+    /// The files' type, where its values have another form in the table.
+    pub file_type: Option<String>,
     /// Its first value.
     pub example: Option<String>,
     /// Rows without a value.
@@ -117,7 +119,13 @@ pub async fn load(
     progress.start(&format!("load {table}"), None);
     let started = Instant::now();
     let loaded = warehouse.load(table, files, options, &|rows| progress.at(rows)).await?;
-    let columns = loaded.columns.into_iter();
+    let column = |column: warehouse::LoadedColumn| LoadedColumn {
+        file_type: loaded.file_types.get(&column.name).cloned(),
+        name: column.name,
+        data_type: column.data_type,
+        example: column.example,
+        nulls: column.nulls,
+    };
     let report = LoadReport {
         table: loaded.table,
         files: loaded.files.len(),
@@ -125,9 +133,7 @@ pub async fn load(
         rejects: loaded.rejects.len(),
         first_rejects: loaded.rejects.iter().take(FIRST_REJECTS).map(ToString::to_string).collect(),
         skipped: loaded.skipped,
-        columns: columns
-            .map(|c| LoadedColumn { name: c.name, data_type: c.data_type, example: c.example, nulls: c.nulls })
-            .collect(),
+        columns: loaded.columns.into_iter().map(column).collect(),
         is_new_schema: loaded.is_new_schema,
         snapshot: loaded.snapshot.id,
     };

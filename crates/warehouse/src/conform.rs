@@ -8,7 +8,9 @@ use arrow::array::{
     TimestampMicrosecondArray, new_null_array,
 };
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Date32Type, Field, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::error::ArrowError;
+use arrow::json::writer::{EncoderOptions, make_encoder};
 use arrow::util::display::array_value_to_string;
 
 use crate::clock::MICROS_PER_DAY;
@@ -24,7 +26,7 @@ pub(crate) struct Misfit {
     pub(crate) problem: String,
 }
 
-/// The table type that holds a file's or query's type: `None` for nested and binary ones.
+/// The table type that holds a file's or query's type: `None` for binary ones.
 pub(crate) fn table_type(data_type: &DataType) -> Option<DataType> {
     use DataType::*;
     match data_type {
@@ -37,11 +39,13 @@ pub(crate) fn table_type(data_type: &DataType) -> Option<DataType> {
         Time32(_) | Time64(_) | Interval(_) | Duration(_) => Some(Utf8),
         Dictionary(_, values) => table_type(values),
         RunEndEncoded(_, values) => table_type(values.data_type()),
+        Union(..) => None,
+        nested if nested.is_nested() => Some(Utf8),
         _ => None,
     }
 }
 
-/// `array` as its own table type.
+/// `array` as its own table type; of nested values their JSON.
 pub(crate) fn normalise(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
     let Some(wanted) = table_type(array.data_type()) else {
         return Err(misfit(array, 0, format!("is of type {}, which tables don't hold", array.data_type())));
@@ -49,13 +53,14 @@ pub(crate) fn normalise(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
     if array.data_type() == &wanted {
         return Ok(Arc::clone(array));
     }
-    let failed = |e: arrow::error::ArrowError| misfit(array, 0, format!("can't be a {}: {e}", type_name(&wanted)));
+    let failed = |e: ArrowError| misfit(array, 0, format!("can't be a {}: {e}", type_name(&wanted)));
     match array.data_type() {
         // Whole steps, so that what has no zone counts as UTC and nanoseconds are cut, not refused.
         DataType::Timestamp(_, None) | DataType::Date64 => {
             let naive = cast(array, &DataType::Timestamp(TimeUnit::Microsecond, None)).map_err(failed)?;
             Ok(Arc::new(naive.as_primitive::<TimestampMicrosecondType>().clone().with_timezone("UTC")))
         }
+        nested if nested.is_nested() => Ok(Arc::new(json_texts(array).map_err(failed)?)),
         DataType::Dictionary(_, values) => normalise(&cast(array, values).map_err(failed)?),
         DataType::UInt64 => {
             let cut = cast(array, &wanted).map_err(failed)?;
@@ -153,6 +158,24 @@ fn reals_as_text(reals: &Float64Array) -> StringArray {
     texts.finish()
 }
 
+/// Each value as a text of its own, NULLs inside it kept.
+fn json_texts(array: &ArrayRef) -> Result<StringArray, ArrowError> {
+    let field = Arc::new(Field::new("", array.data_type().clone(), true));
+    let options = EncoderOptions::default().with_explicit_nulls(true);
+    let mut encoder = make_encoder(&field, array, &options)?;
+    let (mut texts, mut json) = (StringBuilder::new(), Vec::new());
+    for row in 0..array.len() {
+        if encoder.is_null(row) {
+            texts.append_null();
+            continue;
+        }
+        json.clear();
+        encoder.encode(row, &mut json);
+        texts.append_value(String::from_utf8_lossy(&json));
+    }
+    Ok(texts.finish())
+}
+
 fn parse(texts: &StringArray, wanted: &DataType) -> Result<ArrayRef, Misfit> {
     let cells = || texts.iter().map(|text| text.map(str::trim).filter(|text| !text.is_empty()));
     let parsed: ArrayRef = match wanted {
@@ -204,7 +227,7 @@ fn misfit_text(texts: &StringArray, row: usize, problem: String) -> Misfit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{TimestampNanosecondArray, UInt64Array};
+    use arrow::array::{ListArray, TimestampNanosecondArray, UInt64Array};
 
     #[test]
     fn ids_that_came_as_reals_or_with_blanks_are_canonical() {
@@ -227,6 +250,15 @@ mod tests {
         assert_eq!(normalise(&large).unwrap_err().row, 1);
         let dates: ArrayRef = Arc::new(Int64Array::from(vec![20260131]));
         assert!(conform(&dates, &DataType::Date32).is_err());
+    }
+
+    #[test]
+    fn nested_values_are_their_json() {
+        let lists = vec![Some(vec![Some(1), None]), None, Some(vec![])];
+        let lists: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>(lists));
+        let texts = conform(&lists, &DataType::Utf8).unwrap();
+        assert_eq!(texts.as_string::<i32>().iter().collect::<Vec<_>>(), [Some("[1,null]"), None, Some("[]")]);
+        assert_eq!(conform(&lists, &DataType::Int64).unwrap_err().value, "[1,null]");
     }
 
     #[test]

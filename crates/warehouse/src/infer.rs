@@ -77,16 +77,16 @@ pub(crate) fn is_surprise(told: Option<&DataType>, value: &str) -> bool {
 
 /// The columns of several files, each once, with a type that holds its values in all of them; `None` where all are NULL.
 pub(crate) fn all_columns<'a>(
-    columns: impl IntoIterator<Item = &'a (String, Option<DataType>)>,
+    columns: impl IntoIterator<Item = (&'a str, Option<DataType>)>,
 ) -> Vec<(&'a str, Option<DataType>)> {
     let mut all: Vec<(&str, Option<DataType>)> = Vec::new();
     for (name, data_type) in columns {
-        match all.iter_mut().find(|(known, _)| known == name) {
-            None => all.push((name, data_type.clone())),
+        match all.iter_mut().find(|(known, _)| *known == name) {
+            None => all.push((name, data_type)),
             Some((_, known)) => {
                 *known = match (known.take(), data_type) {
-                    (Some(a), Some(b)) => Some(common_type(&a, b)),
-                    (a, b) => a.or_else(|| b.clone()),
+                    (Some(a), Some(b)) => Some(common_type(&a, &b)),
+                    (a, b) => a.or(b),
                 }
             }
         }

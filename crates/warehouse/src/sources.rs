@@ -184,7 +184,8 @@ async fn text_files(files: Vec<InputFile>) -> Result<Arc<dyn TableProvider>> {
         Ok((files, columns))
     });
     let (files, inspected) = crate::joined(inspected.await)?;
-    let columns = all_columns(inspected.iter().flat_map(|inspection| &inspection.columns));
+    let columns = inspected.iter().flat_map(|inspection| &inspection.columns);
+    let columns = all_columns(columns.map(|(name, data_type)| (name.as_str(), data_type.clone())));
     let field =
         |(name, data_type): (&str, Option<DataType>)| Field::new(name, data_type.unwrap_or(DataType::Utf8), true);
     let schema: SchemaRef = Arc::new(Schema::new(columns.into_iter().map(field).collect::<Vec<_>>()));

@@ -165,7 +165,8 @@ impl<W: Write + Send> Writer<W> {
 /// Table types where there is one; nested columns stay.
 fn plain_schema(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| {
-        let data_type = table_type(field.data_type()).unwrap_or_else(|| field.data_type().clone());
+        let own = field.data_type();
+        let data_type = table_type(own).filter(|_| !own.is_nested()).unwrap_or_else(|| own.clone());
         Field::new(field.name(), data_type, true)
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))

@@ -75,6 +75,8 @@ pub struct LoadReport {
     pub skipped: Vec<String>,
     /// The table's columns and what the files hold of them.
     pub columns: Vec<LoadedColumn>,
+    /// The files' types of those columns whose values have another form in the table, by name.
+    pub file_types: BTreeMap<String, String>,
     /// Whether the table got columns, and with them their types, from these files.
     pub is_new_schema: bool,
     /// The newest snapshot; a new one unless every file was skipped.
@@ -189,11 +191,12 @@ impl Warehouse {
         };
         let mut seen = seen.get();
         Ok(LoadReport {
-            files: incoming.into_iter().map(|incoming| incoming.file.shown).collect(),
+            files: incoming.iter().map(|incoming| incoming.file.shown.clone()).collect(),
             rows: rows.into_inner(),
             rejects: std::mem::take(&mut seen.rejects.all),
             skipped: Vec::new(),
             columns: std::mem::take(&mut seen.columns),
+            file_types: schema::file_types(&incoming),
             is_new_schema: false,
             snapshot,
             table,

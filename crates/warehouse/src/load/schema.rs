@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::{Incoming, SYSTEM_COLUMNS};
+use crate::conform::table_type;
 use crate::ddl::{TYPES, parse_type, timestamp, type_name};
 use crate::error::{Error, Result};
 use crate::infer::all_columns;
@@ -87,6 +88,14 @@ pub(super) fn sampled_types(
     Ok(new.map(|(name, data_type)| (name.to_string(), data_type)).collect())
 }
 
+/// The files' types of columns whose values get another form in the table.
+pub(super) fn file_types(incoming: &[Incoming]) -> BTreeMap<String, String> {
+    let columns = incoming.iter().flat_map(|incoming| &incoming.inspection.columns);
+    let typed = columns.filter_map(|(name, own)| own.as_ref().map(|own| (name, own)));
+    let reshaped = typed.filter(|(_, own)| own.is_nested());
+    reshaped.map(|(name, own)| (name.clone(), type_name(own))).collect()
+}
+
 /// Columns that the table lacks, with the type of their values; `None` where all are NULL.
 fn new_columns<'a>(pinned: &Schema, incoming: &'a [Incoming]) -> Result<Vec<(&'a str, Option<DataType>)>> {
     for Incoming { file, inspection, .. } in incoming {
@@ -96,7 +105,8 @@ fn new_columns<'a>(pinned: &Schema, incoming: &'a [Incoming]) -> Result<Vec<(&'a
         }
     }
     let columns = incoming.iter().flat_map(|incoming| &incoming.inspection.columns);
-    Ok(all_columns(columns.filter(|(name, _)| pinned.index_of(name).is_err())))
+    let new = columns.filter(|(name, _)| pinned.index_of(name).is_err());
+    Ok(all_columns(new.map(|(name, own)| (name.as_str(), own.as_ref().and_then(table_type)))))
 }
 
 /// Every wanted type is that of a column there is, and of no column that has another type already.

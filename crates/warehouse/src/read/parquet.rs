@@ -10,17 +10,19 @@ use super::{BATCH_ROWS, InputFile, file_error, io_error};
 use crate::conform::table_type;
 use crate::error::Result;
 
+/// With the file's own types.
 pub(super) fn columns(file: &InputFile) -> Result<Vec<(String, Option<DataType>)>> {
     let builder = open(file)?;
     let fields = builder.schema().fields().iter();
     fields
-        .map(|field| match table_type(field.data_type()) {
+        .map(|field| match (field.data_type(), table_type(field.data_type())) {
             // A column that is NULL throughout says nothing about its type.
-            Some(_) if field.data_type() == &DataType::Null => Ok((field.name().clone(), None)),
-            Some(data_type) => Ok((field.name().clone(), Some(data_type))),
-            None => {
-                let problem = format!("column \"{}\" is of type {}", field.name(), field.data_type());
-                Err(file_error(file, format!("{problem}, which tables don't hold; flatten it or leave it out")))
+            (DataType::Null, _) => Ok((field.name().clone(), None)),
+            (own, Some(_)) => Ok((field.name().clone(), Some(own.clone()))),
+            (own, None) => {
+                let problem = format!("column \"{}\" is of type {own}, which tables don't hold", field.name());
+                let way_out = "leave it out, as COPY (SELECT …) TO 'other.parquet' does";
+                Err(file_error(file, format!("{problem}; {way_out}")))
             }
         })
         .collect()

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{
-    ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringViewArray, TimestampNanosecondArray,
-    UInt16Array,
+    ArrayRef, BinaryArray, DictionaryArray, Float64Array, Int32Array, ListArray, RecordBatch, StringArray,
+    StringViewArray, StructArray, TimestampNanosecondArray, UInt16Array,
 };
-use arrow::datatypes::{DataType, Int32Type};
+use arrow::datatypes::{DataType, Field, Int32Type};
 use parquet::arrow::ArrowWriter;
 
 use super::{Shop, TINY_ORDERS, assert_says};
@@ -231,18 +231,35 @@ async fn parquet_columns_become_table_types() {
         ("view", Arc::new(StringViewArray::from(vec!["a", "b"]))),
         ("dictionary", Arc::new(["x", "y"].into_iter().collect::<DictionaryArray<Int32Type>>())),
     ];
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let path = shop.path("a.parquet");
-    let mut writer = ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
-    shop.load("raw.tiny_p", &[path.to_string_lossy().into_owned()]).await.unwrap();
+    let file = write_parquet(&shop, "a.parquet", columns);
+    shop.load("raw.tiny_p", &[file]).await.unwrap();
     let query = shop.session().await.sql("SELECT * FROM raw.tiny_p").await.unwrap();
     let types: Vec<DataType> = query.schema().fields().iter().take(6).map(|f| f.data_type().clone()).collect();
     let text = DataType::Utf8;
     assert_eq!(types, [DataType::Int64, DataType::Int64, DataType::Float64, timestamp(), text.clone(), text]);
     let rows = shop.rows("SELECT dictionary, cast(at AS BIGINT) FROM raw.tiny_p ORDER BY _row").await;
     assert_eq!(rows, [["x", "1"], ["y", "2"]]);
+}
+
+#[tokio::test]
+async fn nested_columns_of_parquet_become_json_text() {
+    let shop = Shop::tiny().await;
+    let tags = ListArray::from_iter_primitive::<Int32Type, _, _>([Some([Some(1), None]), None]);
+    let place = StructArray::from(vec![(
+        Arc::new(Field::new("city", DataType::Utf8, true)),
+        Arc::new(StringArray::from(vec![Some("Ulm"), None])) as ArrayRef,
+    )]);
+    let columns: Vec<(&str, ArrayRef)> = vec![("tags", Arc::new(tags)), ("place", Arc::new(place))];
+    let file = write_parquet(&shop, "a.parquet", columns);
+    let report = shop.load("raw.tiny_n", &[file]).await.unwrap();
+    let told: Vec<_> = report.columns.iter().map(|column| (column.name.as_str(), column.data_type.as_str())).collect();
+    assert_eq!(told, [("tags", "VARCHAR"), ("place", "VARCHAR")]);
+    assert!(report.file_types["tags"].contains("List") && report.file_types["place"].contains("Struct"));
+    let rows = shop.rows("SELECT tags, place FROM raw.tiny_n ORDER BY _row").await;
+    assert_eq!(rows, [["[1,null]", "{\"city\":\"Ulm\"}"], ["", "{\"city\":null}"]]);
+    let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![b"x".as_slice()]));
+    let file = write_parquet(&shop, "b.parquet", vec![("picture", bytes)]);
+    assert_says(shop.load("raw.tiny_b", &[file]).await, &["b.parquet", "\"picture\"", "Binary", "COPY (SELECT"]);
 }
 
 #[tokio::test]
@@ -273,4 +290,13 @@ async fn a_load_killed_before_its_snapshot_is_finished_by_the_next() {
     let report = shop.load("raw.tiny_x", &[second]).await.unwrap();
     assert_eq!((report.skipped.len(), report.snapshot.id), (1, 2));
     assert_eq!(shop.count("raw.tiny_x").await, 2);
+}
+
+fn write_parquet(shop: &Shop, name: &str, columns: Vec<(&str, ArrayRef)>) -> String {
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let path = shop.path(name);
+    let mut writer = ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    path.to_string_lossy().into_owned()
 }
