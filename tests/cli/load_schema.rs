@@ -1,6 +1,10 @@
 //! Columns and types: shown, pinned by the first load, overridden by a file, widened only by new columns.
 
 use super::load::warehouse;
+use arrow::array::{ArrayRef, Decimal128Array, RecordBatch};
+use parquet::arrow::ArrowWriter;
+use std::fs::File;
+use std::sync::Arc;
 
 const ORDERS: &str = "id,zip,at,amount,note\n1,10115,2024-01-05,10,\n2,20095,2024-02-05 10:00:00,20,x\n";
 
@@ -37,6 +41,18 @@ fn a_dry_run_shows_what_a_load_would_pin_and_changes_nothing() {
 #[test]
 fn what_parquet_has_in_another_form_is_shown() {
     let folder = warehouse();
+    let prices = Decimal128Array::from(vec![10, 1950]).with_precision_and_scale(10, 2).expect("decimals");
+    let batch = RecordBatch::try_from_iter([("price", Arc::new(prices) as ArrayRef)]).expect("a batch");
+    let file = File::create(folder.path("prices.parquet")).expect("a file");
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).expect("a writer");
+    writer.write(&batch).expect("written");
+    writer.close().expect("closed");
+    let load = ["load", "raw.mine_prices", "prices.parquet", "--warehouse", "w"];
+    let dry = folder.ok(&[&load[..], &["--dry-run"]].concat());
+    assert!(dry.contains("price   DOUBLE from DECIMAL(10,2)      0.1"), "{dry}");
+    let loaded: serde_json::Value =
+        serde_json::from_str(&folder.ok(&[&load[..], &["--format", "json"]].concat())).expect("JSON");
+    assert_eq!([&loaded["columns"][0]["type"], &loaded["columns"][0]["file_type"]], ["DOUBLE", "DECIMAL(10,2)"]);
     folder.ok(&["sql", "COPY (SELECT 1 AS id, make_array('a', 'b') AS tags) TO 'tags.parquet'", "--warehouse", "w"]);
     let text = folder.ok(&["load", "raw.mine_tags", "tags.parquet", "--warehouse", "w"]);
     assert!(text.contains("VARCHAR from List(") && text.contains(r#"["a","b"]"#), "{text}");

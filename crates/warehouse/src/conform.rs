@@ -45,7 +45,7 @@ pub(crate) fn table_type(data_type: &DataType) -> Option<DataType> {
     }
 }
 
-/// `array` as its own table type; of nested values their JSON.
+/// `array` as its own table type: of a decimal the nearest real, of nested values their JSON.
 pub(crate) fn normalise(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
     let Some(wanted) = table_type(array.data_type()) else {
         return Err(misfit(array, 0, format!("is of type {}, which tables don't hold", array.data_type())));
@@ -61,6 +61,11 @@ pub(crate) fn normalise(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
             Ok(Arc::new(naive.as_primitive::<TimestampMicrosecondType>().clone().with_timezone("UTC")))
         }
         nested if nested.is_nested() => Ok(Arc::new(json_texts(array).map_err(failed)?)),
+        // Dividing by a power of ten is a bit off where one of the two is no exact real.
+        decimal if is_long_decimal(decimal) => {
+            let texts = decimal_texts(array).map_err(failed)?;
+            Ok(Arc::new(texts.iter().map(|text| text.and_then(|text| text.parse().ok())).collect::<Float64Array>()))
+        }
         DataType::Dictionary(_, values) => normalise(&cast(array, values).map_err(failed)?),
         DataType::UInt64 => {
             let cut = cast(array, &wanted).map_err(failed)?;
@@ -77,6 +82,9 @@ pub(crate) fn normalise(array: &ArrayRef) -> Result<ArrayRef, Misfit> {
 pub(crate) fn conform(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, Misfit> {
     if array.null_count() == array.len() {
         return Ok(new_null_array(wanted, array.len()));
+    }
+    if is_long_decimal(array.data_type()) {
+        return conform_digits(array, wanted);
     }
     let array = normalise(array)?;
     let converted: ArrayRef = match (array.data_type(), wanted) {
@@ -112,6 +120,20 @@ pub(crate) fn conform(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, M
     match first_lost(&array, &converted) {
         Some(row) => Err(misfit(&array, row, format!("is no {}", type_name(wanted)))),
         None => Ok(converted),
+    }
+}
+
+/// Decimals as `wanted`, with all their digits.
+fn conform_digits(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, Misfit> {
+    let texts = decimal_texts(array).map_err(|e| misfit(array, 0, e.to_string()))?;
+    if wanted == &DataType::Utf8 {
+        return Ok(Arc::new(texts));
+    }
+    let parsed = parse(&texts, wanted)?;
+    let kept = parsed.as_primitive_opt::<Float64Type>().map(reals_as_text);
+    match kept.and_then(|kept| (0..texts.len()).find(|row| kept.value(*row) != texts.value(*row))) {
+        None => Ok(parsed),
+        Some(row) => Err(misfit_text(&texts, row, "has more digits than a DOUBLE holds; a VARCHAR holds all".into())),
     }
 }
 
@@ -156,6 +178,30 @@ fn reals_as_text(reals: &Float64Array) -> StringArray {
         }
     }
     texts.finish()
+}
+
+/// Whether there may be more digits than every real holds.
+fn is_long_decimal(data_type: &DataType) -> bool {
+    use DataType::*;
+    match data_type {
+        Decimal32(digits, scale) | Decimal64(digits, scale) | Decimal128(digits, scale) | Decimal256(digits, scale) => {
+            u32::from(*digits) > f64::DIGITS || *scale < 0
+        }
+        _ => false,
+    }
+}
+
+/// As text, without the zeros at the end that only the type adds.
+fn decimal_texts(array: &ArrayRef) -> Result<StringArray, ArrowError> {
+    let texts = cast(array, &DataType::Utf8)?;
+    Ok(texts.as_string::<i32>().iter().map(|text| text.map(without_zeros)).collect())
+}
+
+fn without_zeros(text: &str) -> &str {
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.'),
+        false => text,
+    }
 }
 
 /// Each value as a text of its own, NULLs inside it kept.
@@ -227,7 +273,7 @@ fn misfit_text(texts: &StringArray, row: usize, problem: String) -> Misfit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{ListArray, TimestampNanosecondArray, UInt64Array};
+    use arrow::array::{Decimal128Array, ListArray, TimestampNanosecondArray, UInt64Array};
 
     #[test]
     fn ids_that_came_as_reals_or_with_blanks_are_canonical() {
@@ -250,6 +296,35 @@ mod tests {
         assert_eq!(normalise(&large).unwrap_err().row, 1);
         let dates: ArrayRef = Arc::new(Int64Array::from(vec![20260131]));
         assert!(conform(&dates, &DataType::Date32).is_err());
+    }
+
+    #[test]
+    fn decimals_lose_no_digit() {
+        let decimals = |values: &[i128], digits, scale| -> ArrayRef {
+            let array = Decimal128Array::from(values.to_vec()).with_precision_and_scale(digits, scale);
+            Arc::new(array.unwrap())
+        };
+        let reals =
+            |array: &ArrayRef| conform(array, &DataType::Float64).unwrap().as_primitive::<Float64Type>().clone();
+        let texts = |array: &ArrayRef| conform(array, &DataType::Utf8).unwrap().as_string::<i32>().clone();
+        let short = decimals(&[10, -123_450, 0], 10, 2);
+        assert_eq!(reals(&short).values(), &[0.1, -1234.5, 0.0]);
+        assert_eq!(texts(&short).iter().flatten().collect::<Vec<_>>(), ["0.1", "-1234.5", "0"]);
+        // Divided, the first is 0.13276282959980498.
+        let long = decimals(&[132_762_829_599_805_000, -2_000_000_000_000_000_000, 0], 38, 18);
+        assert_eq!(reals(&long).values(), &[0.132762829599805, -2.0, 0.0]);
+        assert_eq!(texts(&long).iter().flatten().collect::<Vec<_>>(), ["0.132762829599805", "-2", "0"]);
+        let third = decimals(&[1_000_000_000_000_000_000, 3_333_333_333_333_333_333], 38, 18);
+        let misfit = conform(&third, &DataType::Float64).unwrap_err();
+        assert_eq!((misfit.row, misfit.value.as_str()), (1, "3.333333333333333333"));
+        assert_eq!(texts(&third).value(1), "3.333333333333333333");
+        // A result may be rounded.
+        let rounded = normalise(&third).unwrap();
+        assert_eq!(rounded.as_primitive::<Float64Type>().value(1), 3.3333333333333335);
+        let ids = decimals(&[123_456_789_012_345_678, 9_007_199_254_740_993], 38, 0);
+        assert!(conform(&ids, &DataType::Float64).is_err());
+        let whole = conform(&ids, &DataType::Int64).unwrap();
+        assert_eq!(whole.as_primitive::<Int64Type>().values(), &[123_456_789_012_345_678, 9_007_199_254_740_993]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use crate::conform::{conform, table_type};
+use crate::conform::{normalise, table_type};
 use crate::error::{Error, Result};
 use crate::session::Query;
 
@@ -177,7 +177,7 @@ fn plain(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         if array.data_type() == field.data_type() {
             return Ok(Arc::clone(array));
         }
-        conform(array, field.data_type()).map_err(|misfit| Error::WrongValue {
+        normalise(array).map_err(|misfit| Error::WrongValue {
             place: "the result".into(),
             column: field.name().clone(),
             value: misfit.value,

@@ -88,11 +88,11 @@ pub(super) fn sampled_types(
     Ok(new.map(|(name, data_type)| (name.to_string(), data_type)).collect())
 }
 
-/// The files' types of columns whose values get another form in the table.
+/// The files' types of columns whose values get another form in the table: decimals and nested ones.
 pub(super) fn file_types(incoming: &[Incoming]) -> BTreeMap<String, String> {
     let columns = incoming.iter().flat_map(|incoming| &incoming.inspection.columns);
     let typed = columns.filter_map(|(name, own)| own.as_ref().map(|own| (name, own)));
-    let reshaped = typed.filter(|(_, own)| own.is_nested());
+    let reshaped = typed.filter(|(_, own)| own.is_decimal() || own.is_nested());
     reshaped.map(|(name, own)| (name.clone(), type_name(own))).collect()
 }
 

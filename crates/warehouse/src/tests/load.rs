@@ -1,10 +1,11 @@
+use std::collections::BTreeMap;
 use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{
-    ArrayRef, BinaryArray, DictionaryArray, Float64Array, Int32Array, ListArray, RecordBatch, StringArray,
-    StringViewArray, StructArray, TimestampNanosecondArray, UInt16Array,
+    ArrayRef, BinaryArray, Decimal128Array, DictionaryArray, Float64Array, Int32Array, ListArray, RecordBatch,
+    StringArray, StringViewArray, StructArray, TimestampNanosecondArray, UInt16Array,
 };
 use arrow::datatypes::{DataType, Field, Int32Type};
 use parquet::arrow::ArrowWriter;
@@ -239,6 +240,27 @@ async fn parquet_columns_become_table_types() {
     assert_eq!(types, [DataType::Int64, DataType::Int64, DataType::Float64, timestamp(), text.clone(), text]);
     let rows = shop.rows("SELECT dictionary, cast(at AS BIGINT) FROM raw.tiny_p ORDER BY _row").await;
     assert_eq!(rows, [["x", "1"], ["y", "2"]]);
+}
+
+#[tokio::test]
+async fn a_decimal_is_a_real_that_keeps_its_digits_or_a_reject() {
+    let shop = Shop::tiny().await;
+    let decimals = |values: Vec<i128>| -> ArrayRef {
+        Arc::new(Decimal128Array::from(values).with_precision_and_scale(38, 18).unwrap())
+    };
+    let even = vec![2_500_000_000_000_000_000, 100_000_000_000_000_000];
+    let file = write_parquet(&shop, "a.parquet", vec![("price", decimals(even))]);
+    let report = shop.load("raw.tiny_d", &[file]).await.unwrap();
+    assert_eq!(report.file_types, BTreeMap::from([("price".into(), "DECIMAL(38,18)".into())]));
+    let third = vec![1_000_000_000_000_000_000, 3_333_333_333_333_333_333];
+    let file = write_parquet(&shop, "b.parquet", vec![("price", decimals(third))]);
+    let result = shop.load("raw.tiny_d", slice::from_ref(&file)).await;
+    assert_says(result, &["b.parquet, row 2, column \"price\": \"3.333333333333333333\"", "DOUBLE", "VARCHAR"]);
+    assert_eq!(shop.rows("SELECT price FROM raw.tiny_d ORDER BY _row").await, [["2.5"], ["0.1"]]);
+    let schema = BTreeMap::from([("price".into(), "VARCHAR".into())]);
+    let options = LoadOptions { schema, ..LoadOptions::default() };
+    shop.warehouse.load("raw.tiny_t", &[file], &options, &|_| {}).await.unwrap();
+    assert_eq!(shop.rows("SELECT price FROM raw.tiny_t ORDER BY _row").await, [["1"], ["3.333333333333333333"]]);
 }
 
 #[tokio::test]
