@@ -1,6 +1,6 @@
 //! Defines [`Listed`]: a check that is a query of its own, `sql/checks/<name>.sql`, whose rows are the failing ones.
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::Test;
 use super::rule::Check;
@@ -20,15 +20,16 @@ pub(super) struct Listed {
     pub(super) key: Vec<String>,
 }
 
-#[async_trait]
 impl Check for Listed {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let view = Relation::of(on.session, &self.view).await?;
-        for column in &self.key {
-            view.data_type(column).map_err(|problem| on.fail(format!("grain: {problem}")))?;
-        }
-        let value = view.data_type(VALUE).map_or("cast(NULL AS VARCHAR)".into(), |_| quoted(VALUE));
-        let failing = format!("SELECT *, {value} AS _value FROM {} AS t", view.sql);
-        Ok(Test::Rows { checked: on.count(), failing, key: self.key.clone() })
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let view = Relation::of(on.session, &self.view).await?;
+            for column in &self.key {
+                view.data_type(column).map_err(|problem| on.fail(format!("grain: {problem}")))?;
+            }
+            let value = view.data_type(VALUE).map_or("cast(NULL AS VARCHAR)".into(), |_| quoted(VALUE));
+            let failing = format!("SELECT *, {value} AS _value FROM {} AS t", view.sql);
+            Ok(Test::Rows { checked: on.count(), failing, key: self.key.clone() })
+        })
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::grammar::{Line, call};
 use super::kinds::{self, KINDS, Kind};
@@ -19,10 +19,9 @@ pub(crate) const CHECKS: &str = "checks";
 const NO_KEY: &str = "a line \"-- grain: <columns>\" must say what names a failing row";
 
 /// What a kind of check makes of its arguments.
-#[async_trait]
 pub(crate) trait Check: fmt::Debug + Send + Sync {
     /// How it is decided on this snapshot.
-    async fn test(&self, on: &Subject<'_>) -> Result<Test>;
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>>;
 }
 
 /// A check of a table or view.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::{Kind, column, is_text};
 use crate::error::Result;
@@ -30,18 +30,19 @@ struct Accepted {
     values: Vec<String>,
 }
 
-#[async_trait]
 impl Check for Accepted {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let column = on.column(&self.column)?;
-        let is_text = is_text(on.data_type(&self.column)?);
-        // A word needs no quotes, and 007 of a text column is no number.
-        let literal = |value: &String| match value.starts_with('\'') || !is_text {
-            true => value.clone(),
-            false => format!("'{}'", value.replace('\'', "''")),
-        };
-        let values: Vec<String> = self.values.iter().map(literal).collect();
-        let fails = format!("{column} NOT IN ({})", values.join(", "));
-        Ok(Test::Each { fails, value: on.values(&[&self.column]), note: None })
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let column = on.column(&self.column)?;
+            let is_text = is_text(on.data_type(&self.column)?);
+            // A word needs no quotes, and 007 of a text column is no number.
+            let literal = |value: &String| match value.starts_with('\'') || !is_text {
+                true => value.clone(),
+                false => format!("'{}'", value.replace('\'', "''")),
+            };
+            let values: Vec<String> = self.values.iter().map(literal).collect();
+            let fails = format!("{column} NOT IN ({})", values.join(", "));
+            Ok(Test::Each { fails, value: on.values(&[&self.column]), note: None })
+        })
     }
 }

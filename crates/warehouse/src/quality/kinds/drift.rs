@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use analytics::drift::{KolmogorovSmirnov, PopulationStability};
 use arrow::datatypes::DataType;
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::{Kind, amount, column, is_text, must_be_number};
 use crate::error::Result;
@@ -51,46 +51,48 @@ enum Measure {
 
 const DECILES: [f64; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
-#[async_trait]
 impl Check for Drift {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let column = on.column(&self.column)?;
-        let data_type = on.data_type(&self.column)?;
-        let is_category = is_text(data_type) || *data_type == DataType::Boolean;
-        if !is_category || self.measure == Measure::Ks {
-            must_be_number(on.relation, &self.column).map_err(|problem| on.fail(problem))?;
-        }
-        let unmeasured =
-            |note| Ok(Test::Number { value: None, threshold: self.threshold, passed: true, note: Some(note) });
-        let (session, snapshot) = match on.reference().await? {
-            Ok(reference) => reference,
-            Err(note) => return unmeasured(note),
-        };
-        let before = on.over(&session);
-        let totals = (total(&before, &column, !is_category).await?, total(on, &column, !is_category).await?);
-        if totals.0 == 0 {
-            return unmeasured(format!("snapshot {snapshot} had no value"));
-        }
-        let value = match (self.measure, is_category) {
-            (Measure::Psi, false) => deciles(&before, on, &column, totals).await?,
-            (Measure::Psi, true) => {
-                let mut index = PopulationStability::new(totals.0, totals.1);
-                let (then, now) = (Counts::of(&before, &column, false).await?, Counts::of(on, &column, false).await?);
-                side_by_side(then, now, |then, now| index.add(then, now)).await?;
-                index.value()
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let column = on.column(&self.column)?;
+            let data_type = on.data_type(&self.column)?;
+            let is_category = is_text(data_type) || *data_type == DataType::Boolean;
+            if !is_category || self.measure == Measure::Ks {
+                must_be_number(on.relation, &self.column).map_err(|problem| on.fail(problem))?;
             }
-            (Measure::Ks, _) => {
-                let mut distance = KolmogorovSmirnov::new(totals.0, totals.1);
-                let (then, now) = (Counts::of(&before, &column, true).await?, Counts::of(on, &column, true).await?);
-                side_by_side(then, now, |then, now| distance.add(then, now)).await?;
-                distance.value()
+            let unmeasured =
+                |note| Ok(Test::Number { value: None, threshold: self.threshold, passed: true, note: Some(note) });
+            let (session, snapshot) = match on.reference().await? {
+                Ok(reference) => reference,
+                Err(note) => return unmeasured(note),
+            };
+            let before = on.over(&session);
+            let totals = (total(&before, &column, !is_category).await?, total(on, &column, !is_category).await?);
+            if totals.0 == 0 {
+                return unmeasured(format!("snapshot {snapshot} had no value"));
             }
-        };
-        Ok(Test::Number {
-            value: Some(value),
-            threshold: self.threshold,
-            passed: value < self.threshold,
-            note: Some(format!("since snapshot {snapshot}")),
+            let value = match (self.measure, is_category) {
+                (Measure::Psi, false) => deciles(&before, on, &column, totals).await?,
+                (Measure::Psi, true) => {
+                    let mut index = PopulationStability::new(totals.0, totals.1);
+                    let (then, now) =
+                        (Counts::of(&before, &column, false).await?, Counts::of(on, &column, false).await?);
+                    side_by_side(then, now, |then, now| index.add(then, now)).await?;
+                    index.value()
+                }
+                (Measure::Ks, _) => {
+                    let mut distance = KolmogorovSmirnov::new(totals.0, totals.1);
+                    let (then, now) = (Counts::of(&before, &column, true).await?, Counts::of(on, &column, true).await?);
+                    side_by_side(then, now, |then, now| distance.add(then, now)).await?;
+                    distance.value()
+                }
+            };
+            Ok(Test::Number {
+                value: Some(value),
+                threshold: self.threshold,
+                passed: value < self.threshold,
+                note: Some(format!("since snapshot {snapshot}")),
+            })
         })
     }
 }

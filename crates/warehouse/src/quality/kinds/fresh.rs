@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::{Kind, amount, column};
 use crate::clock::MICROS_PER_DAY;
@@ -40,21 +40,22 @@ fn days(text: &str) -> Result<f64, String> {
     Ok(amount(number)? * minutes / 1_440.0)
 }
 
-#[async_trait]
 impl Check for Fresh {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let column = on.column(&self.column)?;
-        if !matches!(on.data_type(&self.column)?, DataType::Timestamp(..) | DataType::Date32) {
-            return Err(on.fail(format!("{} is no time", self.column)));
-        }
-        let query = format!("SELECT cast(cast(max({column}) AS TIMESTAMP) AS BIGINT) FROM {}", on.rows());
-        let newest = on.numbers(&query).await?.first().copied().flatten();
-        let age = newest.map(|newest| (on.now.timestamp_micros() as f64 - newest) / MICROS_PER_DAY as f64);
-        Ok(Test::Number {
-            value: age,
-            threshold: self.most_days,
-            passed: age.is_some_and(|age| age <= self.most_days),
-            note: Some(if age.is_some() { "days since the newest" } else { "there is no value" }.into()),
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let column = on.column(&self.column)?;
+            if !matches!(on.data_type(&self.column)?, DataType::Timestamp(..) | DataType::Date32) {
+                return Err(on.fail(format!("{} is no time", self.column)));
+            }
+            let query = format!("SELECT cast(cast(max({column}) AS TIMESTAMP) AS BIGINT) FROM {}", on.rows());
+            let newest = on.numbers(&query).await?.first().copied().flatten();
+            let age = newest.map(|newest| (on.now.timestamp_micros() as f64 - newest) / MICROS_PER_DAY as f64);
+            Ok(Test::Number {
+                value: age,
+                threshold: self.most_days,
+                passed: age.is_some_and(|age| age <= self.most_days),
+                note: Some(if age.is_some() { "days since the newest" } else { "there is no value" }.into()),
+            })
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::Kind;
 use crate::error::Result;
@@ -27,15 +27,16 @@ struct Holds {
     predicate: String,
 }
 
-#[async_trait]
 impl Check for Holds {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let mut columns: Vec<&str> = Vec::new();
-        for word in words(&self.predicate) {
-            if on.relation.schema.index_of(word).is_ok() && !columns.contains(&word) {
-                columns.push(word);
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let mut columns: Vec<&str> = Vec::new();
+            for word in words(&self.predicate) {
+                if on.relation.schema.index_of(word).is_ok() && !columns.contains(&word) {
+                    columns.push(word);
+                }
             }
-        }
-        Ok(Test::Each { fails: format!("NOT ({})", self.predicate), value: on.values(&columns), note: None })
+            Ok(Test::Each { fails: format!("NOT ({})", self.predicate), value: on.values(&columns), note: None })
+        })
     }
 }

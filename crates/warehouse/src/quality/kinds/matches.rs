@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::{Kind, column};
 use crate::error::Result;
@@ -30,10 +30,11 @@ struct Matches {
     pattern: String,
 }
 
-#[async_trait]
 impl Check for Matches {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let fails = format!("NOT regexp_like(cast({} AS VARCHAR), {})", on.column(&self.column)?, self.pattern);
-        Ok(Test::Each { fails, value: on.values(&[&self.column]), note: None })
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let fails = format!("NOT regexp_like(cast({} AS VARCHAR), {})", on.column(&self.column)?, self.pattern);
+            Ok(Test::Each { fails, value: on.values(&[&self.column]), note: None })
+        })
     }
 }

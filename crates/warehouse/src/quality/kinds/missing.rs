@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::{Kind, column, is_text};
 use crate::error::Result;
@@ -27,14 +27,15 @@ struct Missing {
     column: String,
 }
 
-#[async_trait]
 impl Check for Missing {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let column = on.column(&self.column)?;
-        let fails = match is_text(on.data_type(&self.column)?) {
-            true => format!("{column} IS NULL OR trim({column}) = ''"),
-            false => format!("{column} IS NULL"),
-        };
-        Ok(Test::Each { fails, value: on.values(&[&self.column]), note: None })
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let column = on.column(&self.column)?;
+            let fails = match is_text(on.data_type(&self.column)?) {
+                true => format!("{column} IS NULL OR trim({column}) = ''"),
+                false => format!("{column} IS NULL"),
+            };
+            Ok(Test::Each { fails, value: on.values(&[&self.column]), note: None })
+        })
     }
 }

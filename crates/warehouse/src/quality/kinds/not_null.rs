@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::{Kind, columns};
 use crate::error::Result;
@@ -23,12 +23,13 @@ struct NotNull {
     columns: Vec<String>,
 }
 
-#[async_trait]
 impl Check for NotNull {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let null = |name: &String| Ok(format!("{} IS NULL", on.column(name)?));
-        let nulls = self.columns.iter().map(null).collect::<Result<Vec<_>>>()?;
-        let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-        Ok(Test::Each { fails: nulls.join(" OR "), value: on.values(&columns), note: None })
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let null = |name: &String| Ok(format!("{} IS NULL", on.column(name)?));
+            let nulls = self.columns.iter().map(null).collect::<Result<Vec<_>>>()?;
+            let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+            Ok(Test::Each { fails: nulls.join(" OR "), value: on.values(&columns), note: None })
+        })
     }
 }

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::{Kind, amount, column, must_be_number};
 use crate::error::Result;
@@ -80,17 +80,18 @@ impl Fence {
     }
 }
 
-#[async_trait]
 impl Check for Outliers {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let column = on.column(&self.column)?;
-        must_be_number(on.relation, &self.column).map_err(|problem| on.fail(problem))?;
-        let bounds = self.fence.bounds(on, &column).await?;
-        let fails = bounds.map(|(low, high)| format!("{column} < {low:?} OR {column} > {high:?}"));
-        Ok(Test::Each {
-            fails: fails.unwrap_or_else(|| "false".into()),
-            value: on.values(&[&self.column]),
-            note: bounds.map(|(low, high)| format!("outside of {low:.4} to {high:.4}")),
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let column = on.column(&self.column)?;
+            must_be_number(on.relation, &self.column).map_err(|problem| on.fail(problem))?;
+            let bounds = self.fence.bounds(on, &column).await?;
+            let fails = bounds.map(|(low, high)| format!("{column} < {low:?} OR {column} > {high:?}"));
+            Ok(Test::Each {
+                fails: fails.unwrap_or_else(|| "false".into()),
+                value: on.values(&[&self.column]),
+                note: bounds.map(|(low, high)| format!("outside of {low:.4} to {high:.4}")),
+            })
         })
     }
 }

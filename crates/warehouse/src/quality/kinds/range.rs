@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::{Kind, column};
 use crate::error::Result;
@@ -30,11 +30,12 @@ struct Range {
     high: String,
 }
 
-#[async_trait]
 impl Check for Range {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let column = on.column(&self.column)?;
-        let fails = format!("{column} < ({}) OR {column} > ({})", self.low, self.high);
-        Ok(Test::Each { fails, value: on.values(&[&self.column]), note: None })
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let column = on.column(&self.column)?;
+            let fails = format!("{column} < ({}) OR {column} > ({})", self.low, self.high);
+            Ok(Test::Each { fails, value: on.values(&[&self.column]), note: None })
+        })
     }
 }

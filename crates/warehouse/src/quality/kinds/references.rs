@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::{Kind, column, column_of};
 use crate::ddl::quoted;
@@ -33,18 +33,19 @@ struct References {
     of: String,
 }
 
-#[async_trait]
 impl Check for References {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let column = on.column(&self.column)?;
-        let other = on.other(&self.table).await?;
-        other.data_type(&self.of).map_err(|problem| on.fail(format!("in {}, {problem}", self.table)))?;
-        // Any version of the other row will do.
-        let known = format!("(SELECT DISTINCT {} AS _known FROM {}) AS r", quoted(&self.of), self.table);
-        let failing = format!(
-            "SELECT t.*, {column} AS _value FROM {} LEFT ANTI JOIN {known} ON {column} = r._known WHERE {column} IS NOT NULL",
-            on.rows()
-        );
-        Ok(Test::Rows { checked: on.count(), failing, key: on.relation.key.clone() })
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let column = on.column(&self.column)?;
+            let other = on.other(&self.table).await?;
+            other.data_type(&self.of).map_err(|problem| on.fail(format!("in {}, {problem}", self.table)))?;
+            // Any version of the other row will do.
+            let known = format!("(SELECT DISTINCT {} AS _known FROM {}) AS r", quoted(&self.of), self.table);
+            let failing = format!(
+                "SELECT t.*, {column} AS _value FROM {} LEFT ANTI JOIN {known} ON {column} = r._known WHERE {column} IS NOT NULL",
+                on.rows()
+            );
+            Ok(Test::Rows { checked: on.count(), failing, key: on.relation.key.clone() })
+        })
     }
 }

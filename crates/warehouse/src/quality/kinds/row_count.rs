@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::{Kind, amount};
 use crate::error::Result;
@@ -28,16 +28,17 @@ struct RowCount {
     most: Option<f64>,
 }
 
-#[async_trait]
 impl Check for RowCount {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let rows = on.numbers(&on.count()).await?.first().copied().flatten().unwrap_or_default();
-        let exceeded = self.most.filter(|most| rows > *most);
-        Ok(Test::Number {
-            value: Some(rows),
-            threshold: exceeded.unwrap_or(self.least),
-            passed: rows >= self.least && exceeded.is_none(),
-            note: Some("rows".into()),
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let rows = on.numbers(&on.count()).await?.first().copied().flatten().unwrap_or_default();
+            let exceeded = self.most.filter(|most| rows > *most);
+            Ok(Test::Number {
+                value: Some(rows),
+                threshold: exceeded.unwrap_or(self.least),
+                passed: rows >= self.least && exceeded.is_none(),
+                note: Some("rows".into()),
+            })
         })
     }
 }

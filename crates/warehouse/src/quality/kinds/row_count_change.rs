@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::Kind;
 use crate::error::Result;
@@ -27,21 +27,23 @@ struct RowCountChange {
     most: f64,
 }
 
-#[async_trait]
 impl Check for RowCountChange {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let unmeasured = |note| Ok(Test::Number { value: None, threshold: self.most, passed: true, note: Some(note) });
-        let (session, snapshot) = match on.reference().await? {
-            Ok(reference) => reference,
-            Err(note) => return unmeasured(note),
-        };
-        let rows = on.numbers(&on.count()).await?.first().copied().flatten().unwrap_or_default();
-        let before = on.over(&session).numbers(&on.count()).await?.first().copied().flatten().unwrap_or_default();
-        if before == 0.0 {
-            return unmeasured(format!("snapshot {snapshot} had no rows"));
-        }
-        let change = (rows - before) / before;
-        let note = Some(format!("{rows} rows, {before} in snapshot {snapshot}"));
-        Ok(Test::Number { value: Some(change), threshold: self.most, passed: change.abs() <= self.most, note })
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let unmeasured =
+                |note| Ok(Test::Number { value: None, threshold: self.most, passed: true, note: Some(note) });
+            let (session, snapshot) = match on.reference().await? {
+                Ok(reference) => reference,
+                Err(note) => return unmeasured(note),
+            };
+            let rows = on.numbers(&on.count()).await?.first().copied().flatten().unwrap_or_default();
+            let before = on.over(&session).numbers(&on.count()).await?.first().copied().flatten().unwrap_or_default();
+            if before == 0.0 {
+                return unmeasured(format!("snapshot {snapshot} had no rows"));
+            }
+            let change = (rows - before) / before;
+            let note = Some(format!("{rows} rows, {before} in snapshot {snapshot}"));
+            Ok(Test::Number { value: Some(change), threshold: self.most, passed: change.abs() <= self.most, note })
+        })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::{Kind, amount, column, column_of, must_be_number};
 use crate::ddl::quoted;
@@ -45,20 +45,21 @@ fn key(text: &str) -> Result<(String, String), String> {
     Ok((column(here.trim())?, column(there.trim())?))
 }
 
-#[async_trait]
 impl Check for SumEquals {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let other = on.other(&self.table).await?;
-        must_be_number(on.relation, &self.column).map_err(|problem| on.fail(problem))?;
-        must_be_number(&other, &self.of).map_err(|problem| on.fail(format!("in {}, {problem}", self.table)))?;
-        for (here, there) in &self.keys {
-            on.column(here)?;
-            other.data_type(there).map_err(|problem| on.fail(format!("in {}, {problem}", self.table)))?;
-        }
-        match self.keys.as_slice() {
-            [] => self.totals(on, &other).await,
-            _ => Ok(self.by_key(on, &other)),
-        }
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let other = on.other(&self.table).await?;
+            must_be_number(on.relation, &self.column).map_err(|problem| on.fail(problem))?;
+            must_be_number(&other, &self.of).map_err(|problem| on.fail(format!("in {}, {problem}", self.table)))?;
+            for (here, there) in &self.keys {
+                on.column(here)?;
+                other.data_type(there).map_err(|problem| on.fail(format!("in {}, {problem}", self.table)))?;
+            }
+            match self.keys.as_slice() {
+                [] => self.totals(on, &other).await,
+                _ => Ok(self.by_key(on, &other)),
+            }
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use super::{Kind, columns};
 use crate::error::Result;
@@ -23,22 +23,25 @@ struct Unique {
     columns: Vec<String>,
 }
 
-#[async_trait]
 impl Check for Unique {
-    async fn test(&self, on: &Subject<'_>) -> Result<Test> {
-        let columns = self.columns.iter().map(|name| on.column(name)).collect::<Result<Vec<_>>>()?;
-        let named: Vec<String> = columns.iter().enumerate().map(|(i, column)| format!("{column} AS _k{i}")).collect();
-        let same: Vec<String> = columns.iter().enumerate().map(|(i, column)| format!("{column} = d._k{i}")).collect();
-        let shown: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-        let (rows, value) = (on.rows(), on.values(&shown));
-        // The few values that several rows share are the side that a join holds.
-        let failing = format!(
-            "SELECT t.*, {value} AS _value FROM (SELECT {} FROM {rows} GROUP BY {} HAVING count(*) > 1) AS d \
+    fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
+        Box::pin(async move {
+            let columns = self.columns.iter().map(|name| on.column(name)).collect::<Result<Vec<_>>>()?;
+            let named: Vec<String> =
+                columns.iter().enumerate().map(|(i, column)| format!("{column} AS _k{i}")).collect();
+            let same: Vec<String> =
+                columns.iter().enumerate().map(|(i, column)| format!("{column} = d._k{i}")).collect();
+            let shown: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+            let (rows, value) = (on.rows(), on.values(&shown));
+            // The few values that several rows share are the side that a join holds.
+            let failing = format!(
+                "SELECT t.*, {value} AS _value FROM (SELECT {} FROM {rows} GROUP BY {} HAVING count(*) > 1) AS d \
              INNER JOIN {rows} ON {}",
-            named.join(", "),
-            columns.join(", "),
-            same.join(" AND ")
-        );
-        Ok(Test::Rows { checked: on.count(), failing, key: on.relation.key.clone() })
+                named.join(", "),
+                columns.join(", "),
+                same.join(" AND ")
+            );
+            Ok(Test::Rows { checked: on.count(), failing, key: on.relation.key.clone() })
+        })
     }
 }
