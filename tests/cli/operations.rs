@@ -137,3 +137,20 @@ fn doctor_names_what_is_wrong_and_fails() {
     assert!(others.contains("nothing is wrong"), "{others}");
     assert!(folder.fails(&["doctor", "core.order", "--warehouse", W]).contains("core.orders"));
 }
+
+#[test]
+fn doctor_names_an_erasure_that_was_killed() {
+    let folder = till::with_files(1);
+    till::load(&folder, 0);
+    till::build(&folder);
+    let lock = "{\"owner\": \"process 7\", \"taken_at\": \"2026-01-01T00:00:00Z\", \"renewed_at\": \"2026-01-01T00:00:00Z\", \
+                \"lease_seconds\": 60}";
+    folder.write("w/_erasures/00000000000000000001.json", lock);
+    let output = folder.run(&["doctor", "--warehouse", W]);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains("process 7") && told.contains("repeat the same `perennial erase`"), "{told}");
+    folder.ok(&["erase", "--customer", &till::only(0), "--yes", "--warehouse", W]);
+    let sound = folder.ok(&["doctor", "--warehouse", W]);
+    assert!(sound.contains("nothing is wrong"), "{sound}");
+}

@@ -231,7 +231,7 @@ impl Soak {
     }
 
     /// What is loaded. Core has rows of these files only, each file whole but for an erasure under way, and the warehouse
-    /// is sound.
+    /// is sound; of an erasure under way only that is said.
     fn look(&self, said: &str, forgets: Option<usize>) -> Rows {
         let raw =
             raw_rows(&self.folder, newest_snapshot(&self.folder)).unwrap_or_else(|error| panic!("{said}: {error}"));
@@ -241,7 +241,12 @@ impl Soak {
             false => raw.get(file) == Some(rows),
         };
         assert!(built.iter().all(is_whole), "{said}: {built:?} of {raw:?}");
-        self.folder.ok(&["doctor", "--published", PUBLISHED, "--warehouse", W]);
+        let doctor = ["doctor", "--published", PUBLISHED, "--format", "json", "--warehouse", W];
+        let report = self.folder.run(&doctor).stdout;
+        let report: serde_json::Value = serde_json::from_slice(&report).unwrap_or_else(|e| panic!("{said}: {e}"));
+        let findings = report["findings"].as_array().expect("findings");
+        let is_known = |finding: &serde_json::Value| forgets.is_some() && finding["place"] == "erasures";
+        assert!(findings.iter().all(is_known), "{said}: {findings:?}");
         raw
     }
 

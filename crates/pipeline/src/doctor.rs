@@ -59,6 +59,7 @@ pub async fn doctor(warehouse: &Warehouse, options: &DoctorOptions, progress: &d
             report.published = Some(examined);
             report.findings.extend(found);
         }
+        report.findings.extend(store.examine_erasure().await?);
     }
     progress.finish(&format!("{files} files read, {} findings", report.findings.len()));
     Ok(report)

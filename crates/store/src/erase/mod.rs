@@ -25,6 +25,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::BUCKET;
+use crate::doctor::Finding;
 use crate::error::{Error, Result};
 use crate::root::{Root, json_bytes};
 use crate::store::Store;
@@ -64,6 +65,25 @@ impl Store {
             held.store.fence(&name).await?;
         }
         Ok(Eraser { held, id: Uuid::now_v7(), tables: BTreeMap::new() })
+    }
+
+    /// An erasure that is not finished, and what to do about it.
+    pub async fn examine_erasure(&self) -> Result<Option<Finding>> {
+        let (path, owner, since) = match self.may_write().await {
+            Err(Error::Erasing { path, owner, since }) => (path, owner, since),
+            Ok(()) | Err(Error::ErasedMeanwhile) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let state = match self.root.has(JOURNAL).await? {
+            true => "it was decided, and its rows may still be there",
+            false => "it was not decided, and nothing is erased",
+        };
+        let problem =
+            format!("customers are being erased by {owner} since {since}: {state}, and nobody else can write");
+        let remedy = "wait until that is done; if its process is gone, repeat the same `perennial erase`, which finishes it \
+                      once its lock is a minute old";
+        let (place, remedy) = ("erasures".to_owned(), remedy.to_owned());
+        Ok(Some(Finding { place, file: Some(path), problem, remedy }))
     }
 
     /// How many rows of a file `rule` says, and nothing is changed. A file that is not there any more has none.

@@ -151,6 +151,22 @@ async fn rows_leave_every_version_and_every_byte_and_others_stay() {
 }
 
 #[tokio::test]
+async fn an_unfinished_erasure_is_named_with_what_to_do() {
+    let (_folder, store) = lived_in(2).await;
+    assert_eq!(store.examine_erasure().await.unwrap(), None);
+    let mut eraser = store.begin_erase("process 7", NO_LEASE).await.unwrap();
+    let begun = store.examine_erasure().await.unwrap().unwrap();
+    assert!(begun.problem.contains("process 7") && begun.problem.contains("nothing is erased"), "{begun:?}");
+    decide(&mut eraser).await.unwrap();
+    // Killed.
+    drop(eraser);
+    let decided = store.examine_erasure().await.unwrap().unwrap();
+    assert!(decided.problem.contains("was decided") && decided.remedy.contains("perennial erase"), "{decided:?}");
+    erase(&store).await.unwrap();
+    assert_eq!(store.examine_erasure().await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn an_erasure_killed_at_any_write_changes_nothing_or_is_finished() {
     for mode in [Break::Before, Break::After] {
         for kills in 0.. {
