@@ -1,6 +1,7 @@
 //! Each kind of bad input gives one clear error: what, where, what would be valid. Nothing is lost.
 
 use crate::support::Folder;
+use std::path::{Path, PathBuf};
 
 const ORDERS: &str = "order_id,customer_id,ordered_at,amount\n1,a,2024-01-05,10\n2,b,2024-02-05,20\n";
 
@@ -142,6 +143,39 @@ fn a_query_cannot_write() {
         folder.fails(&["sql", query, "--warehouse", "w"]);
     }
     assert_eq!(rows(&folder), ["2"]);
+}
+
+#[test]
+fn nothing_is_written_among_the_files_of_a_warehouse() {
+    let folder = loaded();
+    std::os::unix::fs::symlink(folder.path("w/raw"), folder.path("link")).expect("a link");
+    let before = files_below(&folder.path("w"));
+    let targets = ["w/out.csv", "w/raw/mine_orders/out.csv", "w/../w/_snapshots/out.csv", "link/out.csv"];
+    for target in targets {
+        let copy = format!("COPY raw.mine_orders TO '{target}'");
+        for arguments in [&["sql", &copy][..], &["sql", "SELECT 1 AS one", "--out", target]] {
+            let error = folder.fails(&[arguments, &["--warehouse", "w"]].concat());
+            assert!(error.contains("out.csv lies in the warehouse") && error.contains("outside of it"), "{error}");
+        }
+    }
+    for arguments in [
+        &["publish", "w/bi", "--warehouse", "w"][..],
+        &["publish", "w", "--warehouse", "w"],
+        &["simulate", "--out", "w/shop"],
+    ] {
+        let error = folder.fails(arguments);
+        assert!(error.contains("lies in the warehouse"), "{error}");
+    }
+    assert_eq!(files_below(&folder.path("w")), before);
+    folder.ok(&["sql", "COPY raw.mine_orders TO 'w.csv'", "--warehouse", "w"]);
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<_> =
+        entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect();
+    files.sort();
+    files
 }
 
 #[test]

@@ -139,6 +139,27 @@ fn doctor_names_what_is_wrong_and_fails() {
 }
 
 #[test]
+fn files_that_are_none_of_the_warehouse_are_named() {
+    let folder = till::with_files(1);
+    till::load(&folder, 0);
+    till::build(&folder);
+    folder.write("w/core/orders.csv", "card-1,1.5\n");
+    let sound = folder.ok(&["doctor", "--warehouse", W]);
+    assert!(
+        sound.contains("w/core/orders.csv is none of the warehouse") && sound.contains("nothing is wrong"),
+        "{sound}"
+    );
+    for how in ["--dry-run", "--yes"] {
+        let report = folder.ok(&["erase", "--customer", "card-1", how, "--warehouse", W]);
+        assert!(
+            report.lines().any(|line| line.starts_with("look at ") && line.contains("w/core/orders.csv")),
+            "{report}"
+        );
+    }
+    assert_eq!(folder.sql(W, "SELECT name FROM audit.erasures WHERE kind = 'unsearched'"), [""; 0]);
+}
+
+#[test]
 fn doctor_names_an_erasure_that_was_killed() {
     let folder = till::with_files(1);
     till::load(&folder, 0);

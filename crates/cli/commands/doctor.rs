@@ -5,7 +5,7 @@ use clap::Args;
 use pipeline::{DoctorOptions, DoctorReport, ExaminedTable, Finding};
 
 /// Verify the warehouse: snapshots, logs, every file to its last page (checksum, order, statistics), runs, and what was
-/// published. Changes nothing; fails if anything is wrong.
+/// published. Changes nothing; fails if anything is wrong. Files in its folder that are none of its own are named.
 #[derive(Args)]
 #[command(after_help = "Examples:
   perennial doctor
@@ -34,7 +34,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
 }
 
 fn text(report: &DoctorReport) -> String {
-    let DoctorReport { snapshots, tables, runs, published, findings } = report;
+    let DoctorReport { snapshots, tables, runs, published, foreign, findings } = report;
     let row = |table: &ExaminedTable| {
         let numbers = [table.versions as u64, table.files, table.rows, table.unneeded_files];
         let numbers = numbers.iter().map(u64::to_string);
@@ -47,6 +47,9 @@ fn text(report: &DoctorReport) -> String {
         text += &format!(", {} versions with {} files published to {}", published.versions, published.files, published.url);
     }
     text.push('\n');
+    for path in foreign {
+        text += &format!("{path} is none of the warehouse: no table, snapshot or run has it\n");
+    }
     if findings.is_empty() {
         return text + "nothing is wrong\n";
     }

@@ -27,6 +27,8 @@ pub struct DoctorReport {
     /// Finished runs.
     pub runs: usize,
     pub published: Option<ExaminedPublished>,
+    /// Files and folders below the root that no table, snapshot or run has. They do no harm.
+    pub foreign: Vec<String>,
     pub findings: Vec<Finding>,
 }
 
@@ -44,7 +46,8 @@ pub async fn doctor(warehouse: &Warehouse, options: &DoctorOptions, progress: &d
         tables.push(table);
         findings.extend(found);
     }
-    let mut report = DoctorReport { snapshots: snapshots.len(), tables, runs: 0, published: None, findings };
+    let (snapshots, foreign) = (snapshots.len(), Vec::new());
+    let mut report = DoctorReport { snapshots, tables, runs: 0, published: None, foreign, findings };
     if names.is_empty() {
         progress.note("runs");
         // A session needs tables that can be read; what is wrong with them is found already.
@@ -60,6 +63,7 @@ pub async fn doctor(warehouse: &Warehouse, options: &DoctorOptions, progress: &d
             report.findings.extend(found);
         }
         report.findings.extend(store.examine_erasure().await?);
+        report.foreign = store.foreign().await?;
     }
     progress.finish(&format!("{files} files read, {} findings", report.findings.len()));
     Ok(report)

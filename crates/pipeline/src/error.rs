@@ -65,8 +65,6 @@ pub enum Error {
     #[cfg(feature = "train")]
     #[error("{metric} of {model} cannot be judged on these customers: {source}")]
     NotJudged { metric: String, model: String, source: analytics::Error },
-    #[error("{url} is the warehouse itself; publish to a folder or URL of its own")]
-    PublishedIntoItself { url: String },
     #[error("no metric {name} for this kind of prediction")]
     NoMetric { name: String },
     #[error("the truth does not know customer {customer}; is it the truth of this warehouse's shop?")]

@@ -1,6 +1,6 @@
 //! Publishing marts and newest scores for BI tools.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::progress::Progress;
 use serde::Serialize;
 use store::Publisher;
@@ -37,9 +37,7 @@ pub async fn publish(
 ) -> Result<PublishReport> {
     progress.start("publish", None);
     let publisher = Publisher::open(url, options.environment.iter().cloned())?;
-    if publisher.url() == warehouse.store().url() {
-        return Err(Error::PublishedIntoItself { url: url.into() });
-    }
+    publisher.must_be_outside(warehouse.store())?;
     let session = warehouse.session(SessionOptions::default()).await?;
     let what = warehouse::PublishOptions { personal_data: options.personal_data };
     let published = warehouse.publish(&publisher, &session, what).await?;

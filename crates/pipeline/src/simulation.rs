@@ -5,6 +5,7 @@ use crate::progress::Progress;
 use crate::project::{self, Config, FILE, Source, TaskRule};
 use std::collections::BTreeMap;
 use std::path::Path;
+use store::Store;
 
 /// Which shop.
 #[derive(Clone, Debug)]
@@ -33,6 +34,7 @@ const TASKS: [&str; 3] = ["churn", "next_purchase", "clv"];
 
 /// Simulates a shop into a new folder. Returns the rows of each file.
 pub async fn simulate(options: &SimulateOptions, out: &Path, progress: &dyn Progress) -> Result<BTreeMap<String, u64>> {
+    Store::must_be_outside(out)?;
     let &SimulateOptions { customers, months, seed, horizon_days, control } = options;
     let kind = if control { simulate::Kind::ParetoNbd } else { simulate::Kind::Full };
     let config = simulate::Config { kind, horizon_days, ..simulate::Config::new(customers, months, seed) };

@@ -44,6 +44,9 @@ pub enum Error {
     #[error("there is no {path}")]
     Missing { path: String },
 
+    #[error("{place} lies in the warehouse {root}, whose files are its own: name a place outside of it")]
+    InWarehouse { place: String, root: String },
+
     #[error("{path} exists already and is not replaced")]
     Exists { path: String },
 

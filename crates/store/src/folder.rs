@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 use crate::root::Root;
 use crate::store::Store;
 
+/// The folder that the folders of runs lie in.
+pub const RUNS: &str = "runs";
 /// Larger files are sent in parts of this size, so that no whole file need be in memory.
 const PART_BYTES: usize = 16 << 20;
 /// Parts on their way at once.

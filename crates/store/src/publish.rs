@@ -24,6 +24,7 @@ use crate::error::{BoxError, Error, Result};
 use crate::root::{Root, json_bytes};
 use crate::schema::{publishable, to_published};
 use crate::snapshot::ATTEMPTS;
+use crate::store::Store;
 use crate::writer::{FileEncoder, blocking};
 
 pub(crate) const LATEST: &str = "_latest.json";
@@ -87,6 +88,17 @@ impl Publisher {
     /// Where it publishes to.
     pub fn url(&self) -> &Url {
         &self.root.url
+    }
+
+    /// [`Error::InWarehouse`] if it lies in `store`, or in another warehouse of this machine.
+    pub fn must_be_outside(&self, store: &Store) -> Result<()> {
+        match &self.root.folder {
+            Some(folder) => Store::must_be_outside(folder),
+            None if self.url().as_str().starts_with(store.url().as_str()) => {
+                Err(Error::InWarehouse { place: self.url().to_string(), root: store.url().to_string() })
+            }
+            None => Ok(()),
+        }
     }
 
     /// What was published last; None before the first publish.

@@ -155,10 +155,18 @@ impl Root {
 
     /// The names of the folders directly below `rel`.
     pub(crate) async fn folders(&self, rel: &str) -> Result<Vec<String>> {
+        let (_, folders) = self.entries(rel).await?;
+        Ok(folders.iter().filter_map(|folder| folder.rsplit('/').next().map(str::to_owned)).collect())
+    }
+
+    /// The files and the folders directly below `rel`, relative to the root.
+    pub(crate) async fn entries(&self, rel: &str) -> Result<(Vec<String>, Vec<String>)> {
         let path = self.path(rel)?;
         let found = self.objects.list_with_delimiter(Some(&path)).await;
         let found = found.map_err(|e| Error::storage(self.show(rel), e))?;
-        Ok(found.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
+        let files = found.objects.iter().filter_map(|object| self.relative(&object.location));
+        let folders = found.common_prefixes.iter().filter_map(|path| self.relative(path));
+        Ok((files.collect(), folders.collect()))
     }
 
     pub(crate) fn relative(&self, path: &Path) -> Option<String> {

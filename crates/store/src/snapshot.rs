@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::root::json_bytes;
 use crate::store::Store;
 
-const FOLDER: &str = "_snapshots";
+pub(crate) const FOLDER: &str = "_snapshots";
 /// How often a writer lets others go first before it gives up.
 pub(crate) const ATTEMPTS: u32 = 100;
 

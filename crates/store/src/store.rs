@@ -3,7 +3,7 @@
 //! The file `_perennial.json` makes a folder a warehouse and holds what can never change in it: the number of buckets,
 //! and the format, so that an older program refuses a newer warehouse instead of misreading it.
 
-use std::path::Path as FolderPath;
+use std::path::{Path as FolderPath, PathBuf};
 use std::sync::Arc;
 
 use object_store::ObjectStore;
@@ -15,7 +15,7 @@ use crate::erase::number_at_open;
 use crate::error::{Error, Result};
 use crate::root::{Root, json_bytes};
 
-const MARKER: &str = "_perennial.json";
+pub(crate) const MARKER: &str = "_perennial.json";
 const FORMAT: u32 = 1;
 const MOST_BUCKETS: u32 = 4096;
 
@@ -51,6 +51,15 @@ impl Store {
     /// Errors: [`Error::NotAWarehouse`], [`Error::NewerFormat`], and those of the storage.
     pub async fn open(url: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         Self::open_root(Root::open(url, options)?).await
+    }
+
+    /// [`Error::InWarehouse`] if a file or folder of this machine, which need not be there yet, would lie in a warehouse:
+    /// everything below its root is its own to read, to vacuum and to erase.
+    pub fn must_be_outside(path: &FolderPath) -> Result<()> {
+        match real(path).ancestors().find(|folder| folder.join(MARKER).is_file()) {
+            Some(root) => Err(Error::InWarehouse { place: show(path), root: show(root) }),
+            None => Ok(()),
+        }
     }
 
     pub(crate) async fn init_root(root: Root, buckets: u32) -> Result<Self> {
@@ -112,4 +121,15 @@ impl Store {
     pub fn buckets(&self) -> u32 {
         self.buckets
     }
+}
+
+/// The path without links, as far as it is there.
+fn real(path: &FolderPath) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let real = path.ancestors().find_map(|there| Some((there.canonicalize().ok()?, path.strip_prefix(there).ok()?)));
+    real.map_or_else(|| path.clone(), |(real, rest)| real.join(rest))
+}
+
+fn show(path: &FolderPath) -> String {
+    path.display().to_string()
 }

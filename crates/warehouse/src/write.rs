@@ -13,6 +13,7 @@ use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+use store::Store;
 
 use crate::conform::{normalise, table_type};
 use crate::error::{Error, Result};
@@ -50,12 +51,14 @@ impl FileFormat {
 /// Runs `query` and writes its rows to the local file `path`, over what was there. Returns the number of rows.
 ///
 /// # Errors
-/// [`Error::Io`]: the folder does not exist, or is not writable. [`Error::Argument`] for a URL.
+/// [`Error::Io`]: the folder does not exist, or is not writable. [`Error::Argument`] for a URL,
+/// [`store::Error::InWarehouse`] for a file among those of a warehouse.
 pub async fn write_file(query: Query, path: &Path, format: FileFormat) -> Result<u64> {
     if path.to_string_lossy().contains("://") {
         let valid = "results are written to local files; `perennial publish` writes to object stores".into();
         return Err(Error::Argument { what: "file", value: path.display().to_string(), valid });
     }
+    Store::must_be_outside(path)?;
     let io = |source| Error::Io { action: "write", path: path.to_path_buf(), source };
     let partial = Partial::beside(path);
     let file = BufWriter::new(File::create(&partial.0).map_err(io)?);

@@ -234,6 +234,6 @@ fn file_name(path: &str) -> &str {
 }
 
 /// Whether a file has a name as [`Store::append`] gives it.
-fn is_ours(path: &str) -> bool {
+pub(crate) fn is_ours(path: &str) -> bool {
     file_name(path).strip_suffix(".parquet").is_some_and(|stem| Uuid::parse_str(stem).is_ok())
 }

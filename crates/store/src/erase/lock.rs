@@ -17,7 +17,7 @@ use crate::root::{Root, json_bytes};
 use crate::snapshot::ATTEMPTS;
 use crate::store::Store;
 
-const FOLDER: &str = "_erasures";
+pub(crate) const FOLDER: &str = "_erasures";
 
 /// A lock that is not renewed for so long belongs to a process that is gone.
 pub const LEASE: Duration = Duration::from_secs(60);

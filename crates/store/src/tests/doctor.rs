@@ -128,6 +128,22 @@ async fn files_that_nobody_needs_are_counted() {
 }
 
 #[tokio::test]
+async fn what_is_none_of_the_warehouse_is_named_and_no_damage() {
+    let (folder, store) = healthy().await;
+    assert_eq!(store.foreign().await.unwrap(), [""; 0]);
+    let killed = format!("core/killed/{}.parquet", uuid::Uuid::now_v7());
+    let own = ["runs/r1/run.json", "_erasures/00000000000000000001.done", "core/orders/left-over.parquet", &killed];
+    let foreign = ["core/old/part.parquet", "core/orders.csv", "mine/sql/a.sql", "rows.csv"];
+    for path in own.into_iter().chain(foreign) {
+        store.put_file(path, "…").await.unwrap();
+    }
+    std::fs::create_dir_all(folder.path().join("core/empty")).unwrap();
+    let named = ["core/old/", "core/orders.csv", "mine/", "rows.csv"].map(|path| folder.path().join(path));
+    assert_eq!(store.foreign().await.unwrap(), named.map(|path| path.display().to_string()));
+    assert_eq!(diagnosed(&store).await.1, []);
+}
+
+#[tokio::test]
 async fn a_file_that_is_gone_is_named() {
     let (_folder, store) = healthy().await;
     let file = largest(&store, NAME).await;

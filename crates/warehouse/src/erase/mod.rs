@@ -58,7 +58,7 @@ pub struct EraseReport {
     pub published: Vec<ErasedTable>,
     /// Runs that can't be repeated exactly any more, because their snapshot held such rows.
     pub runs: Vec<UnrepeatableRun>,
-    /// Raw tables and publish targets that somebody has to look at.
+    /// Raw tables, publish targets and files of others that somebody has to look at.
     pub unsearched: Vec<UnsearchedTable>,
 }
 
@@ -84,10 +84,11 @@ pub struct UnrepeatableRun {
     pub snapshot: u64,
 }
 
-/// A raw table in which nothing tells whose a row is, or a publish target in which nothing is published.
+/// A raw table in which nothing tells whose a row is, a publish target in which nothing is published, or a file below the
+/// root of the warehouse that is none of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnsearchedTable {
-    /// `raw.name`, or the target's URL.
+    /// `raw.name`, the target's URL, or the file.
     pub name: String,
     /// Why.
     pub why: String,
@@ -129,6 +130,15 @@ impl Warehouse {
     /// # Errors
     /// [`store::Error::Erasing`] while somebody else does, [`Error::Argument`] for an empty id.
     pub async fn erase(&self, options: &EraseOptions) -> Result<EraseReport> {
+        let mut report = self.erase_rows(options).await?;
+        // Not in the receipt: a file's name may say whom it is about.
+        let foreign = self.store().foreign().await?.into_iter();
+        let why = || "no table, snapshot or run has it, so nothing was looked for in it".to_owned();
+        report.unsearched.extend(foreign.map(|name| UnsearchedTable { name, why: why() }));
+        Ok(report)
+    }
+
+    async fn erase_rows(&self, options: &EraseOptions) -> Result<EraseReport> {
         let given: StringArray = options.customers.iter().map(|id| Some(id.as_str())).collect();
         let given = canonical_ids(&given);
         let ids: BTreeSet<String> = given.iter().flatten().map(String::from).collect();
