@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     match interruptible(command, Arc::new(Context::new(quiet))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match (print::error(&error), error.downcast_ref()) {
-            (_, Some(pipeline::Error::Interrupted)) => ExitCode::from(INTERRUPTED),
+            (_, Some(pipeline::Error::Interrupted { .. })) => ExitCode::from(INTERRUPTED),
             (_, Some(pipeline::Error::Checks(..))) => ExitCode::from(CHECKS_FAILED),
             (code, _) => code,
         },
@@ -85,21 +85,23 @@ fn interruptible(command: Command, context: Arc<Context>) -> anyhow::Result<()> 
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     let listening = Builder::new_current_thread().enable_all().build()?;
     let (abandon, abandoned) = oneshot::channel();
+    let verb = command.verb();
+    let interrupted = move || pipeline::Error::Interrupted { verb: verb.clone(), again: "run it again for the rest" };
     std::thread::spawn({
-        let context = context.clone();
+        let (context, interrupted) = (context.clone(), interrupted.clone());
         move || {
             listening.block_on(context.abandoned());
             let _ = abandon.send(());
             // For work that computes here and now, so that nobody can drop it.
             std::thread::sleep(2 * GRACE);
-            print::error(&pipeline::Error::Interrupted.into());
+            print::error(&interrupted().into());
             std::process::exit(INTERRUPTED.into())
         }
     });
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = command.run(&context) => outcome,
-            Ok(()) = abandoned => Err(pipeline::Error::Interrupted.into()),
+            Ok(()) = abandoned => Err(interrupted().into()),
         }
     });
     // What is still running must not keep the process: what it wrote becomes visible only when committed.

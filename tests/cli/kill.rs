@@ -3,6 +3,7 @@
 
 use crate::cli::shop::{self, W};
 use crate::support::Folder;
+use std::io::Read;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
@@ -52,7 +53,7 @@ fn ctrl_c_ends_a_query() {
     let endless =
         "SELECT count(*) FROM core.timeline a, core.timeline b, core.timeline c WHERE a.amount < b.amount + c.amount";
     let mut command = folder.command(&["sql", endless, "--out", "out.csv", "--warehouse", W]);
-    let mut child = command.stderr(Stdio::null()).spawn().expect("the binary runs");
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary runs");
     let unfinished = || {
         let entries = std::fs::read_dir(folder.path("")).expect("readable").flatten();
         entries.map(|entry| entry.file_name()).find(|name| name.to_string_lossy().contains("out.csv"))
@@ -72,6 +73,9 @@ fn ctrl_c_ends_a_query() {
         child.kill().expect("killed");
     }
     assert_eq!(end.expect("the query ends").code(), Some(130));
+    let mut told = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut told).expect("UTF-8");
+    assert!(told.contains("sql was interrupted") && !told.contains("train"), "{told}");
     assert_eq!(unfinished(), None);
 }
 

@@ -22,6 +22,13 @@ macro_rules! verbs {
                     $($(#[$attribute])* Command::$name(arguments) => $module::run(arguments, context).await,)*
                 }
             }
+
+            /// As a user types it.
+            pub fn verb(&self) -> String {
+                match self {
+                    $($(#[$attribute])* Command::$name(_) => stringify!($module).replace('_', "-"),)*
+                }
+            }
         }
     };
 }

@@ -71,8 +71,8 @@ pub enum Error {
     NoTruth { customer: String },
     #[error("there are no orders or other facts yet: load files and run `perennial build` first")]
     NoFacts,
-    #[error("interrupted; what was finished is kept (training goes on from its last epoch with --resume)")]
-    Interrupted,
+    #[error("{verb} was interrupted; what was finished is kept: {again}")]
+    Interrupted { verb: String, again: &'static str },
 }
 
 impl Error {

@@ -70,7 +70,9 @@ pub async fn leave_one_out(
         trainer::train(&config, dataset, &folder, options)
     });
     let trained = trained.map_err(|error| match error {
-        trainer::Error::Interrupted { .. } => Error::Interrupted,
+        trainer::Error::Interrupted { .. } => {
+            Error::Interrupted { verb: "leave-one-out".into(), again: "run it again from the start" }
+        }
         error => error.into(),
     })?;
     progress.finish(&format!(

@@ -43,7 +43,7 @@ pub async fn train(warehouse: &Warehouse, task: &Task, options: &TrainOptions, p
     let folder = plan.folder(&options.work);
     let trained = match read_and_fit(warehouse, &plan, &config, &folder, options, progress).await {
         Ok(trained) => trained,
-        Err(Error::Interrupted) => return Err(Error::Interrupted),
+        Err(error @ Error::Interrupted { .. }) => return Err(error),
         Err(error) => {
             // What failed would fail again from the same place: the next training starts anew, perhaps on better data.
             std::fs::remove_dir_all(&folder).map_err(Error::file(&folder))?;
@@ -168,7 +168,9 @@ fn fit(
     // A run that has no checkpoint yet starts from its beginning.
     let options = trainer::TrainOptions { resume: true, progress: &mut report, interrupted: &options.interrupted };
     trainer::train(config, dataset, folder, options).map_err(|error| match error {
-        trainer::Error::Interrupted { .. } => Error::Interrupted,
+        trainer::Error::Interrupted { .. } => {
+            Error::Interrupted { verb: "train".into(), again: "with --resume it goes on from its last epoch" }
+        }
         error => error.into(),
     })
 }
