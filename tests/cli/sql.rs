@@ -296,3 +296,32 @@ fn a_query_keeps_to_its_memory() {
     let error = folder.fails(&["sql", "SELECT 1", "--memory-limit", "lots", "--warehouse", "w"]);
     assert_says(&error, &["lots", "2GB"]);
 }
+
+#[test]
+fn a_cut_off_that_leaves_nothing_out_is_noted() {
+    let folder = loaded();
+    folder.write(
+        "sql/staging/mine/orders.sql",
+        "-- My orders.\nSELECT order_id, customer_id, ordered_at AS event_time, ordered_at AS known_time, 'completed' AS status, amount FROM raw.mine_orders\n",
+    );
+    folder.ok(&["build", "--warehouse", "w"]);
+    let notes = |query: &str, more: &[&str]| {
+        let output = folder.run(&[&["sql", query], more, &W].concat());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{told}");
+        told.contains("reads none of it, and sees everything loaded")
+    };
+    let as_of = ["--as-of", "2024-02-10"];
+    let of_table = "SELECT count(*) FROM core.orders";
+    assert!(notes(of_table, &as_of));
+    assert!(notes(of_table, &[&as_of[..], &["--out", "orders.csv"]].concat()));
+    assert!(notes("COPY core.orders TO 'orders.csv'", &as_of));
+    assert!(!notes(of_table, &[]));
+    for query in [
+        "SELECT count(*) FROM features.recency",
+        "SELECT count(*) FROM core.orders WHERE customer_id IN (SELECT customer_id FROM spine)",
+        "EXPLAIN SELECT count(*) FROM features.recency",
+    ] {
+        assert!(!notes(query, &as_of), "{query}");
+    }
+}

@@ -24,7 +24,8 @@ pub struct Arguments {
 /// Which customers at which cut-offs.
 #[derive(Args)]
 pub struct SpineArguments {
-    /// Only what happened and was known before this date or time counts (UTC); by default everything loaded.
+    /// The cut-off of `spine`, a date or time (UTC): features, labels and what else reads `spine` see only what happened
+    /// and was known before it. Other tables and views stay whole. By default just after everything loaded.
     #[arg(long, value_name = "DATE", conflicts_with_all = ["from", "to", "spine"])]
     as_of: Option<String>,
     /// First of several cut-offs.

@@ -1,6 +1,6 @@
 use crate::context::{Context, Place, environment, user_folder};
 use crate::print;
-use crate::shell::{Desk, Rows};
+use crate::shell::{Desk, Rows, note_ignored};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use pipeline::{SqlOptions, Statement};
@@ -71,6 +71,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
         (None, Some(statements)) => desk.run(statements).await,
         (Some(out), Some([statement])) => {
             let query = desk.session.query(statement).await?;
+            note_ignored(query.ignores_cut_offs());
             let rows = pipeline::query_to_file(query, &out, &context.progress()).await?;
             print::line(&format!("{rows} rows in {}", out.display()))
         }

@@ -54,8 +54,12 @@ impl Desk<'_> {
             return Ok(0);
         }
         match self.context.watch("query", self.session.run(statement)).await? {
-            Answer::Rows(query) => self.format.print(query, self.context).await,
-            Answer::File { path, rows } => {
+            Answer::Rows(query) => {
+                note_ignored(query.ignores_cut_offs());
+                self.format.print(query, self.context).await
+            }
+            Answer::File { path, rows, ignores_cut_offs } => {
+                note_ignored(ignores_cut_offs);
                 print::status(&format!("{rows} rows in {}", path.display()));
                 Ok(rows)
             }
@@ -66,5 +70,15 @@ impl Desk<'_> {
     async fn renew(&mut self) -> Result<()> {
         self.session = pipeline::session(&self.warehouse, &self.options).await?;
         Ok(())
+    }
+}
+
+/// Says that the cut-offs that were given leave nothing out.
+pub fn note_ignored(ignores_cut_offs: bool) {
+    if ignores_cut_offs {
+        print::status(
+            "note: cut-offs count for what reads `spine`, such as features and labels; this query reads none of it, and \
+             sees everything loaded",
+        );
     }
 }

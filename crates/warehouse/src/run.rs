@@ -22,6 +22,8 @@ pub enum Answer {
         path: PathBuf,
         /// How many.
         rows: u64,
+        /// As [`Query::ignores_cut_offs`] says of the query that gave them.
+        ignores_cut_offs: bool,
     },
 }
 
@@ -37,8 +39,9 @@ impl Session {
         let path = PathBuf::from(&copy.target);
         let format = format(copy, &path)?;
         let query = self.query(&statement.with(source(copy)?)).await?;
+        let ignores_cut_offs = query.ignores_cut_offs();
         let rows = write_file(query, &path, format).await?;
-        Ok(Answer::File { path, rows })
+        Ok(Answer::File { path, rows, ignores_cut_offs })
     }
 }
 

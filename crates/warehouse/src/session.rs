@@ -8,6 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::DFSchema;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -24,13 +25,14 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use store::{DataFile, Snapshot};
 
 use crate::Warehouse;
-use crate::catalog::{self, SESSION_TABLES};
+use crate::catalog::{self, SESSION_TABLES, SPINE};
 use crate::clock::Clock;
 use crate::date_trunc::DateTrunc;
 use crate::ddl::Types;
 use crate::error::{Error, Result};
 use crate::grain::{EmptyTables, NeverNull, Operators, Planner};
 use crate::guard;
+use crate::lineage::table_name;
 use crate::problem::{self, similar};
 use crate::sources::{self, AT_VERSION, AtVersion};
 use crate::spine::Spine;
@@ -221,6 +223,16 @@ impl Query {
     /// The columns of the result.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(self.frame.schema().inner())
+    }
+
+    /// Whether cut-offs were asked for and nothing that it reads looks at them.
+    pub fn ignores_cut_offs(&self) -> bool {
+        let mut reads_spine = false;
+        let looked = self.frame.logical_plan().apply_with_subqueries(|node| {
+            reads_spine |= matches!(node, LogicalPlan::TableScan(scan) if table_name(&scan.table_name) == SPINE);
+            Ok(if reads_spine { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        });
+        looked.is_ok() && !reads_spine && !matches!(self.world.spine, Spine::Default)
     }
 
     /// Runs it, batch by batch, in a task of its own that ends when the stream is dropped: whoever waits for the rows is
