@@ -112,6 +112,25 @@ fn rows_come_in_every_form() {
 }
 
 #[test]
+fn nested_values_and_numbers_that_are_none_come_in_every_form() {
+    let folder = loaded();
+    let nested = "SELECT 1 AS id, [1, NULL] AS list, named_struct('a', 'x,y', 'b', true) AS pair, \
+                  CASE WHEN false THEN [1] END AS none";
+    let pair = "{\"a\":\"x,y\",\"b\":true}";
+    assert_eq!(
+        sql(&folder, &[nested, "--format", "csv"]),
+        format!("id,list,pair,none\n1,\"[1,null]\",\"{}\",\n", pair.replace('"', "\"\""))
+    );
+    let object = format!("{{\"id\":1,\"list\":[1,null],\"pair\":{pair},\"none\":null}}\n");
+    assert_eq!(sql(&folder, &[nested, "--format", "ndjson"]), object);
+    sql(&folder, &[&format!("COPY ({nested}) TO 'nested.csv'")]);
+    assert_eq!(sql(&folder, &["SELECT list, none FROM 'nested.csv'", "--format", "csv"]), "list,none\n\"[1,null]\",\n");
+    let odd = "SELECT cast('NaN' AS DOUBLE) AS a, cast('-Infinity' AS DOUBLE) AS b, [cast('Infinity' AS DOUBLE)] AS c";
+    assert_eq!(sql(&folder, &[odd, "--format", "json"]), "[{\"a\":null,\"b\":null,\"c\":[null]}]\n");
+    assert_eq!(sql(&folder, &[odd, "--format", "ndjson"]), "{\"a\":null,\"b\":null,\"c\":[null]}\n");
+}
+
+#[test]
 fn mistakes_are_shown_where_they_are() {
     let folder = loaded();
     let mistakes: [(&str, &[&str]); 7] = [

@@ -6,8 +6,9 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use arrow::{csv, json};
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
@@ -15,14 +16,14 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use store::Store;
 
-use crate::conform::{normalise, table_type};
+use crate::conform::{conform, normalise, table_type};
 use crate::error::{Error, Result};
 use crate::session::Query;
 
 /// The form of a result file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileFormat {
-    /// With a header.
+    /// With a header; lists and structs as JSON.
     Csv,
     /// One object per line.
     JsonLines,
@@ -81,7 +82,9 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Runs `query` and writes its rows to `sink`, batch by batch. Returns their number, and the sink, flushed.
 pub async fn write_rows<W: Write + Send>(query: Query, sink: W, format: FileFormat) -> Result<(u64, W)> {
-    let schema = plain_schema(&query.schema());
+    let schema = plain_schema(&query.schema(), format);
+    // What a format can't hold is said before anything is written.
+    plain(&RecordBatch::new_empty(query.schema()), &schema)?;
     let mut batches = query.stream().await?;
     let mut writer = Writer::new(sink, format, &schema)?;
     let mut rows = 0;
@@ -160,16 +163,17 @@ impl<W: Write + Send> Writer<W> {
             }
             Writer::Parquet(writer) => writer.into_inner().map_err(parquet)?,
         };
-        sink.flush().map_err(arrow::error::ArrowError::from)?;
+        sink.flush().map_err(ArrowError::from)?;
         Ok(sink)
     }
 }
 
-/// Table types where there is one; nested columns stay.
-fn plain_schema(schema: &Schema) -> SchemaRef {
+/// Table types where there is one; nested columns stay, but in CSV, which knows only texts.
+fn plain_schema(schema: &Schema, format: FileFormat) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| {
         let own = field.data_type();
-        let data_type = table_type(own).filter(|_| !own.is_nested()).unwrap_or_else(|| own.clone());
+        let is_plain = |_: &DataType| format == FileFormat::Csv || !own.is_nested();
+        let data_type = table_type(own).filter(is_plain).unwrap_or_else(|| own.clone());
         Field::new(field.name(), data_type, true)
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
@@ -180,7 +184,8 @@ fn plain(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         if array.data_type() == field.data_type() {
             return Ok(Arc::clone(array));
         }
-        normalise(array).map_err(|misfit| Error::WrongValue {
+        // What is computed may be rounded to the nearest real; what is loaded may not.
+        normalise(array).and_then(|array| conform(&array, field.data_type())).map_err(|misfit| Error::WrongValue {
             place: "the result".into(),
             column: field.name().clone(),
             value: misfit.value,
