@@ -2,6 +2,8 @@
 
 use crate::cli::till::{self, W};
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
@@ -136,6 +138,42 @@ fn doctor_names_what_is_wrong_and_fails() {
     let others = folder.ok(&["doctor", "core.orders", "--warehouse", W]);
     assert!(others.contains("nothing is wrong"), "{others}");
     assert!(folder.fails(&["doctor", "core.order", "--warehouse", W]).contains("core.orders"));
+}
+
+#[test]
+fn damage_in_core_is_repaired_as_doctor_says() {
+    let folder = till::with_files(2);
+    till::load(&folder, 0);
+    till::build(&folder);
+    till::load(&folder, 1);
+    let before = parquet_files(&folder.path("w/core/orders"));
+    till::build(&folder);
+    let added: Vec<_> = parquet_files(&folder.path("w/core/orders")).difference(&before).cloned().collect();
+    std::fs::write(&added[0], "damage").expect("written");
+    let told = String::from_utf8_lossy(&folder.run(&["doctor", "--warehouse", W]).stdout).into_owned();
+    assert!(told.contains("(perennial restore 3), and do again what came after it: build\n"), "{told}");
+    folder.ok(&["restore", "3", "--warehouse", W]);
+    till::build(&folder);
+    assert_eq!(till::orders(&folder), till::expected(&[0, 1]));
+    let told = String::from_utf8_lossy(&folder.run(&["doctor", "--warehouse", W]).stdout).into_owned();
+    assert!(
+        told.contains("only older snapshots need it; put it back from a copy of the warehouse, or vacuum them"),
+        "{told}"
+    );
+    folder.ok(&["vacuum", "--keep-snapshots", "1", "--warehouse", W]);
+    folder.ok(&["doctor", "--warehouse", W]);
+
+    // A file of every snapshot that there is.
+    let kept = parquet_files(&folder.path("w/core/orders"));
+    std::fs::remove_file(kept.first().expect("a file")).expect("removed");
+    let told = String::from_utf8_lossy(&folder.run(&["doctor", "--warehouse", W]).stdout).into_owned();
+    assert!(told.contains("load and build everything in a new one"), "{told}");
+}
+
+fn parquet_files(folder: &Path) -> BTreeSet<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let files = |path: PathBuf| if path.is_dir() { parquet_files(&path) } else { BTreeSet::from([path]) };
+    entries.flat_map(files).filter(|path| path.extension().is_some_and(|ending| ending == "parquet")).collect()
 }
 
 #[test]

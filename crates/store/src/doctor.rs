@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::examine::examine;
 use crate::layout::Layout;
 use crate::log::LOG_FOLDER;
+use crate::restore::KEPT_SCHEMA;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::table::{DataFile, Table, table_folder};
@@ -300,12 +301,25 @@ impl Whole<'_> {
             Some(_) if newest => {
                 "only older snapshots need it; put it back from a copy of the warehouse, or vacuum them".to_owned()
             }
-            Some(Snapshot { id, .. }) => format!(
+            _ if self.name.starts_with(KEPT_SCHEMA) => "put it back from a copy of the warehouse".to_owned(),
+            Some(&Snapshot { id, .. }) => format!(
                 "put it back from a copy of the warehouse; or go back to snapshot {id}, which does without it \
-                 (perennial restore {id}), and load again what came after"
+                 (perennial restore {id}), and do again what came after it: {}",
+                self.done_after(id)
             ),
-            None => "put it back from a copy of the warehouse; or load everything into a new one".to_owned(),
+            None => "put it back from a copy of the warehouse; or load and build everything in a new one".to_owned(),
         }
+    }
+
+    /// What was done since a snapshot, each kind once.
+    fn done_after(&self, id: u64) -> String {
+        let mut done: Vec<&str> = Vec::new();
+        for snapshot in self.snapshots.iter().filter(|snapshot| snapshot.id > id && snapshot.epoch != snapshot.id) {
+            if !done.contains(&snapshot.operation.as_str()) {
+                done.push(&snapshot.operation);
+            }
+        }
+        done.join(", ")
     }
 }
 

@@ -26,7 +26,7 @@ use crate::table::{Table, VOID_PROPERTY};
 /// The transaction that says after which restore a version of a table was made.
 pub(crate) const EPOCH: &str = "perennial:epoch";
 /// The tables of this schema say who did what: that stays true whatever is restored.
-const KEPT_SCHEMA: &str = "audit.";
+pub(crate) const KEPT_SCHEMA: &str = "audit.";
 /// The version of a transaction that was undone. Delta can't forget one, and counts ours from 0.
 pub(crate) const UNDONE: i64 = -1;
 

@@ -151,6 +151,7 @@ async fn a_file_that_is_gone_is_named() {
     expect(&store, &file, "not there").await;
     let remedy = the_finding(&store).await.remedy;
     assert!(remedy.contains("perennial restore 3"), "the merged file came with snapshot 4: {remedy}");
+    assert!(remedy.ends_with("what came after it: load"), "{remedy}");
 }
 
 #[tokio::test]
