@@ -148,6 +148,32 @@ fn mistakes_are_shown_where_they_are() {
     for (query, parts) in mistakes {
         assert_says(&fails(&folder, query), parts);
     }
+    folder.write("till.csv", "Total,item count,note\n1.5,2,x\n");
+    folder.ok(&["load", "raw.mine_till", "till.csv", "--warehouse", "w"]);
+    for (name, known) in
+        [("Total", "\"Total\""), ("t.total", "t.\"Total\""), ("TOTAL", "\"Total\""), ("item_count", "\"item count\"")]
+    {
+        assert_says(
+            &fails(&folder, &format!("SELECT {name} FROM raw.mine_till AS t")),
+            &["no column", &format!("names: {known}")],
+        );
+    }
+    for (query, parts) in [
+        ("SELECT sum(note) FROM raw.mine_till", ["call \"sum(VARCHAR)\" is not valid: it takes ", "cast(x AS DOUBLE)"]),
+        ("SELECT cast('abc' AS INT)", ["value \"abc\" is not valid: it is no INT;", "try_cast"]),
+        ("SELECT cast(note AS BIGINT) FROM raw.mine_till", ["value \"x\" is not valid: it is no BIGINT;", "try_cast"]),
+    ] {
+        let error = fails(&folder, query);
+        assert_says(&error, &parts);
+        assert!(!error.contains("DataFusion") && !error.contains("Utf8"), "{error}");
+    }
+    for file in std::fs::read_dir(folder.path("w/raw/mine_till")).expect("a folder").flatten() {
+        if file.path().is_file() {
+            std::fs::remove_file(file.path()).expect("removed");
+        }
+    }
+    let gone = fails(&folder, "SELECT * FROM raw.mine_till");
+    assert_says(&gone, &["w/raw/mine_till/", ".parquet is not there any more", "perennial doctor"]);
     // In a view the place is one of the view.
     folder.write("sql/features/mine.sql", "-- Mine.\nSELECT\n    days_sinse_order FROM features.recency\n");
     assert_says(

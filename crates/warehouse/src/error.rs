@@ -7,7 +7,7 @@ use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
 use crate::load::{Reject, first_few};
-use crate::memory;
+use crate::{memory, problem};
 
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -201,6 +201,16 @@ pub enum Error {
         holders: String,
     },
 
+    /// A file that a table has is not there.
+    #[error(
+        "{path} is not there any more. If a vacuum or an erasure took it meanwhile, ask again; if not, `perennial doctor` \
+         says what is damaged and what to do"
+    )]
+    Gone {
+        /// The file.
+        path: String,
+    },
+
     /// The query engine's answer (syntax, unknown column, type).
     #[error("{}", .0.strip_backtrace())]
     Query(Box<DataFusionError>),
@@ -218,7 +228,10 @@ impl From<DataFusionError> for Error {
                 Ok(own) => *own,
                 Err(inner) => Error::Query(Box::new(DataFusionError::External(inner))),
             },
-            other => memory::exhausted(&other).unwrap_or_else(|| Error::Query(Box::new(other))),
+            other => {
+                let ours = memory::exhausted(&other).or_else(|| problem::rephrased(&other));
+                ours.unwrap_or_else(|| Error::Query(Box::new(other)))
+            }
         }
     }
 }

@@ -35,6 +35,6 @@ pub(crate) fn exhausted(error: &DataFusionError) -> Option<Error> {
     Some(Error::Memory { operator: operator.to_string(), holders: holders.join(", ") })
 }
 
-fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+pub(crate) fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     Some(text.split_once(before)?.1.split_once(after)?.0)
 }

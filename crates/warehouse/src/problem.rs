@@ -3,13 +3,17 @@
 
 use std::collections::BTreeSet;
 
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::common::{Column, DataFusionError, SchemaError};
 use datafusion::execution::SessionState;
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::Location;
 
+use crate::ddl::{quoted, type_name};
 use crate::error::Error;
+use crate::memory::between;
 
 /// Similar names shown for one that does not exist.
 const SIMILAR_NAMES: usize = 3;
@@ -37,6 +41,45 @@ pub(crate) fn located(error: Error, text: &str, state: Option<&SessionState>) ->
     with_place(error, place, text)
 }
 
+/// What the engine says of files, calls and values, in our words: it tells them in texts only.
+pub(crate) fn rephrased(error: &DataFusionError) -> Option<Error> {
+    let text = error.strip_backtrace();
+    if let Some(path) = between(&text, "Object at location ", " not found") {
+        return Some(Error::Gone { path: path.into() });
+    }
+    match error.find_root() {
+        DataFusionError::Plan(message) => wrong_call(message),
+        DataFusionError::ArrowError(arrow, _) => wrong_value(arrow),
+        _ => None,
+    }
+}
+
+/// Such as `… types 'sum(Utf8)'. You might … Candidate functions:`, and below it what there is, line by line.
+fn wrong_call(message: &str) -> Option<Error> {
+    let call = between(message, "name and argument types '", "'. You might")?;
+    let (_, known) = message.split_once("Candidate functions:\n")?;
+    let known: Vec<&str> = known.lines().map(str::trim).collect();
+    let valid = format!("it takes {}; a cast makes another type, as in cast(x AS DOUBLE)", in_sql(&known.join(", ")));
+    Some(Error::Argument { what: "call", value: in_sql(call), valid })
+}
+
+/// Such as `Cannot cast string 'abc' to value of Int32 type`.
+fn wrong_value(error: &ArrowError) -> Option<Error> {
+    let ArrowError::CastError(message) = error else { return None };
+    let (value, rest) = message.split_once('\'')?.1.rsplit_once('\'')?;
+    let wanted = between(rest, " to value of ", " type")?;
+    let valid = format!("it is no {}; try_cast makes NULL of what is none", in_sql(wanted));
+    Some(Error::Argument { what: "value", value: value.into(), valid })
+}
+
+/// Types by their names in SQL.
+fn in_sql(types: &str) -> String {
+    use DataType::*;
+    let names = [Utf8View, LargeUtf8, Utf8, Boolean, Int64, Float64, Date32];
+    let named = names.iter().fold(types.to_string(), |text, name| text.replace(&name.to_string(), &type_name(name)));
+    named.replace("Int32", "INT")
+}
+
 /// `error` at a place of `text`.
 pub(crate) fn at(error: Error, place: Location, text: &str) -> Error {
     let line = text.lines().nth((place.line.max(1) - 1) as usize).unwrap_or_default();
@@ -52,10 +95,14 @@ fn with_place(error: Error, place: Option<Location>, text: &str) -> Error {
 
 /// The names most like `name`; a right name in the wrong or no schema comes first.
 pub(crate) fn similar(name: &str, names: Vec<String>) -> Vec<String> {
+    // A name that needs quotes is like the one without them.
+    let plain = |name: &str| name.replace('"', "").to_lowercase();
     let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_string();
+    let asked = plain(name);
     let distance = |known: &String| {
-        let short = levenshtein(&last(known), &last(name));
-        (short.min(levenshtein(known, name)), short)
+        let known = plain(known);
+        let short = levenshtein(&last(&known), &last(&asked));
+        (short.min(levenshtein(&known, &asked)), short)
     };
     let mut ranked: Vec<(_, String)> = names.into_iter().map(|known| (distance(&known), known)).collect();
     ranked.sort();
@@ -92,8 +139,11 @@ fn missing_column(error: &DataFusionError) -> Option<(&Column, &[Column])> {
 
 fn unknown_column(column: &Column, known: &[Column]) -> Error {
     let name = column.flat_name();
-    // As the query writes it: with the table only if it does.
-    let text = |known: &Column| if column.relation.is_some() { known.flat_name() } else { known.name.clone() };
+    // As a query must write it, quotes and all: with the table only if this one does.
+    let text = |known: &Column| match known.relation.as_ref().filter(|_| column.relation.is_some()) {
+        Some(table) => format!("{table}.{}", written(&known.name)),
+        None => written(&known.name),
+    };
     let mut known_names: Vec<String> = Vec::with_capacity(known.len());
     for known in known.iter().map(text) {
         if !known_names.contains(&known) {
@@ -101,6 +151,12 @@ fn unknown_column(column: &Column, known: &[Column]) -> Error {
         }
     }
     Error::UnknownColumn { nearest_names: similar(&name, known_names.clone()), name, known_names }
+}
+
+/// A name as SQL takes it for this one: in quotes where without them it would mean another, or nothing.
+fn written(name: &str) -> String {
+    let is_word = name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(char::is_numeric);
+    if is_word && name.to_lowercase() == name { name.to_string() } else { quoted(name) }
 }
 
 fn unknown_function(name: &str, state: &SessionState) -> Error {
