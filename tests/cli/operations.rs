@@ -42,6 +42,8 @@ fn a_restore_takes_back_loads_and_builds_and_both_can_be_done_again() {
     assert!(again.contains("already"), "{again}");
     till::build(&folder);
     assert_eq!(till::orders(&folder), till::expected(&[0]), "nothing is new");
+    let history = folder.ok(&["history", "--warehouse", W]);
+    assert!(history.contains("core.orders -20") && !history.contains("+0"), "{history}");
 
     // The file that was undone, and one that never came, in another order.
     till::load(&folder, 2);

@@ -46,14 +46,16 @@ fn snapshots(history: &[SnapshotChange]) -> String {
     print::columns(&["snapshot", "committed at (UTC)", "by", "rows added"], &rows)
 }
 
-/// Tables and the rows that each got.
+/// Tables and the rows that each got or lost. What has the same rows at another version, as after a merge of its files or
+/// a build on top of a restore, is not listed.
 pub fn changes(tables: &[TableChange]) -> String {
     let change = |change: &TableChange| match change {
-        TableChange { table, version: None, .. } => format!("{table} gone"),
-        TableChange { table, rows_added: Some(rows), .. } => format!("{table} {rows:+}"),
-        TableChange { table, .. } => table.clone(),
+        TableChange { table, version: None, .. } => Some(format!("{table} gone")),
+        TableChange { rows_added: Some(0), .. } => None,
+        TableChange { table, rows_added: Some(rows), .. } => Some(format!("{table} {rows:+}")),
+        TableChange { table, .. } => Some(table.clone()),
     };
-    tables.iter().map(change).collect::<Vec<_>>().join(", ")
+    tables.iter().filter_map(change).collect::<Vec<_>>().join(", ")
 }
 
 fn table_versions(versions: &[TableVersion]) -> String {

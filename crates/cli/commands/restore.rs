@@ -25,10 +25,11 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
         let RestoreReport { restored, snapshot, before, tables } = &report;
         match snapshot == before {
             true => format!("snapshot {snapshot} reads as snapshot {restored} already; nothing was changed\n"),
-            false => format!(
-                "{}\nsnapshot {snapshot} reads as snapshot {restored}; perennial restore {before} undoes this\n",
-                super::history::changes(tables)
-            ),
+            false => {
+                let changes = super::history::changes(tables);
+                let changes = if changes.is_empty() { changes } else { changes + "\n" };
+                format!("{changes}snapshot {snapshot} reads as snapshot {restored}; perennial restore {before} undoes this\n")
+            }
         }
     })
 }
