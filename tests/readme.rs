@@ -1,5 +1,6 @@
 //! The README is true: its shell blocks run, in the order in which a reader meets them, in one fresh folder.
 
+#[cfg(feature = "train")]
 use crate::support::{Folder, shared_data};
 use std::path::Path;
 

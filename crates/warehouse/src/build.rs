@@ -13,7 +13,7 @@ use store::{Append, CUSTOMER_ID, EVENT_TIME, KNOWN_TIME, Layout, Snapshot, Table
 
 use crate::Warehouse;
 use crate::catalog::{Definition, SET_ASIDE_TABLE};
-use crate::conform::{canonical_ids, conform};
+use crate::conform::{canonical_ids, conform_computed};
 use crate::ddl::Columns;
 use crate::error::{Error, Result};
 use crate::faults::Faults;
@@ -55,7 +55,7 @@ pub struct Skipped {
     pub path: String,
     /// Why.
     pub reason: String,
-    /// Whether its source is in use: it is the project's own, or raw tables of it are loaded.
+    /// Whether somebody counts on it: it is the project's own, or raw tables that it reads are loaded.
     pub is_in_use: bool,
 }
 
@@ -94,7 +94,9 @@ impl Warehouse {
             let step = match self.step(staging, &before)? {
                 Ok(step) => step,
                 Err(reason) => {
-                    let is_in_use = self.is_in_use(staging, &before);
+                    // Shipped sources that nobody loads are no news.
+                    let mut loaded = staging.reads.iter().filter(|name| before.tables.contains_key(*name));
+                    let is_in_use = !staging.is_shipped() || loaded.next().is_some();
                     skipped.push(Skipped { path: staging.path.clone(), reason, is_in_use });
                     continue;
                 }
@@ -112,13 +114,6 @@ impl Warehouse {
         }
         let snapshot = self.store().commit_snapshot("build", versions).await?;
         Ok(BuildReport { built, skipped, unread, set_aside, snapshot })
-    }
-
-    /// Shipped sources that nobody loads are no news.
-    fn is_in_use(&self, staging: &Definition, snapshot: &Snapshot) -> bool {
-        let of_source = self.catalog().staging().filter(|other| other.source() == staging.source());
-        let mut raw = of_source.flat_map(|other| &other.reads);
-        !staging.is_shipped() || raw.any(|name| snapshot.tables.contains_key(name))
     }
 
     /// What a staging file needs to run, or why it can't.
@@ -262,7 +257,7 @@ impl Step<'_> {
             let Some(array) = batch.column_by_name(name) else {
                 return Ok(new_null_array(data_type, batch.num_rows()));
             };
-            let array = conform(array, data_type).map_err(|misfit| Error::WrongValue {
+            let array = conform_computed(array, data_type).map_err(|misfit| Error::WrongValue {
                 place: format!("sql/{}", self.staging.path),
                 column: name.clone(),
                 value: misfit.value,

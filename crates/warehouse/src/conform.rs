@@ -123,6 +123,14 @@ pub(crate) fn conform(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, M
     }
 }
 
+/// As [`conform`], for what a query has computed: of a decimal the nearest real, which a file's own decimals must be.
+pub(crate) fn conform_computed(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, Misfit> {
+    match wanted {
+        DataType::Float64 => conform(&normalise(array)?, wanted),
+        _ => conform(array, wanted),
+    }
+}
+
 /// Decimals as `wanted`, with all their digits.
 fn conform_digits(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, Misfit> {
     let texts = decimal_texts(array).map_err(|e| misfit(array, 0, e.to_string()))?;

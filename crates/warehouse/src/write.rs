@@ -16,7 +16,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use store::Store;
 
-use crate::conform::{conform, normalise, table_type};
+use crate::conform::{conform_computed, table_type};
 use crate::error::{Error, Result};
 use crate::session::Query;
 
@@ -184,8 +184,7 @@ fn plain(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         if array.data_type() == field.data_type() {
             return Ok(Arc::clone(array));
         }
-        // What is computed may be rounded to the nearest real; what is loaded may not.
-        normalise(array).and_then(|array| conform(&array, field.data_type())).map_err(|misfit| Error::WrongValue {
+        conform_computed(array, field.data_type()).map_err(|misfit| Error::WrongValue {
             place: "the result".into(),
             column: field.name().clone(),
             value: misfit.value,

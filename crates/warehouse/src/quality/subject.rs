@@ -11,7 +11,7 @@ use store::KNOWN_TIME;
 use super::rule::Rule;
 use crate::Warehouse;
 use crate::catalog::Kind;
-use crate::conform::conform;
+use crate::conform::conform_computed;
 use crate::ddl::quoted;
 use crate::error::{Error, Result};
 use crate::session::{Session, SessionOptions};
@@ -186,7 +186,7 @@ fn number(batch: &RecordBatch, column: usize) -> Result<Option<f64>> {
             array.as_primitive::<Int64Type>().is_valid(0).then(|| array.as_primitive::<Int64Type>().value(0) as f64)
         }
         _ => {
-            let array = conform(array, &DataType::Float64).map_err(|misfit| Error::WrongValue {
+            let array = conform_computed(array, &DataType::Float64).map_err(|misfit| Error::WrongValue {
                 place: "a check".into(),
                 column: batch.schema().field(column).name().clone(),
                 value: misfit.value,
