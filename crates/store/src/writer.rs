@@ -96,8 +96,10 @@ impl FileEncoder {
         }
         for field in schema.fields() {
             let path = ColumnPath::from(field.name().as_str());
-            // Times rise within a customer: small differences, no dictionary to look up.
-            if matches!(field.data_type(), DataType::Timestamp(..)) {
+            let is_time = matches!(field.data_type(), DataType::Timestamp(..));
+            // Times rise within a customer, and in a file ids and the numbers of its rows mostly do: small differences, no
+            // dictionary to look up.
+            if is_time || (*layout == Layout::FileOrder && *field.data_type() == DataType::Int64) {
                 properties = properties
                     .set_column_dictionary_enabled(path.clone(), false)
                     .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);

@@ -231,7 +231,7 @@ fn json_texts(array: &ArrayRef) -> Result<StringArray, ArrowError> {
 }
 
 fn parse(texts: &StringArray, wanted: &DataType) -> Result<ArrayRef, Misfit> {
-    let cells = || texts.iter().map(|text| text.map(str::trim).filter(|text| !text.is_empty()));
+    let cells = || texts.iter().map(|text| text.map(trimmed).filter(|text| !text.is_empty()));
     let parsed: ArrayRef = match wanted {
         DataType::Boolean => Arc::new(cells().map(|c| c.and_then(parse_boolean)).collect::<BooleanArray>()),
         DataType::Int64 => Arc::new(cells().map(|c| c.and_then(parse_integer)).collect::<Int64Array>()),
@@ -258,6 +258,14 @@ fn parse(texts: &StringArray, wanted: &DataType) -> Result<ArrayRef, Misfit> {
             };
             Err(misfit_text(texts, row, format!("is no {}{hint}", type_name(wanted))))
         }
+    }
+}
+
+/// Without blanks around. Most texts have none: to see that takes a look at both ends, not at what counts as one.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
     }
 }
 

@@ -153,12 +153,12 @@ impl Splitter {
         let (mut from, mut line) = (0, first_line);
         while from < text.len() {
             let first = fields.places.len();
-            let (length, is_open) = self.split_record(&text, from, &mut csv, &mut fields);
+            let Extent { length, lines, is_open } = self.split_record(&text, from, &mut csv, &mut fields);
             let record = &text[from..from + length];
             let row = (places.len() + broken.len()) as u64;
             let place = Place { row, line, from, to: from + record.trim_end_matches(['\r', '\n']).len() };
             from += length;
-            line += memchr_iter(b'\n', record.as_bytes()).count() as u64;
+            line += lines;
             let mut fault = None;
             while let Some((_, wrong_bytes)) = faults.next_if(|(at, _)| *at < from) {
                 fault.get_or_insert(wrong_bytes);
@@ -191,33 +191,44 @@ impl Splitter {
         Records { text: text + &copied, fields, places, firsts, broken }
     }
 
-    /// Adds the fields of the record that begins at `from`. How long it is, and whether it ends within quotes.
-    fn split_record(self, text: &str, from: usize, csv: &mut Csv, fields: &mut Fields) -> (usize, bool) {
+    /// Adds the fields of the record that begins at `from`.
+    fn split_record(self, text: &str, from: usize, csv: &mut Csv, fields: &mut Fields) -> Extent {
         let rest = &text.as_bytes()[from..];
         let length = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
         let line = rest[..length].strip_suffix(b"\n").unwrap_or(&rest[..length]);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let whole_line = Extent { length, lines: u64::from(rest[length - 1] == b'\n'), is_open: false };
         match self {
-            _ if line.iter().all(|byte| *byte == b'\r') => (length, false),
+            _ if line.iter().all(|byte| *byte == b'\r') => whole_line,
             Splitter::Words => {
                 let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
                 words.for_each(|word| fields.copy(word));
-                (length, false)
+                whole_line
             }
             // csv-core ends a record at a carriage return too.
             Splitter::Delimited { delimiter, .. } if !self.has_quote(line) && memchr(b'\r', line).is_none() => {
                 fields.divide(line, delimiter, from);
-                (length, false)
+                whole_line
             }
             Splitter::Delimited { .. } => {
                 let (is_whole, length) = csv.parse(rest);
                 // The last record may lack its line end, or the end of its quotes.
                 let is_open = !is_whole && !csv.go_on(b"\n").0;
                 csv.fields().for_each(|field| fields.copy(field));
-                (length, is_open)
+                Extent { length, lines: memchr_iter(b'\n', &rest[..length]).count() as u64, is_open }
             }
         }
     }
+}
+
+/// How far a record goes.
+struct Extent {
+    /// In bytes, with its end.
+    length: usize,
+    /// How many lines end in it or with it.
+    lines: u64,
+    /// Whether it ends within quotes.
+    is_open: bool,
 }
 
 /// The records of a piece.
