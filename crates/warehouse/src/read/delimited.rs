@@ -3,14 +3,14 @@
 
 use std::ops::Range;
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::Schema;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::in_order::in_order;
 use super::pieces::{PIECE_BYTES, Piece, Pieces};
 use super::rows::{Place, Rows, text_batch};
-use super::{Depth, InputFile, TextOptions, file_error};
+use super::{Depth, FileColumns, InputFile, TextOptions, file_error};
 use crate::error::Result;
 use crate::infer::Guess;
 
@@ -23,7 +23,7 @@ pub(super) fn columns(
     options: &TextOptions,
     pinned: &Schema,
     depth: Depth,
-) -> Result<(Vec<(String, Option<DataType>)>, Depth)> {
+) -> Result<(FileColumns, Depth)> {
     let Some(Opened { mut pieces, splitter, names }) = Opened::new(file, options, PIECE_BYTES)? else {
         return Ok((Vec::new(), Depth::Whole));
     };

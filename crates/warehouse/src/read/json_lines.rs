@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use arrow::datatypes::DataType;
 use memchr::memrchr;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -10,11 +9,11 @@ use serde_json::Value;
 use super::in_order::in_order;
 use super::pieces::{PIECE_BYTES, Piece, Pieces};
 use super::rows::{Place, Rows, text_batch};
-use super::{InputFile, TextOptions};
+use super::{FileColumns, InputFile, TextOptions};
 use crate::error::Result;
 use crate::infer::Guess;
 
-pub(super) fn columns(file: &InputFile, options: &TextOptions) -> Result<Vec<(String, Option<DataType>)>> {
+pub(super) fn columns(file: &InputFile, options: &TextOptions) -> Result<FileColumns> {
     let mut columns = Columns::default();
     let of_piece = |piece| {
         let mut columns = Columns::default();

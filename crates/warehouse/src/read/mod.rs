@@ -119,13 +119,15 @@ fn character(what: &'static str, text: &str, valid: &str) -> Result<u8> {
     }
 }
 
+/// Names and types in the file's order; no type where all values are NULL.
+type FileColumns = Vec<(String, Option<DataType>)>;
+
 /// What a file holds.
 #[derive(Debug, Clone)]
 pub(crate) struct Inspection {
     /// Of the whole content, decompressed, in hex.
     pub(crate) sha256: String,
-    /// In the file's order; no type where all values are NULL.
-    pub(crate) columns: Vec<(String, Option<DataType>)>,
+    pub(crate) columns: FileColumns,
     /// The types are those of the first rows: values further on may be of others.
     pub(crate) is_sampled: bool,
 }

@@ -6,12 +6,12 @@ use arrow::datatypes::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::rows::Rows;
-use super::{BATCH_ROWS, InputFile, file_error, io_error};
+use super::{BATCH_ROWS, FileColumns, InputFile, file_error, io_error};
 use crate::conform::table_type;
 use crate::error::Result;
 
 /// With the file's own types.
-pub(super) fn columns(file: &InputFile) -> Result<Vec<(String, Option<DataType>)>> {
+pub(super) fn columns(file: &InputFile) -> Result<FileColumns> {
     let builder = open(file)?;
     let fields = builder.schema().fields().iter();
     fields
