@@ -168,7 +168,7 @@ pub struct Staged {
 pub struct Skipped {
     pub file: String,
     pub reason: String,
-    /// Whether its source is in use, so that this is news.
+    /// Whether somebody counts on it, so that this is news: it is the project's own, or raw tables that it reads are loaded.
     pub is_in_use: bool,
 }
 

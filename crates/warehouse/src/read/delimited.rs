@@ -298,7 +298,7 @@ impl Csv {
             builder.delimiter(delimiter).quoting(quote.is_some()).quote(quote.unwrap_or(b'"'));
         }
         let mut csv = Csv { reader: builder.build(), bytes: Vec::new(), length: 0, ends: Vec::new(), count: 0 };
-        // A byte order mark is one at the beginning of a file only, of which the first record is not one of ours always.
+        // csv-core leaves out a byte order mark before the first byte that it reads, which here may be anywhere in the file.
         csv.go_on(b"\n");
         csv
     }
