@@ -10,7 +10,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(after_help = "Example:\n  perennial leave-one-out ml-1m.txt --epochs 5")]
 pub struct Arguments {
-    /// One interaction a line, `user item`, in time order for each user.
+    /// Lines `user item …`, in time order for each user.
     file: PathBuf,
     /// The model; a task file or a shipped task.
     #[arg(long, default_value = "next_item")]

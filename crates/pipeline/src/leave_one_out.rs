@@ -8,14 +8,11 @@ use crate::progress::Progress;
 use crate::task::Task;
 use crate::training::{config, watch};
 use analytics::metrics::NOT_RANKED;
-use sequences::{Example, Field, Head, LabelledExample, Sequences, Target, Vocabulary};
+use sequences::{Field, Head, LabelledExample, Sequences, Target, Vocabulary};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-
-/// Users with fewer items have nothing left to learn from.
-const FEWEST_ITEMS: usize = 3;
 
 /// How the benchmark is run, beside what the task says.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +27,7 @@ pub struct LeaveOneOutOptions {
     pub interrupted: Arc<AtomicBool>,
 }
 
-/// Trains on a file of `user item` lines, in time order for each user, and judges the best epoch on the last items.
+/// Trains on a file of `user item …` lines, in time order for each user, and judges the best epoch on the last items.
 pub async fn leave_one_out(
     file: &Path,
     task: &Task,
@@ -52,8 +49,9 @@ pub async fn leave_one_out(
     }
     let config = config(&task)?;
     let vocabulary = Vocabulary::fit(&sequences, i64::MAX, 1);
-    let split = |from_end| examples(&sequences, from_end, config.length());
-    let (train, valid, test) = (split(3), split(2), split(1));
+    let length = config.length();
+    let train = sequences.leave_one_out_training(length);
+    let (valid, test) = (sequences.leave_one_out(2, length), sequences.leave_one_out(1, length));
     let run_id = uuid::Uuid::now_v7().to_string();
     let folder = options.work.join(&run_id);
     progress.start("train next item", None);
@@ -97,23 +95,6 @@ pub async fn leave_one_out(
         examples: test.len(),
         rows: compare(&ours, &others)?,
     })
-}
-
-/// Each user's item `from_end` places from the end (1: the last) as the target of what came before it.
-fn examples(sequences: &Sequences, from_end: usize, length: usize) -> Vec<LabelledExample> {
-    let of = |customer: usize| {
-        let range = sequences.range(customer);
-        if range.len() < FEWEST_ITEMS.max(from_end + 1) {
-            return None;
-        }
-        let event = range.end - from_end;
-        let product = Some(sequences.code(event, Field::Product));
-        let target = Target::NextPurchase { product, days: Some(0.0) };
-        // Times are positions, so the cut-off at the target's time sees what came before it.
-        let example = Example::at(sequences, customer, sequences.event_time(event), length);
-        Some(LabelledExample { example, target })
-    };
-    (0..sequences.customers().len()).filter_map(of).collect()
 }
 
 /// Ranks by how often an item occurs outside the test, seen items removed; a tie counts against.

@@ -25,11 +25,11 @@ pub enum Error {
     )]
     Unsorted { customer: String, row: usize, time: String, previous: String },
 
-    /// A line of an interactions file is not `user item`.
-    #[error("{file}, row {row}: `{line}` is not `user item` (two words separated by a blank)")]
+    /// A line of an interactions file has a user and no item.
+    #[error("{file}, row {row}: `{line}` is not `user item …` (a user and his items, separated by blanks)")]
     Interaction { file: String, row: usize, line: String },
 
     /// An interactions file without a line.
-    #[error("{file} holds no interactions; needed are lines `user item` in the order they happened")]
+    #[error("{file} holds no interactions; needed are lines `user item …` in the order they happened")]
     NoInteractions { file: String },
 }

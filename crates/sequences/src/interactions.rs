@@ -1,40 +1,71 @@
-//! Files of `user item` lines, the form of the public next-item benchmarks → [`Sequences`].
+//! Files of `user item …` lines, the form of the public next-item benchmarks → [`Sequences`], and the split by which
+//! models are compared on them.
 
 use std::collections::HashMap;
 
 use crate::sequences::Dictionary;
-use crate::{Error, Field, PURCHASE, Sequences};
+use crate::{Error, Example, Field, LabelledExample, PURCHASE, Sequences, Target};
 
 impl Sequences {
-    /// Reads lines `user item`, each user's in the order they happened; users may be interleaved, blank lines are
-    /// skipped. Every line is a purchase. The file has no times, so the n-th line of a user (from 0) has time n, by
-    /// both clocks: `Example::at(.., n, ..)` sees exactly his first n items. `file` is named in errors.
+    /// Reads lines of a user and one or more items, each user's in the order they happened; users may be interleaved,
+    /// blank lines are skipped. Every item is a purchase. The file has no times, so the n-th item of a user (from 0) has
+    /// time n, by both clocks: `Example::at(.., n, ..)` sees exactly his first n items. `file` is named in errors.
     ///
     /// # Errors
-    /// A line that is not two words, with its row from 1; a text without any.
+    /// A line without an item, with its row from 1; a text without any line.
     pub fn from_interactions(text: &str, file: &str) -> Result<Sequences, Error> {
         let mut users: Vec<(&str, Vec<&str>)> = Vec::new();
         let mut index: HashMap<&str, usize> = HashMap::new();
         for (i, line) in text.lines().enumerate() {
             let mut words = line.split_whitespace();
-            let (user, item) = match (words.next(), words.next(), words.next()) {
-                (None, ..) => continue,
-                (Some(user), Some(item), None) => (user, item),
-                _ => {
-                    let line = line.chars().take(80).collect();
-                    return Err(Error::Interaction { file: file.to_owned(), row: i + 1, line });
-                }
-            };
+            let Some(user) = words.next() else { continue };
             let slot = *index.entry(user).or_insert_with(|| {
                 users.push((user, Vec::new()));
                 users.len() - 1
             });
-            users[slot].1.push(item);
+            let items = &mut users[slot].1;
+            let before = items.len();
+            items.extend(words);
+            if items.len() == before {
+                let line = line.chars().take(80).collect();
+                return Err(Error::Interaction { file: file.to_owned(), row: i + 1, line });
+            }
         }
         if users.is_empty() {
             return Err(Error::NoInteractions { file: file.to_owned() });
         }
         Ok(pack(&users))
+    }
+
+    /// The leave-one-out split of sequences whose times are positions: each user's item `from_end` places from the end
+    /// (1: the last, the test; 2: the validation) as the target of the `length` items before it. Users with fewer than
+    /// three items, or with nothing before the target, are left out.
+    pub fn leave_one_out(&self, from_end: usize, length: usize) -> Vec<LabelledExample> {
+        let users = 0..self.customers.len();
+        users.filter_map(|user| Some(self.next_item(user, self.split_at(user, from_end)?, length))).collect()
+    }
+
+    /// What may be learnt from before the validation of [`Sequences::leave_one_out`]: each user's items in windows of
+    /// `length` from the newest to the oldest, each with the item after it as its target.
+    pub fn leave_one_out_training(&self, length: usize) -> Vec<LabelledExample> {
+        let windows = |user| {
+            let newest = self.split_at(user, 3);
+            let older = move |end: &usize| end.checked_sub(length.max(1)).filter(|&end| end > self.offsets[user]);
+            std::iter::successors(newest, older).map(move |end| self.next_item(user, end, length))
+        };
+        (0..self.customers.len()).flat_map(windows).collect()
+    }
+
+    fn split_at(&self, user: usize, from_end: usize) -> Option<usize> {
+        // Fewer leave nothing to learn from.
+        const FEWEST_ITEMS: usize = 3;
+        let range = self.range(user);
+        (range.len() >= FEWEST_ITEMS.max(from_end + 1)).then(|| range.end - from_end)
+    }
+
+    fn next_item(&self, user: usize, event: usize, length: usize) -> LabelledExample {
+        let target = Target::NextPurchase { product: Some(self.code(event, Field::Product)), days: Some(0.0) };
+        LabelledExample { example: Example::at(self, user, self.event_time(event), length), target }
     }
 }
 
@@ -86,9 +117,42 @@ mod tests {
     }
 
     #[test]
+    fn a_line_may_hold_many_items() {
+        let long = Sequences::from_interactions("1 tea jam\n2 rye\n1 oat\n", "x.txt").unwrap();
+        let short = Sequences::from_interactions("1 tea\n1 jam\n2 rye\n1 oat\n", "x.txt").unwrap();
+        let items = |s: &Sequences| -> Vec<u32> { (0..s.event_count()).map(|e| s.code(e, Field::Product)).collect() };
+        assert_eq!((items(&long), &long.offsets), (items(&short), &short.offsets));
+    }
+
+    /// Times are positions: what an example sees, and the position of its target.
+    fn spans(examples: &[LabelledExample], sequences: &Sequences) -> Vec<(usize, Vec<i64>, i64)> {
+        let span = |labelled: &LabelledExample| {
+            let Target::NextPurchase { product, .. } = labelled.target else { panic!("no next item") };
+            let example = &labelled.example;
+            let target = sequences.range(example.customer()).start + example.as_of() as usize;
+            assert_eq!(product, Some(sequences.code(target, Field::Product)));
+            let seen = example.events().map(|event| sequences.event_time(event)).collect();
+            (example.customer(), seen, example.as_of())
+        };
+        examples.iter().map(span).collect()
+    }
+
+    #[test]
+    fn the_last_items_are_left_out() {
+        // Eight items, three, and too few.
+        let sequences = Sequences::from_interactions("1 a b c d e f g h\n2 a b c\n3 a b\n", "x").unwrap();
+        let test = sequences.leave_one_out(1, 3);
+        assert_eq!(spans(&test, &sequences), [(0, vec![4, 5, 6], 7), (1, vec![0, 1], 2)]);
+        let valid = sequences.leave_one_out(2, 3);
+        assert_eq!(spans(&valid, &sequences), [(0, vec![3, 4, 5], 6), (1, vec![0], 1)]);
+        let train = sequences.leave_one_out_training(3);
+        assert_eq!(spans(&train, &sequences), [(0, vec![2, 3, 4], 5), (0, vec![0, 1], 2)]);
+    }
+
+    #[test]
     fn names_file_and_row_of_a_broken_line() {
-        let error = Sequences::from_interactions("1 2\n1 2 3\n", "ml.txt").unwrap_err().to_string();
-        assert!(error.contains("ml.txt, row 2: `1 2 3`"), "{error}");
+        let error = Sequences::from_interactions("1 2\n7\n", "ml.txt").unwrap_err().to_string();
+        assert!(error.contains("ml.txt, row 2: `7`"), "{error}");
         let error = Sequences::from_interactions("\n", "ml.txt").unwrap_err().to_string();
         assert!(error.contains("ml.txt holds no interactions"), "{error}");
     }
