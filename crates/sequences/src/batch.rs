@@ -73,10 +73,20 @@ impl Batch {
     }
 }
 
+/// How much there is to learn from an example.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lessons {
+    /// One loss, at its end: batches hold equally many examples.
+    PerExample,
+    /// A loss at every event: batches hold about equally many events, so that each weighs the same in a mean over them.
+    PerEvent,
+}
+
 /// Decides which examples form a batch.
 #[derive(Debug, Clone)]
 pub struct Batcher {
     lengths: Vec<usize>,
+    lessons: Lessons,
     batch_size: usize,
     max_examples: usize,
     seed: u64,
@@ -86,10 +96,10 @@ pub struct Batcher {
 const POOL_BATCHES: usize = 16;
 
 impl Batcher {
-    /// Batches of `batch_size` examples with the given lengths (numbers of events); an epoch takes at most
+    /// Batches of `batch_size` examples, on average, with the given lengths (numbers of events); an epoch takes at most
     /// `max_examples` of them, drawn anew each time.
-    pub fn new(lengths: Vec<usize>, batch_size: usize, max_examples: usize, seed: u64) -> Self {
-        Self { lengths, batch_size: batch_size.max(1), max_examples, seed }
+    pub fn new(lengths: Vec<usize>, lessons: Lessons, batch_size: usize, max_examples: usize, seed: u64) -> Self {
+        Self { lengths, lessons, batch_size: batch_size.max(1), max_examples, seed }
     }
 
     /// The batches of an epoch, as numbers of examples: each example at most once, similar lengths together, in an
@@ -103,10 +113,31 @@ impl Batcher {
         let mut batches: Vec<Vec<usize>> = Vec::with_capacity(examples.len().div_ceil(self.batch_size));
         for pool in examples.chunks_mut(self.batch_size * POOL_BATCHES) {
             pool.sort_by_key(|&example| self.lengths[example]);
-            batches.extend(pool.chunks(self.batch_size).map(<[usize]>::to_vec));
+            match self.lessons {
+                Lessons::PerExample => batches.extend(pool.chunks(self.batch_size).map(<[usize]>::to_vec)),
+                Lessons::PerEvent => self.cut_evenly(pool, &mut batches),
+            }
         }
         batches.shuffle(&mut random);
         batches
+    }
+
+    /// Cuts a pool into as many batches as its examples fill, of about equally many events.
+    fn cut_evenly(&self, pool: &[usize], batches: &mut Vec<Vec<usize>>) {
+        let count = pool.len().div_ceil(self.batch_size);
+        // The token that is no event counts, too.
+        let size = |example: &usize| self.lengths[*example] + 1;
+        let total: usize = pool.iter().map(size).sum();
+        let (mut cut, mut from, mut seen) = (0, 0, 0);
+        for (end, example) in (1..).zip(pool) {
+            seen += size(example);
+            let is_full = seen * count >= total * (cut + 1);
+            // The batches still to come need an example each.
+            if is_full || pool.len() - end < count - cut {
+                batches.push(pool[from..end].to_vec());
+                (cut, from) = (cut + 1, end);
+            }
+        }
     }
 
     /// How many batches an epoch has.
@@ -143,17 +174,36 @@ mod tests {
 
     #[test]
     fn an_epoch_takes_each_example_once() {
-        let batcher = Batcher::new(lengths(), 64, usize::MAX, 3);
-        let batches = batcher.epoch(0);
-        assert_eq!(batches.len(), batcher.batches_per_epoch());
-        let mut seen: Vec<usize> = batches.iter().flatten().copied().collect();
-        seen.sort_unstable();
-        assert_eq!(seen, (0..5000).collect::<Vec<_>>());
+        for lessons in [Lessons::PerExample, Lessons::PerEvent] {
+            for batch_size in [1, 7, 64, 4000, 9000] {
+                let batcher = Batcher::new(lengths(), lessons, batch_size, usize::MAX, 3);
+                let batches = batcher.epoch(0);
+                assert_eq!(batches.len(), batcher.batches_per_epoch());
+                assert!(batches.iter().all(|batch| !batch.is_empty()));
+                let mut seen: Vec<usize> = batches.iter().flatten().copied().collect();
+                seen.sort_unstable();
+                assert_eq!(seen, (0..5000).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn batches_weigh_the_same_where_every_event_is_a_lesson() {
+        let spread = |lessons| {
+            let batches = Batcher::new(lengths(), lessons, 64, usize::MAX, 3).epoch(0);
+            let events = |batch: &Vec<usize>| batch.iter().map(|&example| lengths()[example] + 1).sum::<usize>();
+            // The last pool is a small one.
+            let mut events: Vec<usize> = batches.iter().map(events).collect();
+            events.sort_unstable();
+            events[events.len() * 9 / 10] as f64 / events[events.len() / 10] as f64
+        };
+        assert!(spread(Lessons::PerExample) > 5.0, "{}", spread(Lessons::PerExample));
+        assert!(spread(Lessons::PerEvent) < 1.2, "{}", spread(Lessons::PerEvent));
     }
 
     #[test]
     fn seed_and_epoch_decide_the_order() {
-        let batcher = |seed| Batcher::new(lengths(), 64, 1000, seed);
+        let batcher = |seed| Batcher::new(lengths(), Lessons::PerEvent, 64, 1000, seed);
         assert_eq!(batcher(3).epoch(5), batcher(3).epoch(5));
         assert_ne!(batcher(3).epoch(5), batcher(3).epoch(6));
         assert_ne!(batcher(3).epoch(5), batcher(4).epoch(5));
@@ -164,8 +214,11 @@ mod tests {
     #[test]
     fn similar_lengths_go_together() {
         // Uniform lengths up to 200 in random batches waste half; in pools of 16 batches about 1/32.
-        let batches = Batcher::new(lengths(), 64, usize::MAX, 3).epoch(0);
-        assert!(padding(&batches, &lengths()) < 0.06, "{}", padding(&batches, &lengths()));
+        // With equally many events in each, the batch of the shortest spans many lengths.
+        for (lessons, most) in [(Lessons::PerExample, 0.06), (Lessons::PerEvent, 0.12)] {
+            let batches = Batcher::new(lengths(), lessons, 64, usize::MAX, 3).epoch(0);
+            assert!(padding(&batches, &lengths()) < most, "{}", padding(&batches, &lengths()));
+        }
         let sorted = Batcher::by_length(&lengths(), 64);
         assert!(padding(&sorted, &lengths()) < 0.02);
         assert_eq!(sorted.iter().flatten().count(), 5000);

@@ -20,7 +20,7 @@ mod sequences;
 mod time;
 mod vocabulary;
 
-pub use batch::{Batch, Batcher, EVENT_FEATURES};
+pub use batch::{Batch, Batcher, EVENT_FEATURES, Lessons};
 pub use builder::SequencesBuilder;
 pub use context::CONTEXT_FEATURES;
 pub use error::Error;

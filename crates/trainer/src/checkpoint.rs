@@ -46,7 +46,7 @@ pub(crate) struct State {
 
 /// Writes each parameter under its name.
 pub(crate) fn save_weights(path: &Path, layout: &Layout, flat: &Tensor, header: &WeightsHeader) -> Result<()> {
-    let weights = layout.split(&flat.detach());
+    let weights = layout.split(&flat.detach(), Kind::Float);
     let tensors = layout.shapes().zip(weights.iter()).map(|((name, _), tensor)| (name, tensor));
     save(path, tensors, header)
 }

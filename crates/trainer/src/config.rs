@@ -4,6 +4,7 @@
 //! [`RawTraining::default`]; whatever takes a [`Config`] can rely on every value being in range.
 
 use serde::{Deserialize, Serialize};
+use tch::{Device, Kind};
 
 use crate::{Error, Head, Result, device};
 
@@ -23,7 +24,7 @@ pub struct RawConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawModel {
-    /// Numbers per event inside the encoder; a multiple of `heads`.
+    /// Numbers per event inside the encoder; a multiple of twice `heads`.
     pub width: usize,
     /// Transformer blocks.
     pub layers: usize,
@@ -70,6 +71,8 @@ pub struct RawTraining {
     pub negatives: usize,
     /// Where to compute: `auto` takes CUDA if it is there.
     pub device: DeviceChoice,
+    /// How training computes; the weights themselves and all scoring are fp32. `auto` takes bf16 on CUDA.
+    pub precision: Precision,
     /// CPU threads; 0 is one per core.
     pub threads: usize,
 }
@@ -88,6 +91,7 @@ impl Default for RawTraining {
             gradient_clip: 1.0,
             negatives: 4096,
             device: DeviceChoice::Auto,
+            precision: Precision::Auto,
             threads: 0,
         }
     }
@@ -101,6 +105,28 @@ pub enum DeviceChoice {
     Auto,
     Cpu,
     Cuda,
+}
+
+/// The numbers a user wants training to compute with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// bf16 where the device multiplies it faster, which is CUDA; else fp32.
+    Auto,
+    Fp32,
+    Bf16,
+}
+
+impl Precision {
+    /// The kind of tensor to compute with.
+    pub(crate) fn kind(self, device: Device) -> Kind {
+        match self {
+            Precision::Fp32 => Kind::Float,
+            Precision::Bf16 => Kind::BFloat16,
+            Precision::Auto if device.is_cuda() => Kind::BFloat16,
+            Precision::Auto => Kind::Float,
+        }
+    }
 }
 
 /// A configuration whose every value is in range, and whose `threads` is a number of threads.
@@ -171,8 +197,9 @@ impl Config {
 fn check_model(model: &RawModel) -> Result<()> {
     let RawModel { width, layers, heads, feed_forward, length, dropout } = model;
     at_least_one("model.heads", *heads)?;
-    let is_multiple = *width > 0 && width.is_multiple_of(*heads);
-    require("model.width", width, is_multiple, "a positive multiple of `model.heads`")?;
+    // Positions turn pairs of a head's numbers.
+    let is_multiple = *width > 0 && width.is_multiple_of(2 * *heads);
+    require("model.width", width, is_multiple, "a positive multiple of twice `model.heads`")?;
     at_least_one("model.layers", *layers)?;
     at_least_one("model.feed_forward", *feed_forward)?;
     at_least_one("model.length", *length)?;
@@ -192,6 +219,7 @@ fn check_training(training: &RawTraining) -> Result<()> {
         gradient_clip,
         negatives,
         device: _,
+        precision: _,
         threads: _,
     } = training;
     let is_positive = |x: f64| x.is_finite() && x > 0.0;

@@ -8,7 +8,8 @@ use std::ffi::CString;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use tch::{Cuda, Device};
+use tch::kind::Element;
+use tch::{Cuda, Device, Tensor};
 
 use crate::{DeviceChoice, Error, Result};
 
@@ -45,6 +46,16 @@ pub(crate) fn seeded<T>(threads: usize, seed: i64, f: impl FnOnce() -> T) -> T {
         tch::manual_seed(seed);
         f()
     })
+}
+
+/// Values as a tensor on the device. Nothing waits for them to arrive there: what the device does next, it does after.
+pub(crate) fn send<T: Element>(values: &[T], device: Device) -> Tensor {
+    let here = Tensor::from_slice(values);
+    match device.is_cuda() {
+        // By its inner name: the outer one warns on every call that it will ask no more for the device.
+        true => here.internal_pin_memory(device).to_device_(device, T::KIND, true, false),
+        false => here,
+    }
 }
 
 /// Whether CUDA is usable in this process; asked once.

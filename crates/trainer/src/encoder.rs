@@ -1,18 +1,19 @@
 //! The architecture: a causal pre-norm Transformer encoder over a customer's events (SASRec: Kang and McAuley 2018;
-//! pre-norm: Xiong et al. 2020).
+//! pre-norm: Xiong et al. 2020) that sees positions by rotation, as distances.
 
 use sequences::CONTEXT_FEATURES;
 use tch::Tensor;
 
 use crate::config::RawModel;
 use crate::inputs::{Inputs, Table};
-use crate::layers::{Block, Dropout, LayerNorm, Linear, Read};
+use crate::layers::{Block, Dropout, LayerNorm, Linear, Read, Rotation};
 use crate::parameters::{Init, Layout, Slot, Weights};
 
 /// Tokens → what each of them has seen.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     width: i64,
+    heads: i64,
     products: (i64, i64),
     table: Slot,
     features: Linear,
@@ -29,10 +30,12 @@ impl Encoder {
         const TABLE_DEVIATION: f64 = 0.02;
         Self {
             width,
+            heads,
             products: table.products,
             table: layout.add("table".to_owned(), &[table.rows(), width], Init::Normal(TABLE_DEVIATION)),
-            features: Linear::new(layout, "features", features as i64, width),
-            context: Linear::new(layout, "context", CONTEXT_FEATURES.len() as i64, width),
+            // Without a bias: what is the same in every token only drowns what is not.
+            features: Linear::without_bias(layout, "features", features as i64, width),
+            context: Linear::without_bias(layout, "context", CONTEXT_FEATURES.len() as i64, width),
             blocks: (0..*layers)
                 .map(|i| Block::new(layout, &format!("block_{i}"), width, heads, feed_forward))
                 .collect(),
@@ -42,24 +45,31 @@ impl Encoder {
 
     /// Every token's state, `[B, W, D]`.
     pub(crate) fn forward(&self, weights: &Weights, inputs: &Inputs, dropout: Dropout) -> Tensor {
+        let rotation = self.rotation(inputs);
         let mut x = self.embed(weights, inputs, dropout);
         for block in &self.blocks {
-            x = block.forward(weights, &x, dropout);
+            x = block.forward(weights, &x, &rotation, dropout);
         }
         self.norm.forward(weights, &x)
     }
 
     /// The state of each example's token to read, `[B, D]`: that of [`Encoder::forward`], with less work.
     pub(crate) fn forward_read(&self, weights: &Weights, inputs: &Inputs, dropout: Dropout) -> Tensor {
+        let rotation = self.rotation(inputs);
         let mut x = self.embed(weights, inputs, dropout);
         if let Some((last, before)) = self.blocks.split_last() {
             for block in before {
-                x = block.forward(weights, &x, dropout);
+                x = block.forward(weights, &x, &rotation, dropout);
             }
-            let read = Read { rows: &inputs.read_rows, mask: &inputs.is_real };
-            x = last.forward_read(weights, &x, &read, dropout);
+            let positions = inputs.read_rows.remainder(inputs.size.1);
+            let read = Read { rows: &inputs.read_rows, positions: &positions, mask: &inputs.is_real };
+            x = last.forward_read(weights, &x, &rotation, &read, dropout);
         }
         self.norm.forward(weights, &x).view([-1, self.width])
+    }
+
+    fn rotation(&self, inputs: &Inputs) -> Rotation {
+        Rotation::new(inputs.size.1, self.width, self.heads, inputs.bags.device())
     }
 
     /// The known products' embeddings, `[products, D]`, with which products are scored, too.
@@ -86,8 +96,10 @@ impl Encoder {
         );
         // Scaled as in SASRec, so that what a block adds does not drown the small embeddings.
         let rows = rows.view([batch, tokens, self.width]) * (self.width as f64).sqrt();
-        let context = self.context.forward(weights, &inputs.context).unsqueeze(1);
-        let x = rows + self.features.forward(weights, &inputs.features) + context * &inputs.is_query;
+        let number = |x: &Tensor| x.to_kind(weights.kind());
+        let context = self.context.forward(weights, &number(&inputs.context)).unsqueeze(1);
+        let features = self.features.forward(weights, &number(&inputs.features));
+        let x = rows + features + context * number(&inputs.is_query);
         dropout.apply(&x)
     }
 }

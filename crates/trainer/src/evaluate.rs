@@ -10,10 +10,12 @@ use sequences::{Batch, Batcher, Encoding, Example, FIRST_KNOWN, Field, LabelledE
 use tch::{Device, Kind, Tensor};
 
 use crate::Head;
+use crate::ahead::ahead;
 use crate::heads::{churn, clv, next};
 use crate::inputs::{Extra, Inputs};
 use crate::losses::chunks;
-use crate::network::{MeanLoss, Network, Outcome, Targets};
+use crate::mean_loss::MeanLoss;
+use crate::network::{Network, Outcome, Targets};
 use crate::parameters::Weights;
 use crate::predict::{NextPurchase, TimeToNext, Value};
 use crate::run::NEXT_ITEM_MONITOR;
@@ -50,7 +52,7 @@ impl Scorer<'_> {
         let mut found: Vec<NextPurchase> = vec![NextPurchase::default(); examples.len()];
         let top = (top as i64).min(self.network.table.products.1);
         self.for_each_batch(examples, |numbers, inputs, state| {
-            for (first, count) in chunks(state.size()[0], self.network.table.products.1) {
+            for (first, count) in chunks(state.size()[0], self.network.table.products.1, self.device) {
                 let scores = self.network.product_scores(self.weights, &state.narrow(0, first, count));
                 let (probabilities, products) = scores.softmax(1, Kind::Float).topk(top, 1, true, true);
                 let (probabilities, products) = (rows_of::<f64>(&probabilities), rows_of::<i64>(&products));
@@ -77,7 +79,7 @@ impl Scorer<'_> {
     pub(crate) fn ranks(&self, examples: &[&Example], products: &[u32], remove_seen: bool) -> Vec<u32> {
         let mut ranks = vec![NOT_RANKED; examples.len()];
         self.for_each_batch(examples, |numbers, _, state| {
-            for (first, count) in chunks(state.size()[0], self.network.table.products.1) {
+            for (first, count) in chunks(state.size()[0], self.network.table.products.1, self.device) {
                 let numbers = &numbers[first as usize..(first + count) as usize];
                 let right: Vec<Option<i64>> = numbers.iter().map(|&n| self.place(products[n])).collect();
                 let mut scores = self.network.product_scores(self.weights, &state.narrow(0, first, count));
@@ -145,18 +147,24 @@ impl Scorer<'_> {
 
     /// Mean loss at the tokens read.
     fn loss(&self, labelled: &[LabelledExample]) -> f64 {
-        let mut mean = MeanLoss::default();
+        let Self { network, weights, scaling, sequences, encoding, batch_size, device } = self;
         let lengths: Vec<usize> = labelled.iter().map(|labelled| labelled.example.len()).collect();
-        for numbers in Batcher::by_length(&lengths, self.batch_size) {
+        let prepare = |numbers: &Vec<usize>| {
             let chosen: Vec<&LabelledExample> = numbers.iter().map(|&number| &labelled[number]).collect();
-            let inputs = self.inputs(&chosen.iter().map(|labelled| &labelled.example).collect::<Vec<_>>());
-            let products: Vec<(i64, i64)> =
-                (0..).zip(&chosen).filter_map(|(i, l)| Some((i, self.place(next_product(l)?)?))).collect();
-            let products = self.network.head.ranks_products().then_some(products.as_slice());
-            let outcomes: Vec<Outcome> = chosen.iter().map(|l| outcome(l, self.scaling.horizon_days)).collect();
-            let targets = Targets::new(&outcomes, products, self.device);
-            mean.add(&tch::no_grad(|| self.network.loss_read(self.weights, &inputs, &targets)));
-        }
+            let batch = Batch::gather(sequences, encoding, chosen.iter().map(|labelled| &labelled.example));
+            let place = |labelled: &LabelledExample| known_place(encoding.id(Field::Product, next_product(labelled)?));
+            let products: Vec<(i64, i64)> = (0..).zip(&chosen).filter_map(|(i, l)| Some((i, place(l)?))).collect();
+            let products = network.head.ranks_products().then_some(products.as_slice());
+            let outcomes: Vec<Outcome> = chosen.iter().map(|l| outcome(l, scaling.horizon_days)).collect();
+            let inputs = Inputs::new(&batch, &network.table, scaling, network.head, *device);
+            (inputs, Targets::new(&outcomes, products, *device))
+        };
+        let mut mean = MeanLoss::default();
+        ahead(&Batcher::by_length(&lengths, *batch_size), *device, prepare, |batches| {
+            for (inputs, targets) in batches {
+                mean.add(&tch::no_grad(|| network.loss_read(weights, &inputs, &targets)));
+            }
+        });
         mean.mean()
     }
 
@@ -176,19 +184,18 @@ impl Scorer<'_> {
 
     /// Calls with the numbers of a batch's examples, their inputs and the states read.
     fn for_each_batch(&self, examples: &[&Example], mut call: impl FnMut(&[usize], &Inputs, &Tensor)) {
+        let Self { network, weights, scaling, sequences, encoding, batch_size, device } = self;
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
-        for numbers in Batcher::by_length(&lengths, self.batch_size) {
-            let inputs = self.inputs(&numbers.iter().map(|&number| examples[number]).collect::<Vec<_>>());
-            tch::no_grad(|| {
-                let state = self.network.read(self.weights, &inputs);
-                call(&numbers, &inputs, &state);
-            });
-        }
-    }
-
-    fn inputs(&self, examples: &[&Example]) -> Inputs {
-        let batch = Batch::gather(self.sequences, self.encoding, examples.iter().copied());
-        Inputs::new(&batch, &self.network.table, self.scaling, self.network.head, self.device)
+        let prepare = |numbers: &Vec<usize>| {
+            let batch = Batch::gather(sequences, encoding, numbers.iter().map(|&number| examples[number]));
+            Inputs::new(&batch, &network.table, scaling, network.head, *device)
+        };
+        let batches = Batcher::by_length(&lengths, *batch_size);
+        ahead(&batches, *device, prepare, |inputs| {
+            for (numbers, inputs) in batches.iter().zip(inputs) {
+                tch::no_grad(|| call(numbers, &inputs, &network.read(weights, &inputs)));
+            }
+        });
     }
 
     /// The place of a product's code among the known ones.

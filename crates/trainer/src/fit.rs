@@ -7,16 +7,18 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use sequences::{Batch, Batcher, Encoding, LabelledExample};
-use tch::{Device, Tensor};
+use sequences::{Batch, Batcher, Encoding, LabelledExample, Lessons};
+use tch::{Device, Kind, Tensor};
 
+use crate::ahead::ahead;
 use crate::checkpoint::{State, WeightsHeader, read_checkpoint, save_checkpoint, save_weights};
 use crate::dataset::Dataset;
 use crate::evaluate::{Scorer, training_targets};
 use crate::inputs::Inputs;
 use crate::layers::Dropout;
 use crate::losses::Loss;
-use crate::network::{MeanLoss, Network};
+use crate::mean_loss::MeanLoss;
+use crate::network::{Network, Targets};
 use crate::optimizer::AdamW;
 use crate::parameters::Layout;
 use crate::run::{EpochMetrics, RunFolder, best};
@@ -154,7 +156,8 @@ impl<'a> Session<'a> {
         let lengths: Vec<usize> = data.train.iter().map(|labelled| labelled.example.len()).collect();
         let most = if training.max_examples_per_epoch == 0 { usize::MAX } else { training.max_examples_per_epoch };
         let batch_size = config.training_batch(lengths.len().min(most));
-        let batcher = Batcher::new(lengths, batch_size, most, training.seed);
+        let lessons = if config.head.ranks_products() { Lessons::PerEvent } else { Lessons::PerExample };
+        let batcher = Batcher::new(lengths, lessons, batch_size, most, training.seed);
         let parameters = seeded(training, 0, || layout.start()).to_device(device);
         let steps = training.epochs * batcher.batches_per_epoch();
         let optimizer = AdamW::new(&layout, parameters, training, steps);
@@ -170,56 +173,50 @@ impl<'a> Session<'a> {
 
     /// One pass over the training examples; gives their mean loss.
     fn train_epoch(&mut self, progress: &mut dyn FnMut(Progress<'_>), interrupted: &AtomicBool) -> Result<f64> {
-        let epoch = self.history.len() + 1;
-        let batches = self.batcher.epoch(epoch);
-        let started = Instant::now();
-        let (mut examples, mut events) = (0, 0);
-        let mut mean = MeanLoss::default();
-        for (step, batch) in (1..).zip(&batches) {
-            if interrupted.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted { epoch, finished: self.history.len() });
+        let Self { config, data, encoding, device, scaling, network, layout, optimizer, batcher, history, .. } = self;
+        let epoch = history.len() + 1;
+        let batches = batcher.epoch(epoch);
+        let prepare = |numbers: &Vec<usize>| Prepared::new(numbers, data, encoding, network, scaling, *device);
+        ahead(&batches, *device, prepare, |prepared| {
+            let started = Instant::now();
+            let (mut examples, mut events, mut loss) = (0, 0, f64::NAN);
+            let mut mean = MeanLoss::default();
+            for (step, batch) in (1usize..).zip(prepared) {
+                if interrupted.load(Ordering::Relaxed) {
+                    return Err(Error::Interrupted { epoch, finished: history.len() });
+                }
+                mean.add(&train_step(config, network, layout, optimizer, &batch, *device));
+                if !device.is_cuda() || (step - 1).is_multiple_of(READ_LOSS_EVERY_CUDA) || step == batches.len() {
+                    let losses = mean.read();
+                    let first = step + 1 - losses.len();
+                    if let Some(bad) = losses.iter().position(|loss| !loss.is_finite()) {
+                        let learning_rate = optimizer.schedule.at(optimizer.step - losses.len() + bad);
+                        return Err(Error::Diverged { epoch, step: first + bad, loss: losses[bad], learning_rate });
+                    }
+                    loss = losses.last().copied().unwrap_or(loss);
+                }
+                examples += batch.examples;
+                events += batch.events;
+                let seconds = started.elapsed().as_secs_f64();
+                progress(Progress {
+                    epoch,
+                    epochs: config.training.epochs,
+                    step,
+                    steps: batches.len(),
+                    loss,
+                    examples_per_second: examples as f64 / seconds,
+                    events_per_second: events as f64 / seconds,
+                    last: history.last(),
+                });
             }
-            let chosen: Vec<&LabelledExample> = batch.iter().map(|&number| &self.data.train[number]).collect();
-            let learning_rate = self.optimizer.learning_rate();
-            let loss = mean.add(&self.train_step(&chosen));
-            if !loss.is_finite() {
-                return Err(Error::Diverged { epoch, step, loss, learning_rate });
-            }
-            examples += chosen.len();
-            events += chosen.iter().map(|labelled| labelled.example.len()).sum::<usize>();
-            let seconds = started.elapsed().as_secs_f64();
-            progress(Progress {
-                epoch,
-                epochs: self.config.training.epochs,
-                step,
-                steps: batches.len(),
-                loss,
-                examples_per_second: examples as f64 / seconds,
-                events_per_second: events as f64 / seconds,
-                last: self.history.last(),
-            });
-        }
-        Ok(mean.mean())
-    }
-
-    fn train_step(&mut self, chosen: &[&LabelledExample]) -> Vec<Loss> {
-        let Self { data, encoding, network, scaling, optimizer, .. } = self;
-        let batch = Batch::gather(data.sequences, encoding, chosen.iter().map(|labelled| &labelled.example));
-        let inputs = Inputs::new(&batch, &network.table, scaling, network.head, self.device);
-        let targets = training_targets(network, data.sequences, encoding, chosen, &inputs, scaling);
-        let dropout = Dropout(self.config.model.dropout);
-        seeded(&self.config.training, optimizer.step + 1, || {
-            let weights = self.layout.split(&optimizer.parameters);
-            let terms = network.loss(&weights, &inputs, &targets, dropout);
-            optimizer.update(&terms.iter().map(|term| &term.backward).sum::<Tensor>());
-            terms
+            Ok(mean.mean())
         })
     }
 
     /// Validates, and keeps what is needed to go on from here.
     fn finish_epoch(&mut self, train_loss: f64) -> Result<()> {
         let epoch = self.history.len() + 1;
-        let weights = tch::no_grad(|| self.layout.split(&self.optimizer.parameters));
+        let weights = tch::no_grad(|| self.layout.split(&self.optimizer.parameters, Kind::Float));
         let scorer = Scorer {
             network: &self.network,
             weights: &weights,
@@ -247,6 +244,53 @@ impl<'a> Session<'a> {
         save_checkpoint(&self.folder.checkpoint(), &self.optimizer, &state)?;
         self.folder.write_history(&self.history)
     }
+}
+
+/// How many steps a GPU is told to do before anyone waits for their losses.
+const READ_LOSS_EVERY_CUDA: usize = 16;
+
+/// A batch as a step needs it, on its way to the device.
+struct Prepared {
+    inputs: Inputs,
+    targets: Targets,
+    examples: usize,
+    events: usize,
+}
+
+impl Prepared {
+    fn new(
+        numbers: &[usize],
+        data: &Dataset,
+        encoding: &Encoding,
+        network: &Network,
+        scaling: &Scaling,
+        device: Device,
+    ) -> Self {
+        let chosen: Vec<&LabelledExample> = numbers.iter().map(|&number| &data.train[number]).collect();
+        let batch = Batch::gather(data.sequences, encoding, chosen.iter().map(|labelled| &labelled.example));
+        let inputs = Inputs::new(&batch, &network.table, scaling, network.head, device);
+        let targets = training_targets(network, data.sequences, encoding, &chosen, &inputs, scaling);
+        let events = chosen.iter().map(|labelled| labelled.example.len()).sum();
+        Self { inputs, targets, examples: chosen.len(), events }
+    }
+}
+
+fn train_step(
+    config: &Config,
+    network: &Network,
+    layout: &Layout,
+    optimizer: &mut AdamW,
+    batch: &Prepared,
+    device: Device,
+) -> Vec<Loss> {
+    let dropout = Dropout(config.model.dropout);
+    let kind = config.training.precision.kind(device);
+    seeded(&config.training, optimizer.step + 1, || {
+        let weights = layout.split(&optimizer.parameters, kind);
+        let terms = network.loss(&weights, &batch.inputs, &batch.targets, dropout);
+        optimizer.update(&terms.iter().map(|term| &term.backward).sum::<Tensor>());
+        terms
+    })
 }
 
 /// Runs `f` with libtorch's random numbers decided by the run's seed and `step`.

@@ -7,18 +7,14 @@
 use sequences::{Batch, CONTEXT_FEATURES, EVENT_FEATURES, Field, PAD, Vocabulary};
 use tch::{Device, Tensor};
 
-use crate::Head;
 use crate::scaling::Scaling;
+use crate::{Head, device};
 
 /// Which rows of the embedding table belong to what.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
-    /// Per field the row of its first id after `PAD`.
-    fields: [i64; 4],
-    /// The row of the newest position; older positions follow.
-    positions: i64,
-    /// How many positions there are.
-    length: i64,
+    /// Per field the row of its first id after `PAD`; none for a field of one known text, which tells no two events apart.
+    fields: [Option<i64>; 4],
     /// The row that marks the token which is no event.
     extra: i64,
     /// The rows of known products: the first, and how many.
@@ -28,21 +24,26 @@ pub(crate) struct Table {
 impl Table {
     /// The row of padding and of missing values, which adds nothing.
     pub(crate) const PAD: i64 = PAD as i64;
-    /// How many rows make a token: its fields and its position.
-    pub(crate) const BAG: usize = Field::ALL.len() + 1;
+    /// How many rows make a token.
+    pub(crate) const BAG: usize = Field::ALL.len();
 
-    pub(crate) fn new(vocabulary: &Vocabulary, length: usize) -> Self {
+    pub(crate) fn new(vocabulary: &Vocabulary) -> Self {
         let mut next = Self::PAD + 1;
+        let mut products = (next, 0);
         let fields = Field::ALL.map(|field| {
+            let known = vocabulary.texts(field).len() as i64;
+            if known < 2 && field != Field::Product {
+                return None;
+            }
             let first = next;
             // PAD is shared by all fields.
             next += vocabulary.id_count(field) as i64 - 1;
-            first
+            if field == Field::Product {
+                products = (next - known, known);
+            }
+            Some(first)
         });
-        let known = vocabulary.texts(Field::Product).len() as i64;
-        let products_end = fields[Field::Product.index()] + vocabulary.id_count(Field::Product) as i64 - 1;
-        let length = length as i64 + 1;
-        Self { fields, positions: next, length, extra: next + length, products: (products_end - known, known) }
+        Self { fields, extra: next, products }
     }
 
     /// How many rows there are.
@@ -51,12 +52,10 @@ impl Table {
     }
 
     fn row(&self, field: Field, id: u32) -> i64 {
-        if id == PAD { Self::PAD } else { self.fields[field.index()] + i64::from(id) - 1 }
-    }
-
-    /// The row of a token with this many tokens after it.
-    fn position(&self, after: usize) -> i64 {
-        self.positions + (after as i64).min(self.length - 1)
+        match self.fields[field.index()] {
+            Some(first) if id != PAD => first + i64::from(id) - 1,
+            _ => Self::PAD,
+        }
     }
 }
 
@@ -126,11 +125,7 @@ impl Inputs {
             }
             padded.bags[extra_token * Table::BAG] = table.extra;
             padded.is_query[extra_token] = f32::from(extra == Extra::Query);
-            for after in 0..=length {
-                let token = first + length - after;
-                padded.bags[token * Table::BAG + Table::BAG - 1] = table.position(after);
-                padded.is_real[token] = true;
-            }
+            padded.is_real[first..=first + length].fill(true);
             padded.read_rows.push((first + length) as i64);
         }
         let context = batch.context.iter().zip(scaling.context.iter().cycle());
@@ -138,12 +133,12 @@ impl Inputs {
 
         let (b, w) = (examples as i64, tokens as i64);
         Self {
-            bags: Tensor::from_slice(&padded.bags).view([b * w, Table::BAG as i64]).to_device(device),
-            features: Tensor::from_slice(&padded.features).view([b, w, features as i64]).to_device(device),
-            context: Tensor::from_slice(&context).view([b, CONTEXT_FEATURES.len() as i64]).to_device(device),
-            is_query: Tensor::from_slice(&padded.is_query).view([b, w, 1]).to_device(device),
-            read_rows: Tensor::from_slice(&padded.read_rows).to_device(device),
-            is_real: Tensor::from_slice(&padded.is_real).view([b, 1, 1, w]).to_device(device),
+            bags: device::send(&padded.bags, device).view([b * w, Table::BAG as i64]),
+            features: device::send(&padded.features, device).view([b, w, features as i64]),
+            context: device::send(&context, device).view([b, CONTEXT_FEATURES.len() as i64]),
+            is_query: device::send(&padded.is_query, device).view([b, w, 1]),
+            read_rows: device::send(&padded.read_rows, device),
+            is_real: device::send(&padded.is_real, device).view([b, 1, 1, w]),
             size: (b, w),
         }
     }

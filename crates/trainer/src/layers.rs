@@ -1,6 +1,6 @@
 //! The layers of the encoder, each a few slots of the flat parameters and a function of them.
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
 use crate::parameters::{Init, Layout, Slot, Weights};
 
@@ -17,21 +17,26 @@ impl Dropout {
     }
 }
 
-/// y = W x + b.
+/// y = W x + b, or y = W x.
 #[derive(Debug)]
 pub(crate) struct Linear {
     weight: Slot,
-    bias: Slot,
+    bias: Option<Slot>,
 }
 
 impl Linear {
     pub(crate) fn new(layout: &mut Layout, path: &str, inputs: i64, outputs: i64) -> Self {
+        let linear = Self::without_bias(layout, path, inputs, outputs);
+        let bias = layout.add(format!("{path}.bias"), &[outputs], Init::Constant(0.0));
+        Self { bias: Some(bias), ..linear }
+    }
+
+    /// y = W x.
+    pub(crate) fn without_bias(layout: &mut Layout, path: &str, inputs: i64, outputs: i64) -> Self {
         // Xavier: keeps the variance of values and gradients through the layer (Glorot and Bengio 2010).
         let deviation = (2.0 / (inputs + outputs) as f64).sqrt();
-        Self {
-            weight: layout.add_decayed(format!("{path}.weight"), &[outputs, inputs], Init::Normal(deviation)),
-            bias: layout.add(format!("{path}.bias"), &[outputs], Init::Constant(0.0)),
-        }
+        let weight = layout.add_decayed(format!("{path}.weight"), &[outputs, inputs], Init::Normal(deviation));
+        Self { weight, bias: None }
     }
 
     /// A layer that at first gives `bias` for every input.
@@ -39,12 +44,17 @@ impl Linear {
         let outputs = bias.len() as i64;
         Self {
             weight: layout.add_decayed(format!("{path}.weight"), &[outputs, inputs], Init::Constant(0.0)),
-            bias: layout.add(format!("{path}.bias"), &[outputs], Init::Values(bias)),
+            bias: Some(layout.add(format!("{path}.bias"), &[outputs], Init::Values(bias))),
         }
     }
 
     pub(crate) fn forward(&self, weights: &Weights, x: &Tensor) -> Tensor {
-        x.linear(weights.get(self.weight), Some(weights.get(self.bias)))
+        x.linear(weights.get(self.weight), self.bias.map(|bias| weights.get(bias)))
+    }
+
+    /// The same in full precision.
+    pub(crate) fn forward_exact(&self, weights: &Weights, x: &Tensor) -> Tensor {
+        x.linear(weights.exact(self.weight), self.bias.map(|bias| weights.exact(bias)))
     }
 }
 
@@ -71,13 +81,46 @@ impl LayerNorm {
     }
 }
 
+/// Rotary position embedding (Su et al. 2021, "RoFormer"): pairs of a query's and a key's numbers are turned by angles in
+/// proportion to their position, so that attention sees how far apart two tokens are, and nothing else of where they are.
+pub(crate) struct Rotation {
+    /// `[W, D / 2]`, complex: a turn per token and pair; the heads' turns are the same, side by side.
+    turns: Tensor,
+}
+
+impl Rotation {
+    /// The slowest pair turns once in some 60,000 tokens.
+    const BASE: f64 = 10_000.0;
+
+    pub(crate) fn new(tokens: i64, width: i64, heads: i64, device: Device) -> Self {
+        let pairs = width / heads / 2;
+        let pair = Tensor::arange(pairs, (Kind::Float, device));
+        let speed = (pair * (-Self::BASE.ln() / pairs as f64)).exp().repeat([heads]);
+        let angles = Tensor::arange(tokens, (Kind::Float, device)).outer(&speed);
+        Self { turns: Tensor::polar(&angles.ones_like(), &angles) }
+    }
+
+    /// The turns of one token per example, `[B, 1, D / 2]`.
+    fn at(&self, positions: &Tensor) -> Self {
+        Self { turns: self.turns.index_select(0, positions).unsqueeze(1) }
+    }
+
+    /// `[B, W, D]` → `[B, W, D]`.
+    fn turn(&self, x: &Tensor) -> Tensor {
+        let [batch, tokens, width] = dimensions(x);
+        let pairs = x.to_kind(Kind::Float).view([batch, tokens, width / 2, 2]).view_as_complex();
+        (pairs * &self.turns).view_as_real().view([batch, tokens, width]).to_kind(x.kind())
+    }
+}
+
 /// A pre-norm Transformer block: attention to what came before, then a feed-forward layer, each added to its input.
 #[derive(Debug)]
 pub(crate) struct Block {
     heads: i64,
     norm_attention: LayerNorm,
     query: Linear,
-    key_value: Linear,
+    key: Linear,
+    value: Linear,
     output: Linear,
     norm_feed_forward: LayerNorm,
     up: Linear,
@@ -88,6 +131,8 @@ pub(crate) struct Block {
 pub(crate) struct Read<'a> {
     /// Its row in the flattened tokens, `[B]`.
     pub(crate) rows: &'a Tensor,
+    /// Its position in its example, `[B]`.
+    pub(crate) positions: &'a Tensor,
     /// Which tokens it sees, `[B, 1, 1, W]`, boolean.
     pub(crate) mask: &'a Tensor,
 }
@@ -96,38 +141,55 @@ impl Block {
     pub(crate) fn new(layout: &mut Layout, path: &str, width: i64, heads: i64, feed_forward: i64) -> Self {
         let mut linear = |name: &str, inputs, outputs| Linear::new(layout, &format!("{path}.{name}"), inputs, outputs);
         let query = linear("query", width, width);
-        let key_value = linear("key_value", width, 2 * width);
+        let key = linear("key", width, width);
+        let value = linear("value", width, width);
         let output = linear("output", width, width);
         let up = linear("up", width, feed_forward * width);
         let down = linear("down", feed_forward * width, width);
         let norm_attention = LayerNorm::new(layout, &format!("{path}.norm_attention"), width);
         let norm_feed_forward = LayerNorm::new(layout, &format!("{path}.norm_feed_forward"), width);
-        Self { heads, norm_attention, query, key_value, output, norm_feed_forward, up, down }
+        Self { heads, norm_attention, query, key, value, output, norm_feed_forward, up, down }
     }
 
     /// All tokens, `[B, W, D]` → `[B, W, D]`: each attends to itself and those before it.
-    pub(crate) fn forward(&self, weights: &Weights, x: &Tensor, dropout: Dropout) -> Tensor {
+    pub(crate) fn forward(&self, weights: &Weights, x: &Tensor, rotation: &Rotation, dropout: Dropout) -> Tensor {
         let normed = self.norm_attention.forward(weights, x);
-        let attended = self.attend(weights, &normed, &normed, None);
+        let query = rotation.turn(&self.query.forward(weights, &normed));
+        let attended = self.attend(weights, &query, &normed, rotation, None);
         self.finish(weights, x, &attended, dropout)
     }
 
     /// One token per example, `[B, W, D]` → `[B, 1, D]`: the same as [`Block::forward`] there, without the work at
     /// all other tokens. The last block of a head that reads one token needs no more.
-    pub(crate) fn forward_read(&self, weights: &Weights, x: &Tensor, read: &Read, dropout: Dropout) -> Tensor {
+    pub(crate) fn forward_read(
+        &self,
+        weights: &Weights,
+        x: &Tensor,
+        rotation: &Rotation,
+        read: &Read,
+        dropout: Dropout,
+    ) -> Tensor {
         let [batch, _, width] = dimensions(x);
         let normed = self.norm_attention.forward(weights, x);
         let pick = |x: &Tensor| x.reshape([-1, width]).index_select(0, read.rows).view([batch, 1, width]);
-        let attended = self.attend(weights, &pick(&normed), &normed, Some(read.mask));
+        let query = rotation.at(read.positions).turn(&self.query.forward(weights, &pick(&normed)));
+        let attended = self.attend(weights, &query, &normed, rotation, Some(read.mask));
         self.finish(weights, &pick(x), &attended, dropout)
     }
 
-    /// Attention of `from` `[B, Q, D]` to `to` `[B, W, D]`; causal unless a mask says what is seen.
-    fn attend(&self, weights: &Weights, from: &Tensor, to: &Tensor, mask: Option<&Tensor>) -> Tensor {
-        let [batch, queries, width] = dimensions(from);
-        let query = split_heads(&self.query.forward(weights, from), self.heads);
-        let key_value = self.key_value.forward(weights, to).chunk(2, 2);
-        let (key, value) = (split_heads(&key_value[0], self.heads), split_heads(&key_value[1], self.heads));
+    /// Attention of `query` `[B, Q, D]`, turned already, to `to` `[B, W, D]`; causal unless a mask says what is seen.
+    fn attend(
+        &self,
+        weights: &Weights,
+        query: &Tensor,
+        to: &Tensor,
+        rotation: &Rotation,
+        mask: Option<&Tensor>,
+    ) -> Tensor {
+        let [batch, queries, width] = dimensions(query);
+        let key = rotation.turn(&self.key.forward(weights, to));
+        let value = self.value.forward(weights, to);
+        let [query, key, value] = [query, &key, &value].map(|x| split_heads(x, self.heads));
         let attended =
             Tensor::scaled_dot_product_attention(&query, &key, &value, mask, 0.0, mask.is_none(), None, false);
         attended.transpose(1, 2).reshape([batch, queries, width])
@@ -136,7 +198,7 @@ impl Block {
     fn finish(&self, weights: &Weights, x: &Tensor, attended: &Tensor, dropout: Dropout) -> Tensor {
         let x = x + dropout.apply(&self.output.forward(weights, attended));
         let normed = self.norm_feed_forward.forward(weights, &x);
-        let inner = self.up.forward(weights, &normed).relu();
+        let inner = self.up.forward(weights, &normed).gelu("none");
         &x + dropout.apply(&self.down.forward(weights, &inner))
     }
 }
@@ -151,4 +213,31 @@ fn split_heads(x: &Tensor, heads: i64) -> Tensor {
 pub(crate) fn dimensions(x: &Tensor) -> [i64; 3] {
     let size = x.size();
     [size[0], size[1], size[2]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device;
+
+    #[test]
+    fn attention_sees_how_far_apart_two_tokens_are() {
+        const WIDTH: i64 = 8;
+        let normal = || Tensor::randn([1, 1, WIDTH], (Kind::Float, Device::Cpu));
+        let (query, key) = device::seeded(1, 4, || (normal(), normal()));
+        let rotation = Rotation::new(50, WIDTH, 2, Device::Cpu);
+        let turned = |x: &Tensor| rotation.turn(&x.expand([1, 50, WIDTH], false).contiguous()).squeeze_dim(0);
+        let products = turned(&query).matmul(&turned(&key).tr());
+        let at = |row: i64, column: i64| products.double_value(&[row, column]);
+        assert!((at(9, 4) - at(49, 44)).abs() < 1e-4 && (at(3, 3) - at(0, 0)).abs() < 1e-4);
+        // By hand: per pair the real part of q conj(k) e^(i speed distance); two heads with the speeds 1 and 1/100.
+        let [q, k] = [&query, &key].map(|x| Vec::<f32>::try_from(x.view([-1])).unwrap());
+        let pair = |i: usize| {
+            let (a, b, c, d) = (q[2 * i], q[2 * i + 1], k[2 * i], k[2 * i + 1]);
+            let angle = 5.0 * [1.0, 0.01][i % 2];
+            f64::from(a * c + b * d) * f64::cos(angle) - f64::from(b * c - a * d) * f64::sin(angle)
+        };
+        let by_hand: f64 = (0..WIDTH as usize / 2).map(pair).sum();
+        assert!((at(9, 4) - by_hand).abs() < 1e-4, "{} is not {by_hand}", at(9, 4));
+    }
 }

@@ -8,6 +8,7 @@
 //! stands for the moment of asking: it carries the time since the last event, the calendar and the aggregates at the
 //! cut-off, and the heads ([`Head`]) read it. So a prediction is about a customer *at a date*, not after an event.
 
+mod ahead;
 mod checkpoint;
 mod config;
 mod dataset;
@@ -20,6 +21,7 @@ mod heads;
 mod inputs;
 mod layers;
 mod losses;
+mod mean_loss;
 mod network;
 mod optimizer;
 mod parameters;
@@ -27,7 +29,7 @@ mod predict;
 mod run;
 mod scaling;
 
-pub use config::{Config, DeviceChoice, RawConfig, RawModel, RawTraining};
+pub use config::{Config, DeviceChoice, Precision, RawConfig, RawModel, RawTraining};
 pub use dataset::Dataset;
 pub use error::{Error, Result};
 pub use fit::{Progress, TrainOptions, Trained, train};

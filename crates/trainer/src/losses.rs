@@ -1,6 +1,6 @@
 //! Losses and densities as functions of tensors; each names its formula. Means are over examples unless said otherwise.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// A purchase on the day of the cut-off still takes some time: days are at least this, about an hour and a half, for
 /// the lognormal has no density at 0.
@@ -135,31 +135,38 @@ pub(crate) fn softmax_cross_entropy(
     }
 }
 
-/// Logits per chunk: enough for full speed, little enough for the cache.
-const CHUNK_LOGITS: i64 = 1 << 21;
+/// Logits per chunk. On a CPU enough for full speed and little enough for its cache; a GPU wants few, large operations.
+fn chunk_logits(device: Device) -> i64 {
+    if device.is_cuda() { 1 << 27 } else { 1 << 21 }
+}
 
 /// The chunks `(first row, rows)` of `rows` rows with `columns` logits each.
-pub(crate) fn chunks(rows: i64, columns: i64) -> impl Iterator<Item = (i64, i64)> {
-    let size = (CHUNK_LOGITS / columns.max(1)).max(1);
+pub(crate) fn chunks(rows: i64, columns: i64, device: Device) -> impl Iterator<Item = (i64, i64)> {
+    let size = (chunk_logits(device) / columns.max(1)).max(1);
     (0..rows).step_by(size as usize).map(move |first| (first, size.min(rows - first)))
+}
+
+/// The sum of -ln of probabilities; one that underflowed counts as the least there is, not as a loss without end.
+fn surprise(probabilities: &Tensor) -> Tensor {
+    -probabilities.clamp_min(f64::from(f32::MIN_POSITIVE)).log().sum(Kind::Float)
 }
 
 fn full_softmax(hidden: &Tensor, products: &Tensor, targets: &Tensor) -> Loss {
     let (h, p) = (hidden.detach(), products.detach());
-    let rows = h.size()[0];
-    let mut value = Tensor::zeros([], (Kind::Float, h.device()));
+    let (rows, device) = (h.size()[0], h.device());
+    let mut value = Tensor::zeros([], (Kind::Float, device));
     let mut grad_h = Vec::new();
-    let mut grad_p = p.zeros_like();
+    let mut grad_p = Tensor::zeros(p.size(), (Kind::Float, device));
     tch::no_grad(|| {
-        for (first, count) in chunks(rows, p.size()[0]) {
+        for (first, count) in chunks(rows, p.size()[0], device) {
             let h = h.narrow(0, first, count);
             let target = targets.narrow(0, first, count).unsqueeze(1);
-            let mut log_softmax = h.matmul(&p.tr()).log_softmax(1, Kind::Float);
-            value -= log_softmax.gather(1, &target, false).sum(Kind::Float);
+            let mut grad = h.matmul(&p.tr()).softmax(1, Kind::Float);
+            value += surprise(&grad.gather(1, &target, false));
             // d loss / d logits = softmax - one-hot.
-            let mut grad = log_softmax.exp_();
             let _ = grad.scatter_add_(1, &target, &target.full_like(-1.0).to_kind(Kind::Float));
-            let _ = grad_p.addmm_(&grad.tr(), &h);
+            let grad = grad.to_kind(h.kind());
+            grad_p += grad.tr().matmul(&h);
             grad_h.push(grad.matmul(&p));
         }
     });
@@ -171,22 +178,22 @@ fn full_softmax(hidden: &Tensor, products: &Tensor, targets: &Tensor) -> Loss {
 fn sampled_softmax(hidden: &Tensor, products: &Tensor, targets: &Tensor, negatives: &Tensor) -> Loss {
     let (right, wrong) = (products.index_select(0, targets), products.index_select(0, negatives));
     let (h, r, w) = (hidden.detach(), right.detach(), wrong.detach());
-    let (rows, sample) = (h.size()[0], w.size()[0]);
+    let (rows, sample, device) = (h.size()[0], w.size()[0], h.device());
     let raised = (products.size()[0] as f64 / sample as f64).ln();
-    let mut value = Tensor::zeros([], (Kind::Float, h.device()));
+    let mut value = Tensor::zeros([], (Kind::Float, device));
     let (mut grad_h, mut grad_r) = (Vec::new(), Vec::new());
-    let mut grad_w = w.zeros_like();
+    let mut grad_w = Tensor::zeros(w.size(), (Kind::Float, device));
     tch::no_grad(|| {
-        for (first, count) in chunks(rows, sample) {
+        for (first, count) in chunks(rows, sample, device) {
             let (h, r) = (h.narrow(0, first, count), r.narrow(0, first, count));
             let is_target = targets.narrow(0, first, count).unsqueeze(1).eq_tensor(negatives);
             let right = (&h * &r).sum_dim_intlist(1, true, Kind::Float);
-            let wrong = (h.matmul(&w.tr()) + raised).masked_fill(&is_target, f64::NEG_INFINITY);
-            let mut log_softmax = Tensor::cat(&[right, wrong], 1).log_softmax(1, Kind::Float);
-            value -= log_softmax.select(1, 0).sum(Kind::Float);
-            let grad = log_softmax.exp_();
-            let (grad_right, grad_wrong) = (grad.narrow(1, 0, 1) - 1.0, grad.narrow(1, 1, sample));
-            let _ = grad_w.addmm_(&grad_wrong.tr(), &h);
+            let wrong = (h.matmul(&w.tr()).to_kind(Kind::Float) + raised).masked_fill(&is_target, f64::NEG_INFINITY);
+            let grad = Tensor::cat(&[right, wrong], 1).softmax(1, Kind::Float);
+            value += surprise(&grad.select(1, 0));
+            let grad_right = (grad.narrow(1, 0, 1) - 1.0).to_kind(h.kind());
+            let grad_wrong = grad.narrow(1, 1, sample).to_kind(h.kind());
+            grad_w += grad_wrong.tr().matmul(&h);
             grad_h.push(grad_wrong.matmul(&w) + &grad_right * &r);
             grad_r.push(grad_right * &h);
         }
@@ -200,8 +207,6 @@ fn sampled_softmax(hidden: &Tensor, products: &Tensor, targets: &Tensor, negativ
 
 #[cfg(test)]
 mod tests {
-    use tch::{Device, Kind};
-
     use super::*;
     use crate::device;
 
@@ -348,7 +353,7 @@ mod tests {
     fn chunked_softmax_equals_the_plain_one() {
         check_softmax(70, None);
         // More rows than a chunk has.
-        assert!(chunks(60_000, 40).count() > 1);
+        assert!(chunks(60_000, 40, Device::Cpu).count() > 1);
         check_softmax(60_000, None);
     }
 

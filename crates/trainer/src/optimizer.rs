@@ -20,7 +20,7 @@ pub(crate) struct AdamW {
     decay_mask: Tensor,
     weight_decay: f64,
     gradient_clip: f64,
-    schedule: Schedule,
+    pub(crate) schedule: Schedule,
 }
 
 /// The learning rate: a linear rise, then half a cosine down to 0.

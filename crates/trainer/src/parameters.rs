@@ -82,10 +82,18 @@ impl Layout {
         Tensor::cat(&parts.collect::<Vec<_>>(), 0).to_device(device)
     }
 
-    /// The parameters as views of the flat tensor.
-    pub(crate) fn split(&self, flat: &Tensor) -> Weights {
-        let parts = flat.split_with_sizes(self.sizes(), 0);
-        Weights(parts.into_iter().zip(&self.entries).map(|(part, entry)| part.view(entry.shape.as_slice())).collect())
+    /// The parameters as views of the flat tensor, to compute with in `kind`.
+    pub(crate) fn split(&self, flat: &Tensor, kind: Kind) -> Weights {
+        let views = |flat: &Tensor| -> Vec<Tensor> {
+            let parts = flat.split_with_sizes(self.sizes(), 0);
+            parts.into_iter().zip(&self.entries).map(|(part, entry)| part.view(entry.shape.as_slice())).collect()
+        };
+        let exact = views(flat);
+        let computed = match kind {
+            Kind::Float => exact.iter().map(Tensor::shallow_clone).collect(),
+            kind => views(&flat.to_kind(kind)),
+        };
+        Weights { kind, exact, computed }
     }
 
     fn sizes(&self) -> Vec<i64> {
@@ -94,15 +102,31 @@ impl Layout {
 }
 
 /// The parameters of one forward pass.
-pub(crate) struct Weights(Vec<Tensor>);
+pub(crate) struct Weights {
+    kind: Kind,
+    exact: Vec<Tensor>,
+    /// The same, rounded to `kind` by one operation for all of them.
+    computed: Vec<Tensor>,
+}
 
 impl Weights {
-    pub(crate) fn get(&self, slot: Slot) -> &Tensor {
-        &self.0[slot.0]
+    /// What the encoder computes with.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
-    /// All of them, in the order of the layout.
+    /// A parameter in that kind.
+    pub(crate) fn get(&self, slot: Slot) -> &Tensor {
+        &self.computed[slot.0]
+    }
+
+    /// A parameter as it is, for the few numbers that are read as amounts or days.
+    pub(crate) fn exact(&self, slot: Slot) -> &Tensor {
+        &self.exact[slot.0]
+    }
+
+    /// All of them as they are, in the order of the layout.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Tensor> {
-        self.0.iter()
+        self.exact.iter()
     }
 }

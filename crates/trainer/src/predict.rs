@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sequences::{Example, Field, LabelledExample, Sequences, Target, Vocabulary};
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::checkpoint::read_weights;
 use crate::evaluate::Scorer;
@@ -153,7 +153,7 @@ impl Model {
     fn with_scorer<T>(&self, sequences: &Sequences, score: impl FnOnce(&Scorer) -> T) -> T {
         let encoding = self.vocabulary.encode(sequences);
         device::alone(self.threads, || {
-            let weights = tch::no_grad(|| self.layout.split(&self.parameters));
+            let weights = tch::no_grad(|| self.layout.split(&self.parameters, Kind::Float));
             score(&Scorer {
                 network: &self.network,
                 weights: &weights,

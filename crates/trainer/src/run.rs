@@ -105,7 +105,7 @@ impl RunFolder {
     /// Whether a run with this configuration and vocabulary may go on here.
     ///
     /// # Errors
-    /// The first setting that differs. How long to train, where and with what patience may change.
+    /// The first setting that differs. How long to train, where, in what precision and with what patience may change.
     pub(crate) fn check_same(&self, config: &Config, vocabulary: &Vocabulary) -> Result<()> {
         let saved = self.read_config()?;
         if let Some((key, saved, asked)) = first_difference(&saved, config) {
@@ -159,6 +159,7 @@ fn first_difference(saved: &Config, asked: &Config) -> Option<(String, String, S
         raw.training.epochs = now.epochs;
         raw.training.patience = now.patience;
         raw.training.device = now.device;
+        raw.training.precision = now.precision;
         raw.training.threads = now.threads;
         toml::Table::try_from(raw).unwrap_or_default()
     };

@@ -8,8 +8,8 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMi
 use sequences::{Example, Field, LabelledExample, MICROS_PER_DAY, Sequences, SequencesBuilder, Target, Vocabulary};
 use tempfile::TempDir;
 use trainer::{
-    Config, Dataset, DeviceChoice, Error, Head, Model, Predictions, RawConfig, RawModel, RawTraining, TrainOptions,
-    Trained, train,
+    Config, Dataset, DeviceChoice, Error, Head, Model, Precision, Predictions, RawConfig, RawModel, RawTraining,
+    TrainOptions, Trained, train,
 };
 
 /// A timeline row: customer, day, kind, product, amount.
@@ -196,6 +196,25 @@ fn learns_the_next_product_and_its_time() {
         }
     }
     assert!(f64::from(first) > 0.9 * f64::from(bought), "{first} of {bought}");
+}
+
+#[test]
+fn learns_as_well_in_bf16() {
+    let (shop, folder) = (purchase_shop(), TempDir::new().unwrap());
+    let bf16 = |training: &mut RawTraining| (training.epochs, training.precision) = (25, Precision::Bf16);
+    run(&config(Head::NextPurchase, |_, training| bf16(training)), shop.dataset(), folder.path()).unwrap();
+    let model = Model::load(folder.path(), DeviceChoice::Cpu).unwrap();
+    let ranks = model.rank_targets(&shop.sequences, &shop.valid, false).unwrap();
+    let ranks: Vec<u32> = ranks.into_iter().flatten().collect();
+    let first = ranks.iter().filter(|rank| **rank == 1).count();
+    assert!(first as f64 > 0.9 * ranks.len() as f64, "{first} of {}", ranks.len());
+    let Predictions::NextPurchase(predicted) = model.predict(&shop.sequences, &shop.examples(), 1) else {
+        panic!("no purchases")
+    };
+    for (labelled, predicted) in shop.valid.iter().zip(predicted) {
+        let returns = is_recent(labelled.example.customer());
+        assert_eq!(predicted.time.unwrap().p_within_horizon > 0.5, returns);
+    }
 }
 
 #[test]

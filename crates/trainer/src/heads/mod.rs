@@ -5,7 +5,7 @@ pub(crate) mod clv;
 pub(crate) mod next;
 
 use sequences::CONTEXT_FEATURES;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::inputs::Inputs;
 use crate::layers::Linear;
@@ -35,8 +35,8 @@ impl Readout {
 
     /// `[B, D]` → `[B, outputs]`.
     pub(crate) fn forward(&self, weights: &Weights, state: &Tensor, inputs: &Inputs) -> Tensor {
-        let hidden = self.hidden.forward(weights, state).gelu("none");
-        self.output.forward(weights, &hidden) + self.direct.forward(weights, &inputs.context)
+        let hidden = self.hidden.forward_exact(weights, &state.to_kind(Kind::Float)).gelu("none");
+        self.output.forward_exact(weights, &hidden) + self.direct.forward_exact(weights, &inputs.context)
     }
 }
 
