@@ -112,4 +112,5 @@ if __name__ == "__main__":
     if DEVICE == "cpu":
         measure("eager fp32, padded to the longest, logits at targets", found, items, None, False, True, bf16=False)
     for mode in ["default", "reduce-overhead"] if DEVICE == "cuda" else ["default"]:
-        measure(f"compiled ({mode}) bf16, padded to {LENGTH}", found, items, mode, True, False, bf16=DEVICE == "cuda")
+        kind = "bf16" if DEVICE == "cuda" else "fp32"
+        measure(f"compiled ({mode}) {kind}, padded to {LENGTH}", found, items, mode, True, False, bf16=kind == "bf16")

@@ -23,7 +23,7 @@ pub struct LeaveOneOutOptions {
     pub seed: Option<u64>,
     /// Folder for runs; this one gets a folder of its own in it.
     pub work: PathBuf,
-    /// Once set, training stops at its next checkpoint.
+    /// Once set, training stops before its next step.
     pub interrupted: Arc<AtomicBool>,
 }
 

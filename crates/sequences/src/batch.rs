@@ -145,6 +145,15 @@ impl Batcher {
         self.lengths.len().min(self.max_examples).div_ceil(self.batch_size)
     }
 
+    /// What a loss that each example has once weighs in a batch of so many: how many they are to those of the mean batch.
+    pub fn share(&self, examples: usize) -> f64 {
+        let all = self.lengths.len().min(self.max_examples);
+        match self.lessons {
+            Lessons::PerExample => 1.0,
+            Lessons::PerEvent => (examples * self.batches_per_epoch()) as f64 / all as f64,
+        }
+    }
+
     /// All examples once, sorted by length: the batches for scoring.
     pub fn by_length(lengths: &[usize], batch_size: usize) -> Vec<Vec<usize>> {
         let mut examples: Vec<usize> = (0..lengths.len()).collect();
@@ -197,6 +206,9 @@ mod tests {
             events.sort_unstable();
             events[events.len() * 9 / 10] as f64 / events[events.len() / 10] as f64
         };
+        let batcher = Batcher::new(lengths(), Lessons::PerEvent, 64, usize::MAX, 3);
+        let shares: f64 = batcher.epoch(0).iter().map(|batch| batcher.share(batch.len())).sum();
+        assert!((shares - batcher.batches_per_epoch() as f64).abs() < 1e-6);
         assert!(spread(Lessons::PerExample) > 5.0, "{}", spread(Lessons::PerExample));
         assert!(spread(Lessons::PerEvent) < 1.2, "{}", spread(Lessons::PerEvent));
     }

@@ -25,8 +25,10 @@ pub enum Error {
     )]
     Unsorted { customer: String, row: usize, time: String, previous: String },
 
-    /// A line of an interactions file has a user and no item.
-    #[error("{file}, row {row}: `{line}` is not `user item …` (a user and his items, separated by blanks)")]
+    /// A line of an interactions file has no item, or many beside other lines of the same user.
+    #[error(
+        "{file}, row {row}: `{line}` is not `user item`, nor the one line `user item item …` of a user (separated by blanks)"
+    )]
     Interaction { file: String, row: usize, line: String },
 
     /// An interactions file without a line.

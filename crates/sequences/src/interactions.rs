@@ -1,21 +1,24 @@
 //! Files of `user item …` lines, the form of the public next-item benchmarks → [`Sequences`], and the split by which
 //! models are compared on them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::sequences::Dictionary;
 use crate::{Error, Example, Field, LabelledExample, PURCHASE, Sequences, Target};
 
 impl Sequences {
-    /// Reads lines of a user and one or more items, each user's in the order they happened; users may be interleaved,
-    /// blank lines are skipped. Every item is a purchase. The file has no times, so the n-th item of a user (from 0) has
+    /// Reads lines of a user and an item, or one line for each user with all his items, in the order they happened; users
+    /// may be interleaved, blank lines are skipped. Every item is a purchase. The file has no times, so the n-th item of a user (from 0) has
     /// time n, by both clocks: `Example::at(.., n, ..)` sees exactly his first n items. `file` is named in errors.
     ///
     /// # Errors
-    /// A line without an item, with its row from 1; a text without any line.
+    /// A line without an item, or with more than one for a user who has other lines (a rating or a time would be taken
+    /// for an item), with its row from 1; a text without any line.
     pub fn from_interactions(text: &str, file: &str) -> Result<Sequences, Error> {
         let mut users: Vec<(&str, Vec<&str>)> = Vec::new();
         let mut index: HashMap<&str, usize> = HashMap::new();
+        // Users whose items stand in one line.
+        let mut lists: HashSet<usize> = HashSet::new();
         for (i, line) in text.lines().enumerate() {
             let mut words = line.split_whitespace();
             let Some(user) = words.next() else { continue };
@@ -26,9 +29,13 @@ impl Sequences {
             let items = &mut users[slot].1;
             let before = items.len();
             items.extend(words);
-            if items.len() == before {
+            let added = items.len() - before;
+            if added == 0 || (before > 0 && (added > 1 || lists.contains(&slot))) {
                 let line = line.chars().take(80).collect();
                 return Err(Error::Interaction { file: file.to_owned(), row: i + 1, line });
+            }
+            if added > 1 {
+                lists.insert(slot);
             }
         }
         if users.is_empty() {
@@ -118,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_line_may_hold_many_items() {
-        let long = Sequences::from_interactions("1 tea jam\n2 rye\n1 oat\n", "x.txt").unwrap();
+        let long = Sequences::from_interactions("1 tea jam oat\n2 rye\n", "x.txt").unwrap();
         let short = Sequences::from_interactions("1 tea\n1 jam\n2 rye\n1 oat\n", "x.txt").unwrap();
         let items = |s: &Sequences| -> Vec<u32> { (0..s.event_count()).map(|e| s.code(e, Field::Product)).collect() };
         assert_eq!((items(&long), &long.offsets), (items(&short), &short.offsets));
@@ -153,6 +160,11 @@ mod tests {
     fn names_file_and_row_of_a_broken_line() {
         let error = Sequences::from_interactions("1 2\n7\n", "ml.txt").unwrap_err().to_string();
         assert!(error.contains("ml.txt, row 2: `7`"), "{error}");
+        // A rating is no item.
+        for text in ["1 2 5\n3 2 4\n1 4 3\n", "3 2\n1 4\n1 2 5\n"] {
+            let error = Sequences::from_interactions(text, "ml.txt").unwrap_err().to_string();
+            assert!(error.contains("ml.txt, row 3: `1 "), "{error}");
+        }
         let error = Sequences::from_interactions("\n", "ml.txt").unwrap_err().to_string();
         assert!(error.contains("ml.txt holds no interactions"), "{error}");
     }

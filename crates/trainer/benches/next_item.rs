@@ -41,7 +41,8 @@ fn main() {
     let started = Instant::now();
     let (epochs, events_per_second) = fit(&config, data, folder.path());
     let seconds = started.elapsed().as_secs_f64();
-    let flops = flops_per_event(&config, &train_set, vocabulary.texts(Field::Product).len()) * events_per_second;
+    let products = vocabulary.texts(Field::Product).len().min(config.raw().training.negatives);
+    let flops = flops_per_event(&config, &train_set, products) * events_per_second;
     println!("{:.2} TFLOP/s in the last epoch, padding not counted", flops / 1e12);
 
     let model = Model::load(folder.path(), config.raw().training.device).expect("was just trained");

@@ -71,9 +71,10 @@ pub struct RawTraining {
     pub negatives: usize,
     /// Where to compute: `auto` takes CUDA if it is there.
     pub device: DeviceChoice,
-    /// How training computes; the weights themselves and all scoring are fp32. `auto` takes bf16 on CUDA.
+    /// How training computes; the weights themselves and all scoring are fp32. `auto` takes bf16 on CUDA (GPUs older than
+    /// Ampere are slow at it: `fp32` there).
     pub precision: Precision,
-    /// CPU threads; 0 is one per core.
+    /// CPU threads of libtorch; 0 is one per core. Others, which only prepare batches, come on top.
     pub threads: usize,
 }
 
@@ -297,7 +298,7 @@ mod tests {
             ("head = \"chrun\"", ["chrun", "next_purchase"]),
             ("head = \"churn\"\nlayers = 2", ["layers", "unknown field"]),
             ("head = \"churn\"\n[model]\nwidht = 2", ["widht", "`width`"]),
-            ("head = \"churn\"\n[model]\nwidth = 33", ["`model.width` is 33", "multiple"]),
+            ("head = \"churn\"\n[model]\nwidth = 34", ["`model.width` is 34", "twice"]),
             ("head = \"churn\"\n[model]\ndropout = 1.0", ["`model.dropout` is 1", "less than 1"]),
             ("head = \"churn\"\n[training]\nlearning_rate = nan", ["`training.learning_rate` is NaN", "above 0"]),
             ("head = \"churn\"\n[training]\nepochs = 0", ["`training.epochs` is 0", "1 or more"]),

@@ -48,7 +48,8 @@ pub(crate) fn seeded<T>(threads: usize, seed: i64, f: impl FnOnce() -> T) -> T {
     })
 }
 
-/// Values as a tensor on the device. Nothing waits for them to arrive there: what the device does next, it does after.
+/// Values as a tensor on the device. Nothing waits for them to arrive there: all threads use the device's one default
+/// stream, so what it is told next, it does after.
 pub(crate) fn send<T: Element>(values: &[T], device: Device) -> Tensor {
     let here = Tensor::from_slice(values);
     match device.is_cuda() {

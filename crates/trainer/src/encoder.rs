@@ -72,10 +72,10 @@ impl Encoder {
         Rotation::new(inputs.size.1, self.width, self.heads, inputs.bags.device())
     }
 
-    /// The known products' embeddings, `[products, D]`, with which products are scored, too.
+    /// The known products' embeddings, `[products, D]`, with which products are scored, too; exact.
     pub(crate) fn products(&self, weights: &Weights) -> Tensor {
         let (first, count) = self.products;
-        weights.get(self.table).narrow(0, first, count)
+        weights.exact(self.table).narrow(0, first, count)
     }
 
     fn embed(&self, weights: &Weights, inputs: &Inputs, dropout: Dropout) -> Tensor {
@@ -84,7 +84,8 @@ impl Encoder {
         let offsets = Tensor::arange_start_step(0, batch * tokens * bag, bag, (tch::Kind::Int64, inputs.bags.device()));
         const SUM: i64 = 0;
         let (rows, ..) = Tensor::embedding_bag_padding_idx(
-            weights.get(self.table),
+            // Exact, because a row that many events share sums up many small gradients.
+            weights.exact(self.table),
             &inputs.bags.view([-1]),
             &offsets,
             false,
@@ -99,7 +100,7 @@ impl Encoder {
         let number = |x: &Tensor| x.to_kind(weights.kind());
         let context = self.context.forward(weights, &number(&inputs.context)).unsqueeze(1);
         let features = self.features.forward(weights, &number(&inputs.features));
-        let x = rows + features + context * number(&inputs.is_query);
+        let x = number(&rows) + features + context * number(&inputs.is_query);
         dropout.apply(&x)
     }
 }

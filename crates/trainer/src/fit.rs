@@ -44,7 +44,7 @@ pub struct Progress<'a> {
     /// Steps taken in this epoch, and how many it has.
     pub step: usize,
     pub steps: usize,
-    /// The last step's loss.
+    /// The loss of the last step, on a GPU of the last one that was read.
     pub loss: f64,
     /// Over this epoch so far.
     pub examples_per_second: f64,
@@ -185,7 +185,8 @@ impl<'a> Session<'a> {
                 if interrupted.load(Ordering::Relaxed) {
                     return Err(Error::Interrupted { epoch, finished: history.len() });
                 }
-                mean.add(&train_step(config, network, layout, optimizer, &batch, *device));
+                let share = batcher.share(batch.examples);
+                mean.add(&train_step(config, network, layout, optimizer, &batch, share, *device));
                 if !device.is_cuda() || (step - 1).is_multiple_of(READ_LOSS_EVERY_CUDA) || step == batches.len() {
                     let losses = mean.read();
                     let first = step + 1 - losses.len();
@@ -281,13 +282,14 @@ fn train_step(
     layout: &Layout,
     optimizer: &mut AdamW,
     batch: &Prepared,
+    share: f64,
     device: Device,
 ) -> Vec<Loss> {
     let dropout = Dropout(config.model.dropout);
     let kind = config.training.precision.kind(device);
     seeded(&config.training, optimizer.step + 1, || {
         let weights = layout.split(&optimizer.parameters, kind);
-        let terms = network.loss(&weights, &batch.inputs, &batch.targets, dropout);
+        let terms = network.loss(&weights, &batch.inputs, &batch.targets, share, dropout);
         optimizer.update(&terms.iter().map(|term| &term.backward).sum::<Tensor>());
         terms
     })

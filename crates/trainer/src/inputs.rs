@@ -13,7 +13,7 @@ use crate::{Head, device};
 /// Which rows of the embedding table belong to what.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
-    /// Per field the row of its first id after `PAD`; none for a field of one known text, which tells no two events apart.
+    /// Per field the row of its first id after `PAD`; none for a field that is the same in all events.
     fields: [Option<i64>; 4],
     /// The row that marks the token which is no event.
     extra: i64,
@@ -32,7 +32,8 @@ impl Table {
         let mut products = (next, 0);
         let fields = Field::ALL.map(|field| {
             let known = vocabulary.texts(field).len() as i64;
-            if known < 2 && field != Field::Product {
+            // Every event has a kind; another field may be missing, so that one text of it tells events apart.
+            if known == 0 || (known == 1 && field == Field::Kind) {
                 return None;
             }
             let first = next;

@@ -89,7 +89,7 @@ pub(crate) struct Rotation {
 }
 
 impl Rotation {
-    /// The slowest pair turns once in some 60,000 tokens.
+    /// The slowest of many pairs turns once in some 60,000 tokens, of few somewhat sooner.
     const BASE: f64 = 10_000.0;
 
     pub(crate) fn new(tokens: i64, width: i64, heads: i64, device: Device) -> Self {

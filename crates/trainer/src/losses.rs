@@ -24,6 +24,11 @@ impl Loss {
     pub(crate) fn of(loss: Tensor, count: i64) -> Self {
         Self { value: loss.detach(), backward: loss, count }
     }
+
+    /// The same loss, its gradient `weight` times as long.
+    pub(crate) fn weighted(self, weight: f64) -> Self {
+        Self { backward: self.backward * weight, ..self }
+    }
 }
 
 /// Binary cross-entropy of logits `[B]` and targets 0 or 1 `[B]`.
@@ -117,7 +122,7 @@ impl Mixture {
 
 /// Cross-entropy of a softmax over the whole catalogue, or over a sample of it.
 ///
-/// `hidden` `[N, D]`, `products` `[P, D]`, `targets` `[N]` (row of the right product). With `negatives` `[S]` each
+/// `hidden` `[N, D]`, whose kind is computed with, `products` `[P, D]`, `targets` `[N]` (row of the right product). With `negatives` `[S]` each
 /// target competes with those products only, their scores raised by ln(P / S), so that the sampled softmax estimates
 /// the full one (Jean et al. 2015, uniform proposal); where the target is drawn itself, that draw is left out.
 ///
@@ -137,7 +142,7 @@ pub(crate) fn softmax_cross_entropy(
 
 /// Logits per chunk. On a CPU enough for full speed and little enough for its cache; a GPU wants few, large operations.
 fn chunk_logits(device: Device) -> i64 {
-    if device.is_cuda() { 1 << 27 } else { 1 << 21 }
+    if device.is_cuda() { 1 << 25 } else { 1 << 21 }
 }
 
 /// The chunks `(first row, rows)` of `rows` rows with `columns` logits each.
@@ -152,7 +157,7 @@ fn surprise(probabilities: &Tensor) -> Tensor {
 }
 
 fn full_softmax(hidden: &Tensor, products: &Tensor, targets: &Tensor) -> Loss {
-    let (h, p) = (hidden.detach(), products.detach());
+    let (h, p) = (hidden.detach(), products.detach().to_kind(hidden.kind()));
     let (rows, device) = (h.size()[0], h.device());
     let mut value = Tensor::zeros([], (Kind::Float, device));
     let mut grad_h = Vec::new();
@@ -177,7 +182,7 @@ fn full_softmax(hidden: &Tensor, products: &Tensor, targets: &Tensor) -> Loss {
 
 fn sampled_softmax(hidden: &Tensor, products: &Tensor, targets: &Tensor, negatives: &Tensor) -> Loss {
     let (right, wrong) = (products.index_select(0, targets), products.index_select(0, negatives));
-    let (h, r, w) = (hidden.detach(), right.detach(), wrong.detach());
+    let [h, r, w] = [hidden, &right, &wrong].map(|x| x.detach().to_kind(hidden.kind()));
     let (rows, sample, device) = (h.size()[0], w.size()[0], h.device());
     let raised = (products.size()[0] as f64 / sample as f64).ln();
     let mut value = Tensor::zeros([], (Kind::Float, device));

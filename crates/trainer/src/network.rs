@@ -77,21 +77,29 @@ impl Network {
     }
 
     /// The loss's terms, which add up. For heads that rank products, the targets' tokens are those of all `[B * W]`.
-    pub(crate) fn loss(&self, weights: &Weights, inputs: &Inputs, targets: &Targets, dropout: Dropout) -> Vec<Loss> {
+    /// `share` is the weight of what is one loss an example: how many there are to the mean batch.
+    pub(crate) fn loss(
+        &self,
+        weights: &Weights,
+        inputs: &Inputs,
+        targets: &Targets,
+        share: f64,
+        dropout: Dropout,
+    ) -> Vec<Loss> {
         if !self.head.ranks_products() {
             let state = self.encoder.forward_read(weights, inputs, dropout);
-            return self.loss_of_states(weights, inputs, targets, &state, &state);
+            return self.loss_of_states(weights, inputs, targets, share, &state, &state);
         }
         let states = self.encoder.forward(weights, inputs, dropout);
         let states = states.view([inputs.size.0 * inputs.size.1, -1]);
         let read = states.index_select(0, &inputs.read_rows);
-        self.loss_of_states(weights, inputs, targets, &read, &states)
+        self.loss_of_states(weights, inputs, targets, share, &read, &states)
     }
 
     /// The loss's terms at the tokens read alone; the targets' tokens are examples.
     pub(crate) fn loss_read(&self, weights: &Weights, inputs: &Inputs, targets: &Targets) -> Vec<Loss> {
         let state = self.read(weights, inputs);
-        self.loss_of_states(weights, inputs, targets, &state, &state)
+        self.loss_of_states(weights, inputs, targets, 1.0, &state, &state)
     }
 
     /// The state of each example's token to read, `[B, D]`, for scoring.
@@ -114,6 +122,7 @@ impl Network {
         weights: &Weights,
         inputs: &Inputs,
         targets: &Targets,
+        share: f64,
         read: &Tensor,
         states: &Tensor,
     ) -> Vec<Loss> {
@@ -123,14 +132,15 @@ impl Network {
             terms.push(next::product_loss(&states, &self.encoder.products(weights), products, self.negatives));
         }
         if let Some(raw) = self.output(weights, inputs, read) {
-            terms.push(match self.head {
+            let term = match self.head {
                 Head::Churn => churn::loss(&raw, &targets.outcome),
                 Head::Clv => clv::loss(&raw, &targets.outcome),
                 Head::NextPurchase | Head::NextItem => {
                     let days = targets.outcome.clamp_min(f64::from(MIN_DAYS));
                     next::time_loss(&raw, &days, &targets.is_observed)
                 }
-            });
+            };
+            terms.push(term.weighted(share));
         }
         terms
     }

@@ -120,7 +120,7 @@ impl Weights {
         &self.computed[slot.0]
     }
 
-    /// A parameter as it is, for the few numbers that are read as amounts or days.
+    /// A parameter as it is: for embeddings, and for the few numbers that are read as amounts or days.
     pub(crate) fn exact(&self, slot: Slot) -> &Tensor {
         &self.exact[slot.0]
     }

@@ -277,8 +277,12 @@ fn the_same_seed_gives_the_same_bits() {
 
 #[test]
 fn a_resumed_run_ends_as_one_never_stopped() {
-    let shop = churn_shop();
-    let config = config(Head::Churn, |_, training| training.epochs = 4);
+    check_resumed(&churn_shop(), Head::Churn);
+    check_resumed(&purchase_shop(), Head::NextPurchase);
+}
+
+fn check_resumed(shop: &Shop, head: Head) {
+    let config = config(head, |_, training| training.epochs = 4);
     let (whole, stopped) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let expected = run(&config, shop.dataset(), whole.path()).unwrap();
 
