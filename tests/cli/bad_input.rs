@@ -193,10 +193,7 @@ fn an_unknown_table_is_named_with_near_ones() {
 #[test]
 fn a_cut_off_before_all_data_names_their_range() {
     let folder = loaded();
-    folder.write(
-        "sql/staging/mine/orders.sql",
-        "-- My orders.\nSELECT order_id, customer_id, ordered_at AS event_time, ordered_at AS known_time, 'completed' AS status, amount FROM raw.mine_orders\n",
-    );
+    folder.write("sql/staging/mine/orders.sql", crate::cli::MY_ORDERS);
     folder.ok(&["build", "--warehouse", "w"]);
     let error = folder.fails(&["features", "--as-of", "2020-01-01", "--warehouse", "w"]);
     assert!(error.contains("2020-01-01") && error.contains("2024-01-05"), "{error}");
@@ -262,10 +259,7 @@ mod training {
     }
 
     fn build(folder: &Folder) {
-        folder.write(
-            "sql/staging/mine/orders.sql",
-            "-- My orders.\nSELECT order_id, customer_id, ordered_at AS event_time, ordered_at AS known_time, 'completed' AS status, amount FROM raw.mine_orders\n",
-        );
+        folder.write("sql/staging/mine/orders.sql", crate::cli::MY_ORDERS);
         folder.ok(&["init", "w"]);
         folder.ok(&["load", "raw.mine_orders", "orders.csv", "--history", "--warehouse", "w"]);
         folder.ok(&["build", "--warehouse", "w"]);

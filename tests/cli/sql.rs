@@ -345,10 +345,7 @@ fn a_query_keeps_to_its_memory() {
 #[test]
 fn a_cut_off_that_leaves_nothing_out_is_noted() {
     let folder = loaded();
-    folder.write(
-        "sql/staging/mine/orders.sql",
-        "-- My orders.\nSELECT order_id, customer_id, ordered_at AS event_time, ordered_at AS known_time, 'completed' AS status, amount FROM raw.mine_orders\n",
-    );
+    folder.write("sql/staging/mine/orders.sql", crate::cli::MY_ORDERS);
     folder.ok(&["build", "--warehouse", "w"]);
     let notes = |query: &str, more: &[&str]| {
         let output = folder.run(&[&["sql", query], more, &W].concat());

@@ -8,8 +8,9 @@ use crate::{Error, Example, Field, LabelledExample, PURCHASE, Sequences, Target}
 
 impl Sequences {
     /// Reads lines of a user and an item, or one line for each user with all his items, in the order they happened; users
-    /// may be interleaved, blank lines are skipped. Every item is a purchase. The file has no times, so the n-th item of a user (from 0) has
-    /// time n, by both clocks: `Example::at(.., n, ..)` sees exactly his first n items. `file` is named in errors.
+    /// may be interleaved, blank lines are skipped. Every item is a purchase. The file has no times, so the n-th item of
+    /// a user (from 0) has time n, by both clocks: `Example::at(.., n, ..)` sees exactly his first n items. `file` is
+    /// named in errors.
     ///
     /// # Errors
     /// A line without an item, or with more than one for a user who has other lines (a rating or a time would be taken

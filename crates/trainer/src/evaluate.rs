@@ -9,7 +9,6 @@ use analytics::metrics::{self, NOT_RANKED};
 use sequences::{Batch, Batcher, Encoding, Example, FIRST_KNOWN, Field, LabelledExample, Sequences, Target};
 use tch::{Device, Kind, Tensor};
 
-use crate::Head;
 use crate::ahead::ahead;
 use crate::heads::{churn, clv, next};
 use crate::inputs::{Extra, Inputs};
@@ -20,6 +19,7 @@ use crate::parameters::Weights;
 use crate::predict::{NextPurchase, TimeToNext, Value};
 use crate::run::NEXT_ITEM_MONITOR;
 use crate::scaling::Scaling;
+use crate::{Head, device};
 
 /// How long a list of products the ranking metrics look at.
 const LIST_LENGTH: u32 = 10;
@@ -84,7 +84,7 @@ impl Scorer<'_> {
                 let right: Vec<Option<i64>> = numbers.iter().map(|&n| self.place(products[n])).collect();
                 let mut scores = self.network.product_scores(self.weights, &state.narrow(0, first, count));
                 let gathered: Vec<i64> = right.iter().map(|place| place.unwrap_or(0)).collect();
-                let gathered = Tensor::from_slice(&gathered).to_device(self.device).unsqueeze(1);
+                let gathered = device::send(&gathered, self.device).unsqueeze(1);
                 if scores.size()[1] == 0 {
                     return;
                 }
@@ -212,7 +212,7 @@ impl Scorer<'_> {
             rows.extend(std::iter::repeat_n(row as i64, seen.len()));
             columns.extend(seen);
         }
-        let index = [rows, columns].map(|side| Some(Tensor::from_slice(&side).to_device(self.device)));
+        let index = [rows, columns].map(|side| Some(device::send(&side, self.device)));
         let lowest = Tensor::from(f32::NEG_INFINITY).to_device(self.device);
         let _ = scores.index_put_(&index, &lowest, false);
     }

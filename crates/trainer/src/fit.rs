@@ -191,7 +191,7 @@ impl<'a> Session<'a> {
                     let losses = mean.read();
                     let first = step + 1 - losses.len();
                     if let Some(bad) = losses.iter().position(|loss| !loss.is_finite()) {
-                        let learning_rate = optimizer.schedule.at(optimizer.step - losses.len() + bad);
+                        let learning_rate = optimizer.learning_rate(optimizer.step - losses.len() + bad);
                         return Err(Error::Diverged { epoch, step: first + bad, loss: losses[bad], learning_rate });
                     }
                     loss = losses.last().copied().unwrap_or(loss);

@@ -20,7 +20,7 @@ pub(crate) struct AdamW {
     decay_mask: Tensor,
     weight_decay: f64,
     gradient_clip: f64,
-    pub(crate) schedule: Schedule,
+    schedule: Schedule,
 }
 
 /// The learning rate: a linear rise, then half a cosine down to 0.
@@ -68,16 +68,16 @@ impl AdamW {
         self.step = step;
     }
 
-    /// The rate of the next step.
-    pub(crate) fn learning_rate(&self) -> f64 {
-        self.schedule.at(self.step)
+    /// The rate of a step, counted from 0.
+    pub(crate) fn learning_rate(&self, step: usize) -> f64 {
+        self.schedule.at(step)
     }
 
     /// One step along the gradient of `loss`.
     pub(crate) fn update(&mut self, loss: &Tensor) {
         self.parameters.zero_grad();
         loss.backward();
-        let rate = self.learning_rate();
+        let rate = self.learning_rate(self.step);
         self.step += 1;
         tch::no_grad(|| {
             let mut gradient = self.parameters.grad();
