@@ -246,7 +246,7 @@ impl NewFiles<'_> {
             if let Some(batch) = batch {
                 let encoder = match open.take() {
                     Some(encoder) => encoder,
-                    None => FileEncoder::stored(self.schema.clone(), self.layout).map_err(failed)?,
+                    None => FileEncoder::stored(self.schema.clone(), self.layout, Some(&batch)).map_err(failed)?,
                 };
                 open = Some(blocking(move || encoder.write(&batch)).await.map_err(failed)?);
             }

@@ -213,7 +213,7 @@ fn unpacked(bytes: Vec<u8>) -> Result<Vec<RecordBatch>, ArrowError> {
 
 /// A file of a bucket's rows, which need not be sorted.
 pub(crate) fn encode(rows: &[RecordBatch], schema: &SchemaRef, layout: &Layout) -> Result<EncodedFile, ParquetError> {
-    let mut encoder = FileEncoder::stored(schema.clone(), layout)?;
+    let mut encoder = FileEncoder::stored(schema.clone(), layout, None)?;
     for batch in sort(rows, &layout.sort_columns())?.batches(BATCH_ROWS) {
         encoder = encoder.write(&batch?)?;
     }

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::mem::take;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::{max, min};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{max, min, partition, sort};
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimestampMicrosecondType};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -79,8 +79,13 @@ pub(crate) struct Nulls {
 }
 
 impl FileEncoder {
-    /// A file of a table of the warehouse, whose rows come in the order of `layout`.
-    pub(crate) fn stored(schema: SchemaRef, layout: &Layout) -> Result<Self, ParquetError> {
+    /// A file of a table of the warehouse, whose rows come in the order of `layout`, and of which `first` are the first
+    /// ones, if any are known yet.
+    pub(crate) fn stored(
+        schema: SchemaRef,
+        layout: &Layout,
+        first: Option<&RecordBatch>,
+    ) -> Result<Self, ParquetError> {
         let mut properties = properties();
         if let Layout::Clustered { key, .. } = layout {
             properties = properties
@@ -94,7 +99,7 @@ impl FileEncoder {
                 properties = properties.set_column_dictionary_enabled(ColumnPath::from(id.as_str()), false);
             }
         }
-        for field in schema.fields() {
+        for (column, field) in schema.fields().iter().enumerate() {
             let path = ColumnPath::from(field.name().as_str());
             let is_time = matches!(field.data_type(), DataType::Timestamp(..));
             // Times rise within a customer, and in a file ids and the numbers of its rows mostly do: small differences, no
@@ -103,6 +108,15 @@ impl FileEncoder {
                 properties = properties
                     .set_column_dictionary_enabled(path.clone(), false)
                     .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+            } else if let Some(first) = first.filter(|_| *layout == Layout::FileOrder) {
+                // A dictionary is looked up row by row, which pays where values come again, but not always the same.
+                properties = match repetition(first.column(column))? {
+                    Repetition::Always => properties
+                        .set_column_dictionary_enabled(path.clone(), false)
+                        .set_column_encoding(path, Encoding::DELTA_BYTE_ARRAY),
+                    Repetition::Often => properties,
+                    Repetition::Seldom => properties.set_column_dictionary_enabled(path, false),
+                };
             }
         }
         Self::new(schema, layout, properties.build(), ArrowWriterOptions::new())
@@ -254,6 +268,26 @@ fn nulls(schema: &Schema, layout: &Layout) -> Vec<Nulls> {
     let names: BTreeSet<&str> = logged_columns(schema).into_iter().chain(layout.sort_columns()).collect();
     let nulls = |name: &str| Some(Nulls { name: name.to_owned(), column: schema.index_of(name).ok()?, rows: 0 });
     names.into_iter().filter_map(nulls).collect()
+}
+
+/// How often a column's values come again.
+enum Repetition {
+    /// All rows have one text.
+    Always,
+    Often,
+    Seldom,
+}
+
+fn repetition(values: &ArrayRef) -> Result<Repetition, ParquetError> {
+    let runs = partition(std::slice::from_ref(values))?.len();
+    if runs == 1 && *values.data_type() == DataType::Utf8 {
+        return Ok(Repetition::Always);
+    }
+    let sorted = sort(values, None)?;
+    match partition(&[sorted])?.len() > values.len() / 2 {
+        true => Ok(Repetition::Seldom),
+        false => Ok(Repetition::Often),
+    }
 }
 
 fn properties() -> WriterPropertiesBuilder {

@@ -55,7 +55,7 @@ fn copy(table: &str, bytes: Bytes, form: &Form, rule: &Rule) -> Result<Without> 
     let reader = read(bytes).map_err(failed)?;
     let encoder = match form {
         _ if removed == 0 => return Ok(Without { removed, copy: None }),
-        Form::Stored(layout) if !is_empty => FileEncoder::stored(reader.schema(), layout),
+        Form::Stored(layout) if !is_empty => FileEncoder::stored(reader.schema(), layout, None),
         // What is published has a file for every table, without rows too.
         Form::Published => FileEncoder::published(reader.schema()),
         Form::Stored(_) | Form::Uncopied => return Ok(Without { removed, copy: None }),

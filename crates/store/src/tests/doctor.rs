@@ -255,7 +255,7 @@ async fn rows_out_of_order_or_in_the_wrong_bucket_are_named() {
         let (folder, store) = new_store().await;
         let table = append_rows(&store, NAME, described("append"), &[row("c0", 1, "x")]).await.unwrap();
         commit(&store, &[&table]).await;
-        let mut encoder = crate::writer::FileEncoder::stored(schema(), &table.layout).unwrap();
+        let mut encoder = crate::writer::FileEncoder::stored(schema(), &table.layout, None).unwrap();
         encoder = encoder.write(&batch(&rows)).unwrap();
         let encoded = encoder.finish().unwrap();
         std::fs::write(local(&table.files[0]), &encoded.bytes).unwrap();

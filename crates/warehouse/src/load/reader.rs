@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow::array::{
     Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
 };
+use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::util::display::array_value_to_string;
@@ -254,8 +255,8 @@ impl Reader {
     ) -> ArrayRef {
         let rows = places.len();
         match name {
-            "_source" => Arc::new(StringArray::from(vec![self.source.as_str(); rows])),
-            "_file" => Arc::new(StringArray::from(vec![label; rows])),
+            "_source" => Arc::new(repeated(&self.source, rows)),
+            "_file" => Arc::new(repeated(label, rows)),
             "_row" => {
                 Arc::new(Int64Array::from_iter_values(places.iter().map(|place| (before + place.row + 1) as i64)))
             }
@@ -265,6 +266,11 @@ impl Reader {
             }
         }
     }
+}
+
+fn repeated(text: &str, rows: usize) -> StringArray {
+    let offsets = OffsetBuffer::from_repeated_length(text.len(), rows);
+    StringArray::new(offsets, Buffer::from_vec(text.repeat(rows).into_bytes()), None)
 }
 
 impl LoadedColumn {
