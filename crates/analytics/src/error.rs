@@ -29,6 +29,19 @@ pub enum Error {
     NoRepeatPurchase { customers: usize, what: &'static str },
 }
 
+impl Error {
+    /// The row or customer that is at fault.
+    pub fn row(&self) -> Option<usize> {
+        match self {
+            Error::Value { row, .. } => Some(*row),
+            Error::Customer { customer, .. }
+            | Error::PurchaseAfterEnd { customer, .. }
+            | Error::Unsorted { customer, .. } => Some(*customer),
+            _ => None,
+        }
+    }
+}
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 pub(crate) fn same_length(what: &'static str, expected: usize, found: usize) -> Result<()> {

@@ -18,6 +18,7 @@ mod dictionaries;
 mod erase;
 mod error;
 mod faults;
+mod functions;
 mod grain;
 mod guard;
 mod header;

@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::date_trunc::DateTrunc;
 use crate::ddl::Types;
 use crate::error::{Error, Result};
+use crate::functions;
 use crate::grain::{EmptyTables, NeverNull, Operators, Planner};
 use crate::guard;
 use crate::lineage::table_name;
@@ -195,11 +196,12 @@ impl Session {
     /// `opened` are the names that stand for something else than a table or view.
     fn check_tables(&self, statement: &Parsed, opened: &[String]) -> Result<()> {
         let names = self.names();
-        let functions = self.context.state().table_functions().keys().cloned().collect::<Vec<_>>();
+        let engines = self.context.state().table_functions().keys().cloned().collect::<Vec<_>>();
         for name in catalog::references(statement)? {
             let known = names.contains(&name)
                 || opened.contains(&name)
-                || functions.contains(&name)
+                || engines.contains(&name)
+                || functions::names().any(|function| name == function)
                 || name.starts_with("information_schema.")
                 || SESSION_TABLES.iter().any(|table| name == format!("{DEFAULT_SCHEMA}.{table}"));
             if !known {
@@ -299,6 +301,7 @@ fn context(world: &Arc<World>, memory: &Arc<dyn MemoryPool>, threads: Option<usi
         .with_default_features()
         .with_type_planner(Arc::new(Types))
         .with_query_planner(Arc::new(Planner))
+        .with_relation_planners(vec![Arc::new(functions::InFrom)])
         .with_optimizer_rules(logical_rules())
         .with_physical_optimizer_rules(physical_rules())
         .build();

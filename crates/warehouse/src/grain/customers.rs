@@ -26,7 +26,7 @@ pub(super) fn index_of(expr: &Arc<dyn PhysicalExpr>) -> Option<usize> {
 }
 
 /// That they must come so, and by the other columns then.
-pub(super) fn must_come_by(
+pub(crate) fn must_come_by(
     plan: &Arc<dyn ExecutionPlan>,
     columns: impl IntoIterator<Item = usize>,
 ) -> Option<OrderingRequirements> {

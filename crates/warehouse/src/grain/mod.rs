@@ -33,6 +33,7 @@ mod sorted_groups;
 mod totals;
 
 pub(crate) use buckets::{Bucket, BucketSource};
+pub(crate) use customers::must_come_by;
 pub(crate) use empty::EmptyTables;
 pub(crate) use merge_files::MergeFilesExec;
 pub(crate) use never_null::NeverNull;

@@ -21,6 +21,7 @@ use datafusion::prelude::SessionConfig;
 use super::analysis::by_bucket;
 use super::buckets::BucketsExec;
 use super::once::OnceExec;
+use crate::functions::Calls;
 
 /// Plans the parts that stay within customers bucket by bucket.
 #[derive(Debug, Default)]
@@ -29,7 +30,8 @@ pub(crate) struct Planner;
 #[async_trait]
 impl QueryPlanner for Planner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Nodes::default())]);
+        let planner =
+            DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Nodes::default()), Arc::new(Calls)]);
         planner.create_physical_plan(&by_bucket(plan.clone())?, session).await
     }
 }

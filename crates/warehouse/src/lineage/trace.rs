@@ -10,6 +10,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, JoinType, TableReference};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Subquery};
 
+use crate::functions::Call;
 use crate::world::DEFAULT_SCHEMA;
 
 /// Columns as (table, column); the column [`ROWS`] where only the number of rows counts.
@@ -104,6 +105,12 @@ impl<'a> Tracer<'a> {
             | LogicalPlan::Limit(_)
             | LogicalPlan::Repartition(_)
             | LogicalPlan::Distinct(Distinct::All(_)) => self.columns(plan.inputs().first()?),
+            // A function may compute each column from all of its query's.
+            LogicalPlan::Extension(call) if call.node.as_any().is::<Call>() => {
+                let input = self.columns(plan.inputs().first()?)?;
+                let all = input.into_iter().flatten().collect::<Sources>();
+                Some(vec![all; plan.schema().fields().len()])
+            }
             _ => None,
         }
     }
