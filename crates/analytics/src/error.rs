@@ -27,6 +27,13 @@ pub enum Error {
     Unsorted { customer: usize, row: usize, day: i32, previous: i32 },
     #[error("none of {customers} customers bought {what}; there is nothing to fit")]
     NoRepeatPurchase { customers: usize, what: &'static str },
+    #[error(
+        "more than {most} itemsets are in {min_count} baskets or more; raise the count to {enough} (support {support}), \
+         lower max_length, or raise max_itemsets"
+    )]
+    ManyItemsets { most: usize, min_count: u32, enough: u32, support: f64 },
+    #[error("there are more than {most} {what}; raise one of these, or {setting}")]
+    TooMany { what: &'static str, setting: &'static str, most: usize },
 }
 
 impl Error {

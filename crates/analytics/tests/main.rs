@@ -1,5 +1,6 @@
 //! What this crate promises, by module; oracle numbers lie in `data/`.
 
+mod baskets;
 mod bootstrap;
 mod btyd;
 mod cdnow;
