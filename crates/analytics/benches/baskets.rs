@@ -36,7 +36,11 @@ fn main() {
     let itemsets = frequent_itemsets(&offsets, &items, &settings).expect("baskets are well-formed");
     let seconds = started.elapsed().as_secs_f64();
     let total: u64 = (0..itemsets.len()).map(|i| u64::from(itemsets.count(i))).sum();
-    println!("{} itemsets (counts add up to {total}): {seconds:.3} s, peak memory {} MB", itemsets.len(), peak_memory());
+    println!(
+        "{} itemsets (counts add up to {total}): {seconds:.3} s, peak memory {} MB",
+        itemsets.len(),
+        peak_memory()
+    );
 
     let started = Instant::now();
     let settings = RuleSettings { min_confidence: 0.3, min_lift: 0.0, ..Default::default() };

@@ -10,6 +10,7 @@ pub mod drift;
 mod error;
 pub mod logistic;
 pub mod metrics;
+pub mod recommend;
 mod statistic;
 
 pub use error::{Error, Result};

@@ -7,4 +7,5 @@ mod cdnow;
 mod drift;
 mod logistic;
 mod metrics;
+mod recommend;
 mod support;
