@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use analytics::btyd::{BgNbd, GammaGamma, ParetoNbd, PurchaseModel, Summary};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{exactly, real, reals, told};
+use super::columns::{engine, exactly, real, reals, told, with_reals};
 use super::{Algorithm, Problem, Shape};
 use crate::session::DEFAULT_HORIZON_DAYS;
 
@@ -35,18 +35,21 @@ impl Default for BuyTillYouDie {
     }
 }
 
+const COLUMNS: [&str; 5] = [
+    "a customer",
+    "his repeat purchases",
+    "days from the first purchase to the last",
+    "days since the first",
+    "mean value of the repeat purchases",
+];
 /// What comes after the customer.
 const RESULTS: [&str; 4] = ["p_alive", "p_no_purchase", "expected_purchases", "expected_value"];
 
 impl Algorithm for BuyTillYouDie {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
-        let wanted = ["a customer", "his repeat purchases", "days from the first to the last", "days since the first"];
-        let [customer, x, t_x, t, value] =
-            exactly(columns, [wanted[0], wanted[1], wanted[2], wanted[3], "mean value of the repeat purchases"])?;
+        let [customer, x, t_x, t, value] = exactly(columns, COLUMNS)?;
         let input = vec![customer.data_type().clone(), real(&x)?, real(&t_x)?, real(&t)?, real(&value)?];
-        let results = RESULTS.map(|name| Arc::new(Field::new(name, DataType::Float64, false)));
-        let output = Schema::new([customer].into_iter().chain(results).collect::<Vec<_>>());
-        Ok(Shape { input, sorted_by: 1, output: Arc::new(output) })
+        Ok(Shape { input, sorted_by: 1, output: with_reals([customer], &RESULTS) })
     }
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
@@ -70,6 +73,6 @@ impl Algorithm for BuyTillYouDie {
         ];
         let results = results.into_iter().map(|result| Arc::new(result) as ArrayRef);
         let columns = [Arc::clone(rows.column(0))].into_iter().chain(results).collect();
-        RecordBatch::try_new(Arc::clone(output), columns).map_err(|e| e.to_string())
+        RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
     }
 }

@@ -1,7 +1,13 @@
-//! How a function reads the columns of its query by their places.
+//! How functions read the columns of their query, which they know by place, and make those of their result.
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema};
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, RecordBatch, UInt32Array};
+use arrow::buffer::OffsetBuffer;
+use arrow::compute::{SortOptions, and, filter_record_batch, is_not_null, partition, sort_to_indices, take};
+use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use arrow::util::display::array_value_to_string;
 
 use super::Problem;
@@ -21,6 +27,12 @@ pub(super) fn real(field: &Field) -> Result<DataType, Problem> {
         true => Ok(DataType::Float64),
         false => Err(format!("column \"{}\" is {}; it must be a number", field.name(), type_name(field.data_type()))),
     }
+}
+
+/// The columns of a result: some of the query's, then reals.
+pub(super) fn with_reals(kept: impl IntoIterator<Item = FieldRef>, reals: &[&str]) -> SchemaRef {
+    let reals = reals.iter().map(|name| Arc::new(Field::new(*name, DataType::Float64, false)));
+    Arc::new(Schema::new(kept.into_iter().chain(reals).collect::<Vec<_>>()))
 }
 
 /// The values of a column of reals.
@@ -47,4 +59,68 @@ pub(super) fn told(rows: &RecordBatch, error: analytics::Error) -> Problem {
         Some(row) => format!("{}: {error}", at(rows, row)),
         None => error.to_string(),
     }
+}
+
+/// The rows that have a value in each of these columns.
+pub(super) fn without_nulls(rows: &RecordBatch, columns: Range<usize>) -> Result<RecordBatch, Problem> {
+    let all = BooleanArray::from(vec![true; rows.num_rows()]);
+    let kept = columns.into_iter().try_fold(all, |kept, column| and(&kept, &is_not_null(rows.column(column))?));
+    kept.and_then(|kept| filter_record_batch(rows, &kept)).map_err(engine)
+}
+
+/// What should not happen, in the engine's words.
+pub(super) fn engine(error: ArrowError) -> Problem {
+    error.to_string()
+}
+
+/// Where the runs of equal values in a sorted column begin, and the end.
+pub(super) fn offsets(sorted: &ArrayRef) -> Result<Vec<usize>, Problem> {
+    let runs = partition(std::slice::from_ref(sorted)).map_err(engine)?;
+    Ok(std::iter::once(0).chain(runs.ranges().into_iter().map(|run| run.end)).collect())
+}
+
+/// The different values of a column, ascending, and for each row which of them it has.
+pub(super) struct Codes {
+    pub(super) values: ArrayRef,
+    pub(super) of_rows: Vec<u32>,
+}
+
+impl Codes {
+    /// Of a column without NULLs.
+    pub(super) fn of(column: &ArrayRef) -> Result<Codes, Problem> {
+        let ascending = SortOptions { descending: false, nulls_first: true };
+        let order = sort_to_indices(column, Some(ascending), None).map_err(engine)?;
+        let ends = offsets(&take(column, &order, None).map_err(engine)?)?;
+        let mut of_rows = vec![0; column.len()];
+        let mut firsts = Vec::new();
+        for (code, run) in (0..).zip(ends.windows(2)) {
+            firsts.push(order.value(run[0]));
+            order.values()[run[0]..run[1]].iter().for_each(|row| of_rows[*row as usize] = code);
+        }
+        let values = take(column, &UInt32Array::from(firsts), None).map_err(engine)?;
+        Ok(Codes { values, of_rows })
+    }
+
+    /// The values of these codes.
+    pub(super) fn decode(&self, codes: impl IntoIterator<Item = u32>) -> Result<ArrayRef, Problem> {
+        take(&self.values, &UInt32Array::from_iter_values(codes), None).map_err(engine)
+    }
+
+    /// A list of values in each row.
+    pub(super) fn decode_lists<'a>(&self, lists: impl IntoIterator<Item = &'a [u32]>) -> Result<ArrayRef, Problem> {
+        let (mut codes, mut lengths) = (Vec::new(), Vec::new());
+        for list in lists {
+            codes.extend_from_slice(list);
+            lengths.push(list.len());
+        }
+        let item = Arc::new(Field::new_list_field(self.values.data_type().clone(), true));
+        let lists = ListArray::try_new(item, OffsetBuffer::from_lengths(lengths), self.decode(codes)?, None);
+        Ok(Arc::new(lists.map_err(engine)?))
+    }
+}
+
+/// A column that holds lists of another's values.
+pub(super) fn list_of(name: &str, values: &Field) -> FieldRef {
+    let item = Field::new_list_field(values.data_type().clone(), true);
+    Arc::new(Field::new(name, DataType::List(Arc::new(item)), false))
 }

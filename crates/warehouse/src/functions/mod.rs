@@ -5,9 +5,13 @@
 //!
 //! A function is one file and one line in [`FUNCTIONS`].
 
+mod association_rules;
 mod buy_till_you_die;
 mod call;
 mod columns;
+mod frequent_itemsets;
+mod recommendations;
+mod sequential_rules;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -56,7 +60,13 @@ struct Shape {
 type Parse = fn(Value) -> serde_json::Result<Arc<dyn Algorithm>>;
 
 /// Each function by its name.
-const FUNCTIONS: &[(&str, Parse)] = &[("buy_till_you_die", parse::<buy_till_you_die::BuyTillYouDie>)];
+const FUNCTIONS: &[(&str, Parse)] = &[
+    ("association_rules", parse::<association_rules::AssociationRules>),
+    ("buy_till_you_die", parse::<buy_till_you_die::BuyTillYouDie>),
+    ("frequent_itemsets", parse::<frequent_itemsets::FrequentItemsets>),
+    ("recommendations", parse::<recommendations::Recommendations>),
+    ("sequential_rules", parse::<sequential_rules::SequentialRules>),
+];
 
 /// A struct of settings, of which each has a default, is the algorithm.
 fn parse<A: Algorithm + DeserializeOwned + 'static>(settings: Value) -> serde_json::Result<Arc<dyn Algorithm>> {

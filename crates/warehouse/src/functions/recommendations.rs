@@ -1,0 +1,102 @@
+//! `recommendations((SELECT customer_id, product_id, count(*) FROM core.order_lines GROUP BY 1, 2), count => 10)`: what each
+//! customer is likely to buy of what he has not bought, from what all bought. Rows without one of the three are left out.
+
+use std::sync::Arc;
+
+use analytics::recommend::{Als, AlsSettings, Interactions, ItemNeighbours, KnnSettings};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
+use serde::Deserialize;
+
+use super::columns::{Codes, engine, exactly, offsets, real, told, without_nulls};
+use super::{Algorithm, Problem, Shape};
+
+const COLUMNS: [&str; 3] = ["a customer", "an item", "how much that counts, such as times bought"];
+
+/// Settings: of the result, of item neighbours, of factors.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Recommendations {
+    model: Model,
+    /// Items for each customer at most.
+    count: usize,
+    neighbours: usize,
+    shrinkage: f64,
+    factors: usize,
+    iterations: usize,
+    l2: f64,
+    alpha: f64,
+    seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Model {
+    ItemKnn,
+    Als,
+}
+
+impl Default for Recommendations {
+    fn default() -> Self {
+        let KnnSettings { neighbours, shrinkage } = KnnSettings::default();
+        let AlsSettings { factors, iterations, l2, alpha, seed, .. } = AlsSettings::default();
+        Recommendations {
+            model: Model::ItemKnn,
+            count: 10,
+            neighbours,
+            shrinkage,
+            factors,
+            iterations,
+            l2,
+            alpha,
+            seed,
+        }
+    }
+}
+
+impl Algorithm for Recommendations {
+    fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
+        let [customer, item, weight] = exactly(columns, COLUMNS)?;
+        let output = Schema::new(vec![
+            Arc::clone(&customer),
+            Arc::new(Field::new("rank", DataType::Int64, false)),
+            Arc::clone(&item),
+            Arc::new(Field::new("score", DataType::Float64, false)),
+            Arc::new(Field::new("because", item.data_type().clone(), true)),
+        ]);
+        let input = vec![customer.data_type().clone(), item.data_type().clone(), real(&weight)?];
+        Ok(Shape { input, sorted_by: 2, output: Arc::new(output) })
+    }
+
+    fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
+        let rows = without_nulls(rows, 0..COLUMNS.len())?;
+        let (offsets, items) = (offsets(rows.column(0))?, Codes::of(rows.column(1))?);
+        let weights = rows.column(2).as_primitive::<Float64Type>().values();
+        let weights: Vec<f32> = weights.iter().map(|weight| *weight as f32).collect();
+        let catalogue = items.values.len();
+        let bought = Interactions { offsets: &offsets, items: &items.of_rows, weights: &weights, catalogue };
+        let Self { model, count, neighbours, shrinkage, factors, iterations, l2, alpha, seed } = *self;
+        let recommended = match model {
+            Model::ItemKnn => ItemNeighbours::fit(&bought, &KnnSettings { neighbours, shrinkage })
+                .and_then(|model| model.recommend(&bought, count)),
+            Model::Als => {
+                let settings = AlsSettings { factors, iterations, l2, alpha, seed, ..AlsSettings::default() };
+                Als::fit(&bought, &settings).and_then(|model| model.recommend(&bought, count))
+            }
+        };
+        let recommended = recommended.map_err(|e| told(&rows, e))?;
+        let firsts = recommended.iter().map(|one| offsets[one.user as usize] as u32);
+        let ranks =
+            recommended.chunk_by(|one, next| one.user == next.user).flat_map(|of_user| 1..=of_user.len() as i64);
+        let because: UInt32Array = recommended.iter().map(|one| one.because).collect();
+        let columns: Vec<ArrayRef> = vec![
+            take(rows.column(0), &UInt32Array::from_iter_values(firsts), None).map_err(engine)?,
+            Arc::new(Int64Array::from_iter_values(ranks)),
+            items.decode(recommended.iter().map(|one| one.item))?,
+            Arc::new(Float64Array::from_iter_values(recommended.iter().map(|one| one.score))),
+            take(&items.values, &because, None).map_err(engine)?,
+        ];
+        RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
+    }
+}
