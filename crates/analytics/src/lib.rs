@@ -1,7 +1,7 @@
 //! Algorithms and statistics that SQL cannot say: metrics and their bootstrap intervals, buy-till-you-die models,
-//! logistic regression, how far two distributions lie apart, and what is bought together. Numbers in, numbers out: the
-//! crate knows neither Arrow nor torch, so that `warehouse`, `trainer` and `pipeline` can all call it. Sums over rows are
-//! added in a fixed order, so that the same input gives the same bits on any number of threads.
+//! logistic regression, how far two distributions lie apart, what is bought together, and recommenders. Numbers in,
+//! numbers out: the crate knows neither Arrow nor torch, so that `warehouse`, `trainer` and `pipeline` can all call it.
+//! Sums over rows are added in a fixed order, so that the same input gives the same bits on any number of threads.
 
 pub mod baskets;
 pub mod bootstrap;

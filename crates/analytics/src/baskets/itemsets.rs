@@ -19,8 +19,9 @@ pub struct ItemsetSettings {
     pub max_length: Option<usize>,
     /// Frequent items of a basket at most, 1 or more; `None` for any number. A wider basket keeps its most frequent items
     /// (of two equally frequent the smaller id), so that it still counts as a basket and rare items are lost first.
-    /// Counts of single items are taken before and stay right; those of longer itemsets can only get smaller, so no rule
-    /// looks stronger than it is. `Itemsets::cut` says how many baskets were cut.
+    /// Counts of single items are taken before and stay right, those of longer itemsets can only get smaller. So a rule
+    /// from one item to one item never looks stronger than it is; one with more items on a side can.
+    /// `Itemsets::cut` says how many baskets were cut.
     pub max_width: Option<usize>,
     /// Itemsets at most, 1 or more.
     pub max_itemsets: usize,
@@ -93,8 +94,8 @@ fn slice<'a>(items: &'a [u32], ends: &[usize], i: usize) -> &'a [u32] {
 }
 
 /// The itemsets that are in enough baskets, by FP-growth (Han, Pei and Yin 2000). Basket i holds
-/// `items[offsets[i]..offsets[i + 1]]`, any ids in any order; an id twice in a basket counts once. Memory is 20 bytes
-/// an entry of `items` or less, and the itemsets. Fails where there are more than `max_itemsets`, saying the
+/// `items[offsets[i]..offsets[i + 1]]`, any ids in any order; an id twice in a basket counts once. Memory is a few tens
+/// of bytes an entry of `items` at most, and the itemsets. Fails where there are more than `max_itemsets`, saying the
 /// support from which on there are not.
 pub fn frequent_itemsets(offsets: &[usize], items: &[u32], settings: &ItemsetSettings) -> Result<Itemsets> {
     let baskets = check_baskets(offsets, items)?;

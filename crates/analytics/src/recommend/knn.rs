@@ -43,7 +43,7 @@ impl ItemNeighbours {
         let nearest = |sums: &mut Sums, item: usize| {
             for &(user, weight) in items.row(item) {
                 for &(other, other_weight) in users.row(user as usize) {
-                    sums.add(other, f64::from(weight) * f64::from(other_weight), other);
+                    sums.add(other, f64::from(weight) * f64::from(other_weight));
                 }
             }
             let mut near = sums.take(|other, sum| {
@@ -78,30 +78,29 @@ impl ItemNeighbours {
         at_least_one("n", n)?;
         same_length("the catalogue", self.catalogue(), histories.catalogue)?;
         let users = Matrix::of(histories)?;
-        let best = |sums: &mut Sums, user: usize| {
+        let best = |(sums, largest): &mut (Sums, Vec<(f64, u32)>), user: usize| {
             let history = users.row(user);
             for &(bought, weight) in history {
                 for &(item, similarity) in self.of(bought) {
-                    sums.add(item, f64::from(weight) * similarity, bought);
+                    let term = f64::from(weight) * similarity;
+                    sums.add(item, term);
+                    let largest = &mut largest[item as usize];
+                    if sums.terms(item) == 1 || term > largest.0 {
+                        *largest = (term, bought);
+                    }
                 }
             }
             let bought = |item: u32| history.binary_search_by_key(&item, |entry| entry.0).is_ok();
-            let mut reasons = Vec::new();
-            let mut scored = sums.take(|item, sum| {
-                (!bought(item)).then(|| {
-                    reasons.push((item, sum.because));
-                    sum.total
-                })
-            });
+            let mut scored = sums.take(|item, sum| (!bought(item)).then_some(sum.total));
             keep_top(&mut scored, n);
-            reasons.sort_unstable();
-            let because = |item| reasons.binary_search_by_key(&item, |r| r.0).ok().map(|at| reasons[at].1);
+            let because = |item: u32| Some(largest[item as usize].1);
             let recommendation =
                 |(item, score)| Recommendation { user: user as u32, item, score, because: because(item) };
             scored.into_iter().map(recommendation).collect::<Vec<_>>()
         };
-        let each: Vec<Vec<Recommendation>> =
-            (0..users.rows()).into_par_iter().map_init(|| Sums::new(self.catalogue()), best).collect();
+        // The largest term of each item's sum and the bought item that gave it, the first of equal ones.
+        let scratch = || (Sums::new(self.catalogue()), vec![(0.0, 0); self.catalogue()]);
+        let each: Vec<Vec<Recommendation>> = (0..users.rows()).into_par_iter().map_init(scratch, best).collect();
         Ok(each.concat())
     }
 }
@@ -116,9 +115,6 @@ struct Sums {
 struct Sum {
     total: f64,
     terms: u32,
-    /// What gave the largest term, the first of equal ones.
-    because: u32,
-    largest: f64,
 }
 
 impl Sums {
@@ -126,16 +122,17 @@ impl Sums {
         Self { sums: vec![Sum::default(); items], touched: Vec::new() }
     }
 
-    fn add(&mut self, item: u32, term: f64, because: u32) {
+    fn add(&mut self, item: u32, term: f64) {
         let sum = &mut self.sums[item as usize];
         if sum.terms == 0 {
             self.touched.push(item);
         }
-        if sum.terms == 0 || term > sum.largest {
-            (sum.largest, sum.because) = (term, because);
-        }
         sum.total += term;
         sum.terms += 1;
+    }
+
+    fn terms(&self, item: u32) -> u32 {
+        self.sums[item as usize].terms
     }
 
     /// What `value` gives for each touched item, and clears all.
