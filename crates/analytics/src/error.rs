@@ -9,6 +9,10 @@ pub enum Error {
     Length { what: &'static str, expected: usize, found: usize },
     #[error("{what} is {value} in row {row}; valid is {valid}")]
     Value { what: &'static str, row: usize, value: f64, valid: &'static str },
+    #[error("column {column} is {value} in row {row}; valid is {valid}")]
+    Cell { row: usize, column: usize, value: f64, valid: &'static str },
+    #[error("{clusters} clusters of {rows} rows; valid is 1 to the number of rows")]
+    ClusterCount { clusters: usize, rows: usize },
     #[error("all {rows} labels are {label}; {what} needs rows of both classes")]
     OneClass { what: &'static str, rows: usize, label: bool },
     #[error("{metric} is undefined: {why}")]
@@ -25,6 +29,8 @@ pub enum Error {
         "customer {customer}: transaction {row} (day {day}) comes before the one it follows (day {previous}); sort by day"
     )]
     Unsorted { customer: usize, row: usize, day: i32, previous: i32 },
+    #[error("{what} of {found} {things}; the most is {most}")]
+    TooMany { what: &'static str, things: &'static str, found: usize, most: usize },
     #[error("none of {customers} customers bought {what}; there is nothing to fit")]
     NoRepeatPurchase { customers: usize, what: &'static str },
     #[error(
@@ -33,14 +39,14 @@ pub enum Error {
     )]
     ManyItemsets { most: usize, min_count: u32, enough: u32, support: f64 },
     #[error("there are more than {most} {what}; raise one of these, or {setting}")]
-    TooMany { what: &'static str, setting: &'static str, most: usize },
+    MoreThan { what: &'static str, setting: &'static str, most: usize },
 }
 
 impl Error {
     /// The row or customer that is at fault.
     pub fn row(&self) -> Option<usize> {
         match self {
-            Error::Value { row, .. } => Some(*row),
+            Error::Value { row, .. } | Error::Cell { row, .. } => Some(*row),
             Error::Customer { customer, .. }
             | Error::PurchaseAfterEnd { customer, .. }
             | Error::Unsorted { customer, .. } => Some(*customer),
@@ -83,5 +89,22 @@ pub(crate) fn both_classes(what: &'static str, labels: &[bool]) -> Result<()> {
         Some(&label) if labels.iter().all(|&y| y == label) => Err(Error::OneClass { what, rows: labels.len(), label }),
         Some(_) => Ok(()),
         None => Err(Error::Empty { what }),
+    }
+}
+
+/// Of an interval.
+pub(crate) fn valid_level(level: f64) -> Result<()> {
+    if level > 0.0 && level < 1.0 {
+        Ok(())
+    } else {
+        Err(Error::Setting { name: "level", value: level, valid: "between 0 and 1" })
+    }
+}
+
+pub(crate) fn positive(name: &'static str, value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() {
+        Ok(())
+    } else {
+        Err(Error::Setting { name, value, valid: "above 0 and finite" })
     }
 }

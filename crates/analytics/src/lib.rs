@@ -1,17 +1,28 @@
-//! Algorithms and statistics that SQL cannot say: metrics and their bootstrap intervals, buy-till-you-die models,
-//! logistic regression, how far two distributions lie apart, what is bought together, and recommenders. Numbers in,
-//! numbers out: the crate knows neither Arrow nor torch, so that `warehouse`, `trainer` and `pipeline` can all call it.
-//! Sums over rows are added in a fixed order, so that the same input gives the same bits on any number of threads.
+//! Algorithms and statistics that SQL cannot say: metrics and their intervals, models of buying, segments, baskets,
+//! recommenders, attribution, experiments, graphs, and how far two distributions lie apart. Numbers in, numbers out: the
+//! crate knows neither Arrow nor torch, so that `warehouse`, `trainer` and `pipeline` can all call it. Sums over rows are
+//! added in a fixed order, so that the same input gives the same bits on any number of threads.
 
+pub mod attribution;
+pub mod bandits;
 pub mod baskets;
 pub mod bootstrap;
 pub mod btyd;
+mod cholesky;
+pub mod clustering;
+mod distributions;
 pub mod drift;
 mod error;
+pub mod experiments;
+pub mod graph;
+pub mod linear;
 pub mod logistic;
 pub mod metrics;
+mod quadrature;
 pub mod recommend;
 mod statistic;
+pub mod uplift;
+pub mod voice;
 
 pub use error::{Error, Result};
 pub use statistic::{Mean, Statistic};

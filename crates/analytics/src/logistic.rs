@@ -4,6 +4,7 @@
 
 use rayon::prelude::*;
 
+use crate::cholesky;
 use crate::error::{Error, Result, both_classes};
 
 /// A fitted model: P(true) = 1 / (1 + exp(−(intercept + Σ coefficient · column))).
@@ -19,7 +20,7 @@ const MAX_HALVINGS: usize = 30;
 /// Newton's decrement (nats per row) below which the optimum is reached.
 const SMALL_DECREMENT: f64 = 1e-15;
 /// Rows summed by one thread at a time; fixed, because it fixes the order of addition.
-const CHUNK: usize = 2048;
+pub(crate) const CHUNK: usize = 2048;
 /// A deviation this small relative to the mean is rounding, not information.
 const CONSTANT: f64 = 1e-12;
 
@@ -52,7 +53,7 @@ impl Logistic {
     }
 }
 
-fn check_rows(x: &[f64], columns: usize, rows: usize) -> Result<()> {
+pub(crate) fn check_rows(x: &[f64], columns: usize, rows: usize) -> Result<()> {
     if columns == 0 {
         return Err(Error::Empty { what: "columns" });
     }
@@ -64,13 +65,13 @@ fn check_rows(x: &[f64], columns: usize, rows: usize) -> Result<()> {
 }
 
 /// Mean and inverse deviation of each column; the inverse is 0 for a constant column, which takes it out.
-struct Scale {
-    mean: Vec<f64>,
-    inverse: Vec<f64>,
+pub(crate) struct Scale {
+    pub(crate) mean: Vec<f64>,
+    pub(crate) inverse: Vec<f64>,
 }
 
 impl Scale {
-    fn of(x: &[f64], columns: usize) -> Self {
+    pub(crate) fn of(x: &[f64], columns: usize) -> Self {
         let rows = (x.len() / columns) as f64;
         let sum_rows = |value: &(dyn Fn(usize, f64) -> f64 + Sync)| {
             let part = |rows: &[f64]| {
@@ -190,7 +191,7 @@ fn sigmoid(z: f64) -> f64 {
     1.0 / (1.0 + (-z).exp())
 }
 
-fn add_up(parts: Vec<Vec<f64>>, size: usize) -> Vec<f64> {
+pub(crate) fn add_up(parts: Vec<Vec<f64>>, size: usize) -> Vec<f64> {
     parts.into_iter().fold(vec![0.0; size], |mut sum, part| {
         sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
         sum
@@ -198,23 +199,12 @@ fn add_up(parts: Vec<Vec<f64>>, size: usize) -> Vec<f64> {
 }
 
 /// Solves `matrix · step = right` by Cholesky for a positive definite row-major matrix. A pivot lost to rounding (an
-/// intercept whose rows all have p near 0 or 1) is replaced by a share of the largest, which only shortens the step.
-fn solve_positive(mut matrix: Vec<f64>, right: &[f64]) -> Vec<f64> {
+/// intercept whose rows all have p near 0 or 1) is replaced by a larger one, which only shortens the step.
+pub(crate) fn solve_positive(mut matrix: Vec<f64>, right: &[f64]) -> Vec<f64> {
     let n = right.len();
-    let largest = (0..n).fold(0.0f64, |most, i| most.max(matrix[i * n + i]));
-    let smallest = (largest * f64::EPSILON * n as f64).max(f64::MIN_POSITIVE);
-    for i in 0..n {
-        for j in 0..=i {
-            let product: f64 = (0..j).map(|k| matrix[i * n + k] * matrix[j * n + k]).sum();
-            let rest = matrix[i * n + j] - product;
-            matrix[i * n + j] = if i == j { rest.max(smallest).sqrt() } else { rest / matrix[j * n + j] };
-        }
-    }
+    cholesky::factor(&mut matrix, n);
     let mut step = right.to_vec();
-    for i in 0..n {
-        let known: f64 = (0..i).map(|k| matrix[i * n + k] * step[k]).sum();
-        step[i] = (step[i] - known) / matrix[i * n + i];
-    }
+    cholesky::forward(&matrix, &mut step);
     for i in (0..n).rev() {
         let known: f64 = (i + 1..n).map(|k| matrix[k * n + i] * step[k]).sum();
         step[i] = (step[i] - known) / matrix[i * n + i];

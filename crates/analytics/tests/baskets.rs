@@ -174,7 +174,7 @@ fn errors_say_what_is_valid() {
     let rules = |settings| association_rules(&itemsets, &settings);
     assert!(matches!(rules(RuleSettings { min_confidence: f64::NAN, ..all_rules() }), Err(Error::Setting { .. })));
     assert!(matches!(rules(RuleSettings { min_lift: -1.0, ..all_rules() }), Err(Error::Setting { .. })));
-    assert!(matches!(rules(RuleSettings { max_rules: 49, ..all_rules() }), Err(Error::TooMany { most: 49, .. })));
+    assert!(matches!(rules(RuleSettings { max_rules: 49, ..all_rules() }), Err(Error::MoreThan { most: 49, .. })));
     assert_eq!(rules(RuleSettings { max_rules: 50, ..all_rules() }).unwrap().len(), 50);
 }
 

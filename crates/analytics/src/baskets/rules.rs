@@ -78,7 +78,7 @@ pub fn association_rules(itemsets: &Itemsets, settings: &RuleSettings) -> Result
     let parts: Vec<Vec<Rule>> = (0..itemsets.len().div_ceil(CHUNK)).into_par_iter().map(chunk).collect();
     if splitter.is_full() {
         let what = "rules with this confidence and lift";
-        return Err(Error::TooMany { what, setting: "max_rules", most: settings.max_rules });
+        return Err(Error::MoreThan { what, setting: "max_rules", most: settings.max_rules });
     }
     Ok(parts.into_iter().flatten().collect())
 }

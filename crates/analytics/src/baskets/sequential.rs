@@ -84,7 +84,7 @@ pub fn sequential_rules(purchases: &Purchases, settings: &SequentialSettings) ->
         (0..histories.ids.len()).into_par_iter().with_max_len(1).map(follow).collect();
     if is_full() {
         let what = "sequential rules with this support, confidence and lift";
-        return Err(Error::TooMany { what, setting: "max_rules", most: settings.max_rules });
+        return Err(Error::MoreThan { what, setting: "max_rules", most: settings.max_rules });
     }
     Ok(parts.into_iter().flatten().collect())
 }

@@ -9,7 +9,6 @@ mod gamma_gamma;
 mod group;
 mod optimise;
 mod pareto_nbd;
-mod quadrature;
 mod summary;
 
 use rayon::prelude::*;

@@ -7,9 +7,9 @@ use statrs::function::gamma::{digamma, ln_gamma};
 
 use super::group::{Group, Groups};
 use super::optimise::minimise;
-use super::quadrature::NODES;
 use super::{Forecast, NEW, PurchaseModel, Summary, check_parameters};
 use crate::error::Result;
+use crate::quadrature::NODES;
 
 /// Purchase rate ~ Gamma(r, rate alpha); rate of leaving ~ Gamma(s, rate beta); both per unit of time.
 #[derive(Debug, Clone, Copy, PartialEq)]
