@@ -1,15 +1,15 @@
 //! What this crate promises, by module; oracle numbers lie in `data/`.
 
 mod attribution;
-mod baskets;
 mod bandits;
+mod baskets;
 mod bootstrap;
 mod btyd;
 mod cdnow;
 mod clustering;
 mod drift;
-mod graph;
 mod experiments;
+mod graph;
 mod logistic;
 mod metrics;
 mod recommend;

@@ -29,6 +29,17 @@ pub(super) fn real(field: &Field) -> Result<DataType, Problem> {
     }
 }
 
+/// That a column holds whole numbers.
+pub(super) fn whole(field: &Field) -> Result<DataType, Problem> {
+    match field.data_type().is_integer() || field.data_type().is_null() {
+        true => Ok(DataType::Int64),
+        false => {
+            let (name, data_type) = (field.name(), type_name(field.data_type()));
+            Err(format!("column \"{name}\" is {data_type}; it must be a whole number"))
+        }
+    }
+}
+
 /// The columns of a result: some of the query's, then reals.
 pub(super) fn with_reals(kept: impl IntoIterator<Item = FieldRef>, reals: &[&str]) -> SchemaRef {
     let reals = reals.iter().map(|name| Arc::new(Field::new(*name, DataType::Float64, false)));

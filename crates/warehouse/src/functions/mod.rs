@@ -6,10 +6,17 @@
 //! A function is one file and one line in [`FUNCTIONS`].
 
 mod association_rules;
+mod attribution;
 mod buy_till_you_die;
 mod call;
+mod cluster_quality;
+mod cluster_rules;
+mod cluster_stability;
+mod clusters;
 mod columns;
 mod frequent_itemsets;
+mod matched_clusters;
+mod matrix;
 mod recommendations;
 mod sequential_rules;
 
@@ -62,8 +69,14 @@ type Parse = fn(Value) -> serde_json::Result<Arc<dyn Algorithm>>;
 /// Each function by its name.
 const FUNCTIONS: &[(&str, Parse)] = &[
     ("association_rules", parse::<association_rules::AssociationRules>),
+    ("attribution", parse::<attribution::Attribution>),
     ("buy_till_you_die", parse::<buy_till_you_die::BuyTillYouDie>),
+    ("cluster_quality", parse::<cluster_quality::ClusterQuality>),
+    ("cluster_rules", parse::<cluster_rules::ClusterRules>),
+    ("cluster_stability", parse::<cluster_stability::ClusterStability>),
+    ("clusters", parse::<clusters::Clusters>),
     ("frequent_itemsets", parse::<frequent_itemsets::FrequentItemsets>),
+    ("matched_clusters", parse::<matched_clusters::MatchedClusters>),
     ("recommendations", parse::<recommendations::Recommendations>),
     ("sequential_rules", parse::<sequential_rules::SequentialRules>),
 ];
