@@ -8,7 +8,8 @@
 -- count_products: products that it is good for.
 -- count_redemptions: uses.
 -- count_customers: different customers who used it.
--- count_orders: different purchases on which it was used, where the source names them and they count.
+-- count_orders: different purchases on which it was used and which count. Where the source names no order it is taken to be
+-- the customer's largest purchase of that day (UTC); a use without any sold nothing.
 -- revenue: value of those purchases, all their lines; an order with two coupons counts for both.
 -- first_redeemed_at: first use; NULL for none.
 -- last_redeemed_at: newest use.
@@ -44,15 +45,22 @@ used AS (
 ),
 
 orders AS (
-    SELECT order_id, coalesce(amount, 0.0) AS amount
+    SELECT order_id, customer_id, event_time, coalesce(amount, 0.0) AS amount
     FROM core.order_versions
     WHERE superseded_at IS NULL AND status = 'completed'
 ),
 
+largest_orders AS (
+    SELECT customer_id, cast(event_time AS DATE) AS ordered_on, first_value(order_id ORDER BY amount DESC, order_id) AS order_id
+    FROM orders
+    WHERE customer_id IS NOT NULL
+    GROUP BY customer_id, cast(event_time AS DATE)
+),
+
 coupon_orders AS (
-    SELECT DISTINCT coupon_id, order_id
-    FROM redemptions
-    WHERE order_id IS NOT NULL
+    SELECT DISTINCT r.coupon_id, coalesce(r.order_id, l.order_id) AS order_id
+    FROM redemptions AS r
+    LEFT JOIN largest_orders AS l ON l.customer_id = r.customer_id AND l.ordered_on = cast(r.event_time AS DATE)
 ),
 
 sold AS (
