@@ -14,6 +14,8 @@
 -- sd_gap_days: standard deviation of the gaps; NULL for one.
 -- last_on: newest purchase day.
 -- due_on: that day and the median gap, rounded to whole days.
+-- expected_on: when the customer is expected, silent for so long: the newest purchase day and the median of the gaps that are
+-- at least as long as the time since; the day of the cut-off where none is.
 -- due_from: lower end of an 80 % interval of the next purchase day, given only the gaps; NULL for fewer than three.
 -- due_until: upper end.
 -- days_overdue: days from due_on to the day of the cut-off; 0 where it is not due before.
@@ -42,6 +44,15 @@ measured AS (
     FROM gaps
     GROUP BY customer_id, as_of
     HAVING count(gap_days) > 0
+),
+
+-- Gaps that a customer who is still silent may be in.
+waits AS (
+    SELECT g.customer_id, g.as_of, median(cast(g.gap_days AS DOUBLE)) AS wait_days
+    FROM gaps AS g
+    INNER JOIN measured AS m ON m.customer_id = g.customer_id AND m.as_of = g.as_of
+    WHERE g.gap_days >= cast(m.as_of AS DATE) - m.last_on
+    GROUP BY g.customer_id, g.as_of
 ),
 
 -- 1.2816 is the normal quantile of 0.9; the terms in 1 / df and 1 / df² (Cornish and Fisher) bring Student's t to some 2 % of
@@ -73,9 +84,11 @@ SELECT
     m.sd_gap_days,
     m.last_on,
     m.last_on + cast(round(m.median_gap_days) AS BIGINT) AS due_on,
+    coalesce(m.last_on + cast(round(w.wait_days) AS BIGINT), cast(m.as_of AS DATE)) AS expected_on,
     m.last_on + i.from_days AS due_from,
     m.last_on + i.until_days AS due_until,
     greatest(cast(m.as_of AS DATE) - m.last_on - cast(round(m.median_gap_days) AS BIGINT), 0) AS days_overdue,
     cast(m.as_of AS DATE) - m.last_on > i.until_days AS is_late
 FROM measured AS m
+LEFT JOIN waits AS w ON w.customer_id = m.customer_id AND w.as_of = m.as_of
 LEFT JOIN intervals AS i ON i.customer_id = m.customer_id AND i.as_of = m.as_of

@@ -2,8 +2,7 @@
 //! ‖x‖² is the same for all centres, so the row's centre is the one with the least ‖c‖²/2 − x·c: two operations a number
 //! where the plain distance has three. Both are measured from `origin`, the mean of all rows, without which the
 //! subtraction would lose the digits of data far from 0. Eight rows go side by side, so that sums and comparisons of all
-//! eight are vector instructions without any reassociation: the same bits with and without AVX2, which `pulp` turns on
-//! where the machine has it, and which is what it takes to be faster than scikit-learn's matrix products.
+//! eight are vector instructions without any reassociation: the same bits whatever the width of the machine's vectors.
 
 use rayon::prelude::*;
 
@@ -44,13 +43,7 @@ impl<'a> Nearest<'a> {
     }
 
     /// Calls `each` with every row of `rows` (row-major), in order, and with its nearest centre; the first of equals.
-    pub(super) fn for_each(&self, rows: &[f64], each: impl FnMut(&[f64], usize)) {
-        pulp::Arch::new().dispatch(|| self.walk(rows, each));
-    }
-
-    /// Inlined, so that it is compiled for what `dispatch` found.
-    #[inline(always)]
-    fn walk(&self, rows: &[f64], mut each: impl FnMut(&[f64], usize)) {
+    pub(super) fn for_each(&self, rows: &[f64], mut each: impl FnMut(&[f64], usize)) {
         let columns = self.origin.len();
         let mut tile = vec![[0.0; LANES]; columns];
         for block in rows.chunks(LANES * columns) {
@@ -77,7 +70,6 @@ impl<'a> Nearest<'a> {
     }
 
     /// Two centres at a time: their eight sums each fill the vector registers that every x86-64 has.
-    #[inline(always)]
     fn of_tile(&self, tile: &[[f64; LANES]]) -> [u64; LANES] {
         let (mut least, mut nearest) = ([f64::INFINITY; LANES], [0u64; LANES]);
         let pairs = self.negated.chunks_exact(2 * tile.len()).zip(self.half_norms.chunks_exact(2));

@@ -1,4 +1,4 @@
-//! `cluster_quality((SELECT customer_id, cluster, days_since_order, net_amount FROM …))`: how far the clusters, or segments
+//! `cluster_quality((SELECT customer_id, cluster_id, days_since_order, net_amount FROM …))`: how far the clusters, or segments
 //! of any kind, lie apart. Rows without a cluster are left out.
 
 use std::sync::Arc;

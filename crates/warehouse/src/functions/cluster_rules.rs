@@ -1,4 +1,4 @@
-//! `cluster_rules((SELECT customer_id, cluster, days_since_order, net_amount FROM …))`: what tells the clusters apart, in
+//! `cluster_rules((SELECT customer_id, cluster_id, days_since_order, net_amount FROM …))`: what tells the clusters apart, in
 //! rules that a person can read, found by a decision tree. Rows without a cluster are left out.
 
 use std::sync::Arc;

@@ -81,7 +81,7 @@ impl Clusters {
 impl Algorithm for Clusters {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
         let input = Matrix::types(columns, 1, &["what is clustered, such as a customer"])?;
-        let cluster = Arc::new(Field::new("cluster", DataType::Int64, true));
+        let cluster = Arc::new(Field::new("cluster_id", DataType::Int64, true));
         let output = Arc::new(Schema::new(vec![Arc::clone(&columns.fields()[0]), cluster]));
         Ok(Shape { input, sorted_by: 1, output })
     }

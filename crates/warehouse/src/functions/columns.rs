@@ -49,11 +49,16 @@ pub(super) fn with_reals(kept: impl IntoIterator<Item = FieldRef>, reals: &[&str
 /// The values of a column of reals.
 ///
 /// # Errors
-/// A row without one, by its first column.
+/// A row without a finite one, by its first column.
 pub(super) fn reals(rows: &RecordBatch, column: usize) -> Result<Vec<f64>, Problem> {
     let values = rows.column(column).as_primitive::<Float64Type>();
-    match (0..values.len()).find(|row| values.is_null(*row)) {
-        Some(row) => Err(format!("column \"{}\" of {} is NULL", rows.schema().field(column).name(), at(rows, row))),
+    let bad = values.iter().position(|value| !value.is_some_and(f64::is_finite));
+    match bad.map(|row| (row, values.is_valid(row).then(|| values.value(row)))) {
+        Some((row, value)) => {
+            let value = value.map_or_else(|| "NULL".to_string(), |value| value.to_string());
+            let (name, row) = (rows.schema().field(column).name().clone(), at(rows, row));
+            Err(format!("column \"{name}\" of {row} is {value}; it must be a finite number"))
+        }
         None => Ok(values.values().to_vec()),
     }
 }

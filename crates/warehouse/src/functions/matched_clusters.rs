@@ -1,4 +1,4 @@
-//! `matched_clusters((SELECT customer_id, cluster, cluster_before FROM …))`: each cluster gets the number of the earlier one
+//! `matched_clusters((SELECT customer_id, cluster_id, id_before FROM …))`: each cluster gets the number of the earlier one
 //! that it has most rows in common with, and a new number if it continues none.
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Algorithm for MatchedClusters {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
         let [key, now, before] = exactly(columns, ["what was clustered", "its cluster", "its cluster before, if any"])?;
         let input = vec![key.data_type().clone(), whole(&now)?, whole(&before)?];
-        let cluster = Arc::new(Field::new("cluster", DataType::Int64, true));
+        let cluster = Arc::new(Field::new("cluster_id", DataType::Int64, true));
         Ok(Shape { input, sorted_by: 1, output: Arc::new(Schema::new(vec![key, cluster])) })
     }
 
