@@ -33,7 +33,10 @@ impl Default for AssociationRules {
     }
 }
 
-const MEASURES: [(&str, fn(&Rule) -> f64); 8] = [
+/// A measure's name, and how a rule tells it.
+type Measure = (&'static str, fn(&Rule) -> f64);
+
+const MEASURES: [Measure; 8] = [
     ("antecedent_support", |rule| rule.antecedent_support),
     ("consequent_support", |rule| rule.consequent_support),
     ("support", |rule| rule.support),
