@@ -1,6 +1,6 @@
 //! How functions read the columns of their query, which they know by place, and make those of their result.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, RecordBatch, UInt32Array};
@@ -9,6 +9,7 @@ use arrow::compute::{SortOptions, and, filter_record_batch, is_not_null, partiti
 use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::util::display::array_value_to_string;
+use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
 
 use super::Problem;
 use crate::ddl::type_name;
@@ -18,6 +19,29 @@ pub(super) fn exactly<const N: usize>(columns: &Schema, wanted: [&str; N]) -> Re
     let found: Vec<FieldRef> = columns.fields().iter().cloned().collect();
     found.try_into().map_err(|found: Vec<FieldRef>| {
         format!("its query has {} columns; it needs {}: {}", found.len(), wanted.len(), wanted.join(", "))
+    })
+}
+
+/// These columns, by what they are for, and `count` more of one kind.
+pub(super) fn and_more<const N: usize>(
+    columns: &Schema,
+    wanted: [&str; N],
+    count: RangeInclusive<usize>,
+    more: &str,
+) -> Result<([FieldRef; N], Vec<FieldRef>), Problem> {
+    let mut found: Vec<FieldRef> = columns.fields().iter().cloned().collect();
+    if !found.len().checked_sub(N).is_some_and(|rest| count.contains(&rest)) {
+        return Err(format!("its query has {} columns; it needs {}, {more}", found.len(), wanted.join(", ")));
+    }
+    let rest = found.split_off(N);
+    Ok((exactly(&Schema::new(found), wanted)?, rest))
+}
+
+/// The one type of two columns that hold the same kind of thing.
+pub(super) fn one_type(a: &Field, b: &Field) -> Result<DataType, Problem> {
+    type_union_coercion(a.data_type(), b.data_type()).ok_or_else(|| {
+        let [first, second] = [a, b].map(|field| format!("\"{}\" is {}", field.name(), type_name(field.data_type())));
+        format!("column {first} and {second}; both must be of one type")
     })
 }
 
@@ -46,6 +70,20 @@ pub(super) fn with_reals(kept: impl IntoIterator<Item = FieldRef>, reals: &[&str
     Arc::new(Schema::new(kept.into_iter().chain(reals).collect::<Vec<_>>()))
 }
 
+/// That a column has a value in each row.
+///
+/// # Errors
+/// A row without one, by its first column.
+pub(super) fn all_present(rows: &RecordBatch, column: usize) -> Result<(), Problem> {
+    let Some(nulls) = rows.column(column).logical_nulls() else { return Ok(()) };
+    let name = || rows.schema().field(column).name().clone();
+    match (0..rows.num_rows()).find(|row| nulls.is_null(*row)) {
+        Some(_) if column == 0 => Err(format!("column \"{}\" is NULL in some rows; leave them out", name())),
+        Some(row) => Err(format!("column \"{}\" of {} is NULL", name(), at(rows, row))),
+        None => Ok(()),
+    }
+}
+
 /// The values of a column of reals.
 ///
 /// # Errors
@@ -61,6 +99,26 @@ pub(super) fn reals(rows: &RecordBatch, column: usize) -> Result<Vec<f64>, Probl
         }
         None => Ok(values.values().to_vec()),
     }
+    all_present(rows, column)?;
+    Ok(rows.column(column).as_primitive::<Float64Type>().values().to_vec())
+}
+
+/// The values of a column of reals that are 0 for no and 1 for yes.
+///
+/// # Errors
+/// A row with another, by its first column.
+pub(super) fn answers(rows: &RecordBatch, column: usize) -> Result<Vec<bool>, Problem> {
+    let values = reals(rows, column)?;
+    let answer = |(row, value): (usize, &f64)| match value {
+        0.0 => Ok(false),
+        1.0 => Ok(true),
+        other => Err(format!(
+            "column \"{}\" of {} is {other}; it must be true or false, or 1 or 0",
+            rows.schema().field(column).name(),
+            at(rows, row)
+        )),
+    };
+    values.iter().enumerate().map(answer).collect()
 }
 
 /// A row, as its reader knows it: by its first column.
@@ -93,6 +151,12 @@ pub(super) fn engine(error: ArrowError) -> Problem {
 pub(super) fn offsets(sorted: &ArrayRef) -> Result<Vec<usize>, Problem> {
     let runs = partition(std::slice::from_ref(sorted)).map_err(engine)?;
     Ok(std::iter::once(0).chain(runs.ranges().into_iter().map(|run| run.end)).collect())
+}
+
+/// The first value of each run of a column.
+pub(super) fn firsts(column: &ArrayRef, offsets: &[usize]) -> Result<ArrayRef, Problem> {
+    let starts = offsets[..offsets.len() - 1].iter().map(|start| *start as u32);
+    take(column, &UInt32Array::from_iter_values(starts), None).map_err(engine)
 }
 
 /// The different values of a column, ascending, and for each row which of them it has.

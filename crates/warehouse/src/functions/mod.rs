@@ -14,10 +14,12 @@ mod cluster_rules;
 mod cluster_stability;
 mod clusters;
 mod columns;
+mod compare_arms;
 mod frequent_itemsets;
 mod matched_clusters;
 mod matrix;
 mod recommendations;
+mod sample_ratio;
 mod sequential_rules;
 
 use std::fmt::Debug;
@@ -75,9 +77,11 @@ const FUNCTIONS: &[(&str, Parse)] = &[
     ("cluster_rules", parse::<cluster_rules::ClusterRules>),
     ("cluster_stability", parse::<cluster_stability::ClusterStability>),
     ("clusters", parse::<clusters::Clusters>),
+    ("compare_arms", parse::<compare_arms::CompareArms>),
     ("frequent_itemsets", parse::<frequent_itemsets::FrequentItemsets>),
     ("matched_clusters", parse::<matched_clusters::MatchedClusters>),
     ("recommendations", parse::<recommendations::Recommendations>),
+    ("sample_ratio", parse::<sample_ratio::SampleRatio>),
     ("sequential_rules", parse::<sequential_rules::SequentialRules>),
 ];
 
