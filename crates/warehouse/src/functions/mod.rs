@@ -14,10 +14,14 @@ mod cluster_rules;
 mod cluster_stability;
 mod clusters;
 mod columns;
+mod communities;
 mod compare_arms;
+mod edges;
 mod frequent_itemsets;
+mod influence_seeds;
 mod matched_clusters;
 mod matrix;
+mod page_rank;
 mod recommendations;
 mod sample_ratio;
 mod sequential_rules;
@@ -77,9 +81,12 @@ const FUNCTIONS: &[(&str, Parse)] = &[
     ("cluster_rules", parse::<cluster_rules::ClusterRules>),
     ("cluster_stability", parse::<cluster_stability::ClusterStability>),
     ("clusters", parse::<clusters::Clusters>),
+    ("communities", parse::<communities::Communities>),
     ("compare_arms", parse::<compare_arms::CompareArms>),
     ("frequent_itemsets", parse::<frequent_itemsets::FrequentItemsets>),
+    ("influence_seeds", parse::<influence_seeds::InfluenceSeeds>),
     ("matched_clusters", parse::<matched_clusters::MatchedClusters>),
+    ("page_rank", parse::<page_rank::PageRank>),
     ("recommendations", parse::<recommendations::Recommendations>),
     ("sample_ratio", parse::<sample_ratio::SampleRatio>),
     ("sequential_rules", parse::<sequential_rules::SequentialRules>),
