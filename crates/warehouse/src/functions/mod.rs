@@ -22,9 +22,11 @@ mod influence_seeds;
 mod matched_clusters;
 mod matrix;
 mod page_rank;
+mod qini;
 mod recommendations;
 mod sample_ratio;
 mod sequential_rules;
+mod uplift;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -87,9 +89,11 @@ const FUNCTIONS: &[(&str, Parse)] = &[
     ("influence_seeds", parse::<influence_seeds::InfluenceSeeds>),
     ("matched_clusters", parse::<matched_clusters::MatchedClusters>),
     ("page_rank", parse::<page_rank::PageRank>),
+    ("qini", parse::<qini::Qini>),
     ("recommendations", parse::<recommendations::Recommendations>),
     ("sample_ratio", parse::<sample_ratio::SampleRatio>),
     ("sequential_rules", parse::<sequential_rules::SequentialRules>),
+    ("uplift", parse::<uplift::Uplift>),
 ];
 
 /// A struct of settings, of which each has a default, is the algorithm.
