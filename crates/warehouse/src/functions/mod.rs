@@ -21,6 +21,7 @@ mod frequent_itemsets;
 mod influence_seeds;
 mod matched_clusters;
 mod matrix;
+mod net_promoter;
 mod off_policy;
 mod page_rank;
 mod qini;
@@ -89,6 +90,7 @@ const FUNCTIONS: &[(&str, Parse)] = &[
     ("frequent_itemsets", parse::<frequent_itemsets::FrequentItemsets>),
     ("influence_seeds", parse::<influence_seeds::InfluenceSeeds>),
     ("matched_clusters", parse::<matched_clusters::MatchedClusters>),
+    ("net_promoter", parse::<net_promoter::NetPromoter>),
     ("off_policy", parse::<off_policy::OffPolicy>),
     ("page_rank", parse::<page_rank::PageRank>),
     ("qini", parse::<qini::Qini>),
