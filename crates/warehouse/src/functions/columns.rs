@@ -89,18 +89,15 @@ pub(super) fn all_present(rows: &RecordBatch, column: usize) -> Result<(), Probl
 /// # Errors
 /// A row without a finite one, by its first column.
 pub(super) fn reals(rows: &RecordBatch, column: usize) -> Result<Vec<f64>, Problem> {
-    let values = rows.column(column).as_primitive::<Float64Type>();
-    let bad = values.iter().position(|value| !value.is_some_and(f64::is_finite));
-    match bad.map(|row| (row, values.is_valid(row).then(|| values.value(row)))) {
-        Some((row, value)) => {
-            let value = value.map_or_else(|| "NULL".to_string(), |value| value.to_string());
-            let (name, row) = (rows.schema().field(column).name().clone(), at(rows, row));
-            Err(format!("column \"{name}\" of {row} is {value}; it must be a finite number"))
-        }
-        None => Ok(values.values().to_vec()),
-    }
     all_present(rows, column)?;
-    Ok(rows.column(column).as_primitive::<Float64Type>().values().to_vec())
+    let values = rows.column(column).as_primitive::<Float64Type>().values();
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(row) => {
+            let (name, value) = (rows.schema().field(column).name().clone(), values[row]);
+            Err(format!("column \"{name}\" of {} is {value}; it must be a finite number", at(rows, row)))
+        }
+        None => Ok(values.to_vec()),
+    }
 }
 
 /// The values of a column of reals that are 0 for no and 1 for yes.
