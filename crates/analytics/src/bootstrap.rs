@@ -86,7 +86,7 @@ impl Bootstrap {
 }
 
 /// Linear interpolation between order statistics (type 7, numpy's default). `sorted` is not empty.
-fn quantile(sorted: &[f64], probability: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], probability: f64) -> f64 {
     let position = probability * (sorted.len() - 1) as f64;
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);

@@ -40,6 +40,10 @@ pub enum Error {
     ManyItemsets { most: usize, min_count: u32, enough: u32, support: f64 },
     #[error("there are more than {most} {what}; raise one of these, or {setting}")]
     MoreThan { what: &'static str, setting: &'static str, most: usize },
+    #[error("{}: {why}", crate::series::Date(*.day))]
+    Step { day: i32, why: &'static str },
+    #[error("segment {segment}: {error}")]
+    Segment { segment: usize, error: Box<Error> },
 }
 
 impl Error {

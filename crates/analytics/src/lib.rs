@@ -1,7 +1,7 @@
 //! Algorithms and statistics that SQL cannot say: metrics and their intervals, models of buying, segments, baskets,
-//! recommenders, attribution, experiments, graphs, and how far two distributions lie apart. Numbers in, numbers out: the
-//! crate knows neither Arrow nor torch, so that `warehouse`, `trainer` and `pipeline` can all call it. Sums over rows are
-//! added in a fixed order, so that the same input gives the same bits on any number of threads.
+//! recommenders, attribution, experiments, graphs, forecasts, and how far two distributions lie apart. Numbers in,
+//! numbers out: the crate knows neither Arrow nor torch, so that `warehouse`, `trainer` and `pipeline` can all call it.
+//! Sums over rows are added in a fixed order, so that the same input gives the same bits on any number of threads.
 
 pub mod attribution;
 pub mod bandits;
@@ -17,10 +17,13 @@ pub mod experiments;
 pub mod graph;
 pub mod linear;
 pub mod logistic;
+pub mod marketing_mix;
 pub mod metrics;
 mod quadrature;
 pub mod recommend;
+pub mod series;
 mod statistic;
+pub mod survival;
 pub mod uplift;
 pub mod voice;
 
