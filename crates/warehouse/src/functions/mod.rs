@@ -5,6 +5,7 @@
 //!
 //! A function is one file and one line in [`FUNCTIONS`].
 
+mod anomalies;
 mod association_rules;
 mod attribution;
 mod buy_till_you_die;
@@ -17,6 +18,7 @@ mod columns;
 mod communities;
 mod compare_arms;
 mod edges;
+mod forecast;
 mod frequent_itemsets;
 mod influence_seeds;
 mod matched_clusters;
@@ -28,6 +30,7 @@ mod qini;
 mod recommendations;
 mod sample_ratio;
 mod sequential_rules;
+mod series;
 mod uplift;
 
 use std::fmt::Debug;
@@ -78,6 +81,7 @@ type Parse = fn(Value) -> serde_json::Result<Arc<dyn Algorithm>>;
 
 /// Each function by its name.
 const FUNCTIONS: &[(&str, Parse)] = &[
+    ("anomalies", parse::<anomalies::Anomalies>),
     ("association_rules", parse::<association_rules::AssociationRules>),
     ("attribution", parse::<attribution::Attribution>),
     ("buy_till_you_die", parse::<buy_till_you_die::BuyTillYouDie>),
@@ -87,6 +91,7 @@ const FUNCTIONS: &[(&str, Parse)] = &[
     ("clusters", parse::<clusters::Clusters>),
     ("communities", parse::<communities::Communities>),
     ("compare_arms", parse::<compare_arms::CompareArms>),
+    ("forecast", parse::<forecast::Forecast>),
     ("frequent_itemsets", parse::<frequent_itemsets::FrequentItemsets>),
     ("influence_seeds", parse::<influence_seeds::InfluenceSeeds>),
     ("matched_clusters", parse::<matched_clusters::MatchedClusters>),
