@@ -50,6 +50,13 @@ pub(crate) fn rephrased(error: &DataFusionError) -> Option<Error> {
     match error.find_root() {
         DataFusionError::Plan(message) => wrong_call(message),
         DataFusionError::ArrowError(arrow, _) => wrong_value(arrow),
+        // Several streams that wait for one failed share its error.
+        DataFusionError::External(shared) => match shared.downcast_ref() {
+            Some(Error::Argument { what, value, valid }) => {
+                Some(Error::Argument { what, value: value.clone(), valid: valid.clone() })
+            }
+            _ => None,
+        },
         _ => None,
     }
 }

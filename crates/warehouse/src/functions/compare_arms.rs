@@ -72,8 +72,11 @@ impl Default for CompareArms {
     }
 }
 
+/// A column of the result, and how it is told.
+type Measure = (&'static str, fn(&Compared) -> f64);
+
 /// What the control has none of.
-const MEASURES: [(&str, fn(&Compared) -> f64); 5] = [
+const MEASURES: [Measure; 5] = [
     ("effect", |compared| compared.effect.estimate),
     ("low", |compared| compared.effect.low),
     ("high", |compared| compared.effect.high),

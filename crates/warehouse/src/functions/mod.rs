@@ -21,6 +21,7 @@ mod edges;
 mod forecast;
 mod frequent_itemsets;
 mod influence_seeds;
+mod marketing_mix;
 mod matched_clusters;
 mod matrix;
 mod net_promoter;
@@ -31,6 +32,7 @@ mod recommendations;
 mod sample_ratio;
 mod sequential_rules;
 mod series;
+mod survival;
 mod uplift;
 
 use std::fmt::Debug;
@@ -94,6 +96,7 @@ const FUNCTIONS: &[(&str, Parse)] = &[
     ("forecast", parse::<forecast::Forecast>),
     ("frequent_itemsets", parse::<frequent_itemsets::FrequentItemsets>),
     ("influence_seeds", parse::<influence_seeds::InfluenceSeeds>),
+    ("marketing_mix", parse::<marketing_mix::MarketingMix>),
     ("matched_clusters", parse::<matched_clusters::MatchedClusters>),
     ("net_promoter", parse::<net_promoter::NetPromoter>),
     ("off_policy", parse::<off_policy::OffPolicy>),
@@ -102,6 +105,7 @@ const FUNCTIONS: &[(&str, Parse)] = &[
     ("recommendations", parse::<recommendations::Recommendations>),
     ("sample_ratio", parse::<sample_ratio::SampleRatio>),
     ("sequential_rules", parse::<sequential_rules::SequentialRules>),
+    ("survival", parse::<survival::Survival>),
     ("uplift", parse::<uplift::Uplift>),
 ];
 

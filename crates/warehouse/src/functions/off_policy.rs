@@ -51,7 +51,10 @@ impl Default for OffPolicy {
     }
 }
 
-const RESULTS: [(&str, fn(&Value) -> f64); 5] = [
+/// A column of the result, and how it is told.
+type Measure = (&'static str, fn(&Value) -> f64);
+
+const RESULTS: [Measure; 5] = [
     ("estimate", |value| value.estimate),
     ("standard_error", |value| value.standard_error),
     ("low", |value| value.low),
