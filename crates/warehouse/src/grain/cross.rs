@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::{RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{concat_batches, take_arrays};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::internal_err;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -116,11 +116,12 @@ fn pairs(schema: &SchemaRef, left: &RecordBatch, others: &RecordBatch, size: usi
     let batch = |start: usize| {
         let rows = start..left.num_rows().min(start + at_once);
         let of_left = rows.clone().flat_map(|row| std::iter::repeat_n(row as u32, count));
-        let of_others = rows.flat_map(|_| 0..count as u32);
-        let of_left = take_record_batch(left, &UInt32Array::from_iter_values(of_left))?;
-        let of_others = take_record_batch(others, &UInt32Array::from_iter_values(of_others))?;
-        let columns = of_left.columns().iter().chain(of_others.columns()).cloned().collect();
-        Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+        let of_others = rows.clone().flat_map(|_| 0..count as u32);
+        let mut columns = take_arrays(left.columns(), &UInt32Array::from_iter_values(of_left), None)?;
+        columns.extend(take_arrays(others.columns(), &UInt32Array::from_iter_values(of_others), None)?);
+        // A query may need no column of either, only how many pairs there are.
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.len() * count));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
     };
     (0..left.num_rows()).step_by(at_once).map(batch).collect()
 }

@@ -139,7 +139,14 @@ async fn check(versions: Vec<Version>) {
     for definition in shop.warehouse.catalog().iter().filter(|d| d.kind == Kind::View) {
         if definition.header.grain == ["customer_id", "as_of"] && definition.schema != "marts" {
             let rows = numbers(&session, "1", &definition.full_name()).await;
-            assert_eq!(rows.keys().copied().collect::<BTreeSet<_>>(), spine, "{}", definition.full_name());
+            let found: BTreeSet<_> = rows.into_keys().collect();
+            // An insight may be about some customers only, as a rhythm is.
+            let wanted = if definition.schema == "insights" {
+                found.intersection(&spine).copied().collect()
+            } else {
+                spine.clone()
+            };
+            assert_eq!(found, wanted, "{}", definition.full_name());
         }
     }
     for as_of in &cut_offs {
