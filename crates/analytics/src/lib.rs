@@ -10,6 +10,7 @@ pub mod bootstrap;
 pub mod btyd;
 mod cholesky;
 pub mod clustering;
+pub mod decisions;
 mod distributions;
 pub mod drift;
 mod error;

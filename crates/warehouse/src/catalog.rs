@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast;
 use include_dir::{Dir, DirEntry, include_dir};
 use serde::Serialize;
 
+use crate::actions;
 use crate::ddl::table_schema;
 use crate::error::{Error, Result};
 use crate::guard;
@@ -134,10 +135,14 @@ impl Catalog {
         Catalog::new(files)
     }
 
-    pub(crate) fn new(files: BTreeMap<String, String>) -> Result<Catalog> {
+    pub(crate) fn new(mut files: BTreeMap<String, String>) -> Result<Catalog> {
         let mut definitions: BTreeMap<String, Definition> = BTreeMap::new();
-        for (path, sql) in files {
-            let definition = define(path, sql)?;
+        let made = actions::views(&files)?;
+        files.remove(actions::PATH);
+        let made =
+            made.into_iter().map(|(path, sql)| Ok(Definition { path: actions::PATH.into(), ..define(path, sql)? }));
+        for definition in files.into_iter().map(|(path, sql)| define(path, sql)).chain(made) {
+            let definition = definition?;
             if let Some(other) = definitions.get(&definition.full_name()) {
                 let problem = format!("{} is already defined by sql/{}", other.full_name(), other.path);
                 return Err(Error::Definition { path: definition.path, problem });
@@ -345,7 +350,7 @@ fn embedded(dir: &Dir<'_>, files: &mut BTreeMap<String, String>) {
             DirEntry::Dir(dir) => embedded(dir, files),
             DirEntry::File(file) => {
                 let path = file.path().to_string_lossy().replace('\\', "/");
-                if let (true, Some(sql)) = (path.ends_with(".sql"), file.contents_utf8()) {
+                if let (true, Some(sql)) = (is_definition(&path), file.contents_utf8()) {
                     files.insert(path, sql.to_string());
                 }
             }
@@ -365,11 +370,18 @@ fn on_disk(folder: &Path, root: &Path, files: &mut BTreeMap<String, String>) -> 
     for path in entries {
         if path.is_dir() {
             on_disk(&path, root, files)?;
-        } else if path.extension().is_some_and(|ending| ending == "sql") {
-            let relative = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            continue;
+        }
+        let relative = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+        if is_definition(&relative) {
             let sql = std::fs::read_to_string(&path).map_err(io(&path))?;
             files.insert(relative, sql);
         }
     }
     Ok(())
+}
+
+/// Whether a file below `sql/` is one of ours.
+fn is_definition(path: &str) -> bool {
+    path.ends_with(".sql") || path == actions::PATH
 }

@@ -4,6 +4,7 @@
 //! This is the only crate that builds a query session. Tables are named `schema.name`; what a schema may read, and in
 //! which order, is fixed in [`SCHEMAS`].
 
+mod actions;
 mod append;
 mod bucket_scan;
 mod build;
@@ -43,6 +44,7 @@ mod spine;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod variant;
 mod world;
 mod write;
 mod written;

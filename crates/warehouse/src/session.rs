@@ -38,6 +38,7 @@ use crate::problem::{self, similar};
 use crate::sources::{self, AT_VERSION, AtVersion};
 use crate::spine::Spine;
 use crate::statement::Statement;
+use crate::variant::Variant;
 use crate::world::{CATALOG, DEFAULT_SCHEMA, Names, World};
 
 /// Horizon of labels if nothing else is asked for.
@@ -308,6 +309,7 @@ fn context(world: &Arc<World>, memory: &Arc<dyn MemoryPool>, threads: Option<usi
     let context = SessionContext::new_with_state(state);
     context.register_object_store(&world.store.store_url(), world.store.object_store());
     context.register_udf(ScalarUDF::from(DateTrunc::default()));
+    context.register_udf(ScalarUDF::from(Variant::default()));
     context.register_udtf(AT_VERSION, Arc::new(AtVersion(Arc::downgrade(world))));
     context.register_catalog(CATALOG, Arc::new(Names(Arc::clone(world))));
     Ok(context)

@@ -8,6 +8,7 @@
 mod anomalies;
 mod association_rules;
 mod attribution;
+mod best_actions;
 mod buy_till_you_die;
 mod call;
 mod cluster_quality;
@@ -86,6 +87,7 @@ const FUNCTIONS: &[(&str, Parse)] = &[
     ("anomalies", parse::<anomalies::Anomalies>),
     ("association_rules", parse::<association_rules::AssociationRules>),
     ("attribution", parse::<attribution::Attribution>),
+    ("best_actions", parse::<best_actions::BestActions>),
     ("buy_till_you_die", parse::<buy_till_you_die::BuyTillYouDie>),
     ("cluster_quality", parse::<cluster_quality::ClusterQuality>),
     ("cluster_rules", parse::<cluster_rules::ClusterRules>),

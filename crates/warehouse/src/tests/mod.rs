@@ -1,5 +1,6 @@
 //! What this crate promises, on small warehouses in fresh folders.
 
+mod actions;
 mod append;
 mod build;
 mod catalog;

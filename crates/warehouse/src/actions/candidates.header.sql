@@ -1,0 +1,14 @@
+-- Candidates for action: whom the rules of sql/insights/actions.toml hold for, before consent, limits and budgets. One row per customer, cut-off and rule.
+-- owner: perennial
+-- grain: customer_id, as_of, rule
+-- customer_id: customer of the spine.
+-- as_of: cut-off of the spine row.
+-- rule: rule that holds.
+-- action: what it proposes.
+-- channel: channel of the action.
+-- trigger: trigger that made it hold; NULL for none.
+-- probability: that the action works; NULL where a number that it needs is not known.
+-- value: what it is worth then; NULL likewise.
+-- cost: what the action costs; NULL likewise.
+-- is_held_out: whether the customer is in the action's holdout.
+-- evidence: the trigger's evidence and every column that the rule read, with its value.

@@ -1,0 +1,19 @@
+-- Rules of sql/insights/actions.toml: what may be done for whom, as rows. One row per rule.
+-- owner: perennial
+-- grain: rule
+-- rule: name of the rule.
+-- action: what it proposes.
+-- channel: channel of the action.
+-- trigger: trigger that it waits for; NULL for none.
+-- purposes: purposes for which the customer must have given consent.
+-- condition: SQL that must hold for the customer; NULL for none.
+-- probability: SQL of the probability that the action works.
+-- value: SQL of what it is worth then.
+-- cost: SQL of what the action costs.
+-- budget: what the action may cost at a cut-off; NULL for no limit.
+-- total_budget: what all actions may cost at a cut-off; NULL for no limit.
+-- holdout: share of the customers for whom the action is decided but not done.
+-- channel_at_most: messages that a customer may have got on the channel; NULL for no limit.
+-- channel_days: days before the cut-off in which these count.
+-- contacts_at_most: messages that a customer may have got on any channel; NULL for no limit.
+-- contacts_days: days before the cut-off in which these count.
