@@ -8,6 +8,7 @@
 mod anomalies;
 mod association_rules;
 mod attribution;
+mod bandit_replay;
 mod best_actions;
 mod buy_till_you_die;
 mod call;
@@ -28,6 +29,7 @@ mod matrix;
 mod net_promoter;
 mod off_policy;
 mod page_rank;
+mod power;
 mod qini;
 mod recommendations;
 mod sample_ratio;
@@ -87,6 +89,7 @@ const FUNCTIONS: &[(&str, Parse)] = &[
     ("anomalies", parse::<anomalies::Anomalies>),
     ("association_rules", parse::<association_rules::AssociationRules>),
     ("attribution", parse::<attribution::Attribution>),
+    ("bandit_replay", parse::<bandit_replay::BanditReplay>),
     ("best_actions", parse::<best_actions::BestActions>),
     ("buy_till_you_die", parse::<buy_till_you_die::BuyTillYouDie>),
     ("cluster_quality", parse::<cluster_quality::ClusterQuality>),
@@ -103,6 +106,7 @@ const FUNCTIONS: &[(&str, Parse)] = &[
     ("net_promoter", parse::<net_promoter::NetPromoter>),
     ("off_policy", parse::<off_policy::OffPolicy>),
     ("page_rank", parse::<page_rank::PageRank>),
+    ("power", parse::<power::Power>),
     ("qini", parse::<qini::Qini>),
     ("recommendations", parse::<recommendations::Recommendations>),
     ("sample_ratio", parse::<sample_ratio::SampleRatio>),
