@@ -1,0 +1,166 @@
+-- Acquisition: what a new customer costs, when that is earned back and what the customer is worth, by channel and by
+-- campaign, over all time. One row per dimension and source, as insights.acquisition_curves has them.
+-- Only what was spent on people who had not bought yet counts as cost: their touches, and of a campaign's fixed cost the
+-- share of those it reached. Value is revenue net of returns, since core knows no margins: compare cac with
+-- cumulative_revenue times your own margin in insights.acquisition_curves.
+-- owner: perennial
+-- grain: dimension, source
+-- check: accepted(dimension, channel, campaign)
+-- check: cost >= 0
+-- check: payback_months >= 1
+-- dimension: channel or campaign.
+-- source: channel of the last touch before the first purchase, or of the sign-up; campaign of the touch, none without one.
+-- count_new_customers: customers whose first purchase it is credited with.
+-- cost: spent on people who had not bought; NULL where no cost is known, as for a channel of sign-ups.
+-- cac: cost over new customers; NULL for none or an unknown cost.
+-- payback_months: first month of 30 days since the first purchase in which the mean customer has brought the cac, up to 24;
+-- NULL where that is not seen.
+-- value_365d: mean net value of the first 365 days of those observed for so long; NULL for none.
+-- realised_value: mean net value so far.
+-- expected_value: mean of their newest scores in scores.clv, for its horizon; NULL where none is scored.
+-- clv: what they brought so far and are expected to bring; value_365d where none is scored.
+-- clv_to_cac: clv over cac; NULL for a cac of 0.
+WITH
+firsts AS (
+    SELECT customer_id, first_at, channel, campaign_id
+    FROM insights.acquired_customers
+),
+
+campaigns AS (
+    SELECT campaign_id, channel, cost
+    FROM core.campaigns
+    QUALIFY row_number() OVER (PARTITION BY campaign_id ORDER BY known_time DESC, event_time DESC, name) = 1
+),
+
+-- A person who never bought counts as one who had not bought yet.
+touches AS (
+    SELECT
+        t.campaign_id,
+        t.channel,
+        t.customer_id,
+        t.cost,
+        f.first_at IS NULL OR t.event_time <= f.first_at AS is_new
+    FROM core.touch_versions AS t
+    LEFT JOIN firsts AS f ON f.customer_id = t.customer_id
+    WHERE t.superseded_at IS NULL
+),
+
+reached AS (
+    SELECT
+        campaign_id,
+        count(DISTINCT CASE WHEN is_new THEN customer_id END) / cast(count(DISTINCT customer_id) AS DOUBLE) AS new_share
+    FROM touches
+    WHERE campaign_id IS NOT NULL AND customer_id IS NOT NULL
+    GROUP BY campaign_id
+),
+
+-- A campaign without touches tells nobody whom it reached: all of its cost counts.
+costs AS (
+    SELECT c.campaign_id, c.channel, c.cost * coalesce(r.new_share, 1.0) AS cost
+    FROM campaigns AS c
+    LEFT JOIN reached AS r ON r.campaign_id = c.campaign_id
+    UNION ALL
+    SELECT campaign_id, channel, CASE WHEN is_new THEN cost ELSE cost * 0.0 END AS cost
+    FROM touches
+),
+
+spent AS (
+    SELECT 'channel' AS dimension, coalesce(channel, 'unknown') AS source, sum(cost) AS cost
+    FROM costs
+    GROUP BY coalesce(channel, 'unknown')
+    UNION ALL
+    SELECT 'campaign' AS dimension, campaign_id AS source, sum(cost) AS cost
+    FROM costs
+    WHERE campaign_id IS NOT NULL
+    GROUP BY campaign_id
+),
+
+earned AS (
+    SELECT
+        o.customer_id,
+        sum(coalesce(o.amount, 0.0)) AS amount,
+        coalesce(sum(o.amount) FILTER (WHERE o.event_time < f.first_at + INTERVAL '365 days'), 0.0) AS amount_365d
+    FROM firsts AS f
+    INNER JOIN core.order_versions AS o ON o.customer_id = f.customer_id AND o.event_time >= f.first_at
+    WHERE o.superseded_at IS NULL AND NOT o.is_void
+    GROUP BY o.customer_id
+),
+
+scored AS (
+    SELECT customer_id, expected_value
+    FROM scores.clv
+    QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY as_of DESC, scored_at DESC, run_id DESC) = 1
+),
+
+customers AS (
+    SELECT
+        f.channel,
+        f.campaign_id,
+        e.amount,
+        CASE WHEN f.first_at + INTERVAL '365 days' <= p.observed_until THEN e.amount_365d END AS amount_365d,
+        s.expected_value
+    FROM firsts AS f
+    INNER JOIN earned AS e ON e.customer_id = f.customer_id
+    LEFT JOIN scored AS s ON s.customer_id = f.customer_id
+    CROSS JOIN params AS p
+),
+
+named AS (
+    SELECT 'channel' AS dimension, channel AS source, amount, amount_365d, expected_value
+    FROM customers
+    UNION ALL
+    SELECT 'campaign' AS dimension, coalesce(campaign_id, 'none') AS source, amount, amount_365d, expected_value
+    FROM customers
+),
+
+valued AS (
+    SELECT
+        dimension,
+        source,
+        count(*) AS count_new_customers,
+        avg(amount_365d) AS value_365d,
+        avg(amount) AS realised_value,
+        avg(expected_value) AS expected_value
+    FROM named
+    GROUP BY dimension, source
+),
+
+joined AS (
+    SELECT
+        coalesce(v.dimension, s.dimension) AS dimension,
+        coalesce(v.source, s.source) AS source,
+        coalesce(v.count_new_customers, 0) AS count_new_customers,
+        s.cost,
+        s.cost / cast(v.count_new_customers AS DOUBLE) AS cac,
+        v.value_365d,
+        v.realised_value,
+        v.expected_value,
+        CASE WHEN v.expected_value IS NOT NULL THEN v.realised_value + v.expected_value ELSE v.value_365d END AS clv
+    FROM valued AS v
+    FULL JOIN spent AS s ON s.dimension = v.dimension AND s.source = v.source
+),
+
+paid_back AS (
+    SELECT j.dimension, j.source, min(c.months_since) AS payback_months
+    FROM joined AS j
+    INNER JOIN insights.acquisition_curves AS c
+        ON c.dimension = j.dimension
+        AND c.source = j.source
+        AND c.cumulative_revenue >= j.cac
+    GROUP BY j.dimension, j.source
+)
+
+SELECT
+    j.dimension,
+    j.source,
+    j.count_new_customers,
+    j.cost,
+    j.cac,
+    b.payback_months,
+    j.value_365d,
+    j.realised_value,
+    j.expected_value,
+    j.clv,
+    j.clv / nullif(j.cac, 0.0) AS clv_to_cac
+FROM joined AS j
+LEFT JOIN paid_back AS b ON b.dimension = j.dimension AND b.source = j.source
