@@ -6,6 +6,7 @@ use rand::Rng;
 use crate::Kind;
 use crate::customer::{self, CHANNELS, History, Line, Purchase, TouchKind};
 use crate::draw::chance;
+use crate::increments;
 use crate::outlook::Outlook;
 use crate::parameters::*;
 use crate::people;
@@ -23,7 +24,9 @@ pub(crate) struct Block {
     pub(crate) order_lines: Rows,
     pub(crate) events: Rows,
     pub(crate) touches: Rows,
+    pub(crate) assignments: Rows,
     pub(crate) latent: Rows,
+    pub(crate) increments: Rows,
     pub(crate) attainable: Rows,
     pub(crate) attainable_next: Rows,
 }
@@ -38,7 +41,9 @@ impl Block {
             order_lines: tables::ORDER_LINES.rows(),
             events: tables::EVENTS.rows(),
             touches: tables::TOUCHES.rows(),
+            assignments: tables::ASSIGNMENTS.rows(),
             latent: tables::LATENT.rows(),
+            increments: tables::INCREMENTS.rows(),
             attainable: tables::ATTAINABLE.rows(),
             attainable_next: tables::ATTAINABLE_NEXT.rows(),
         };
@@ -51,6 +56,7 @@ impl Block {
             writer.push_orders(&history, &mut rng);
             writer.push_events(&history);
             writer.push_touches(&history);
+            writer.push_assignments(&history);
             writer.push_latent(&history);
             if let Some(attainable) = truth::attainable(shop, outlook, &history) {
                 writer.push_attainable(&attainable);
@@ -256,6 +262,32 @@ impl CustomerRows<'_> {
                 Cell::Text(channel),
                 Cell::Text(kind),
                 Cell::Number(cost),
+            ]);
+        }
+    }
+
+    fn push_assignments(&mut self, history: &History) {
+        let Self { shop, block, number, id } = self;
+        for (index, assignment) in history.assignments.iter().enumerate() {
+            let campaign = &shop.campaigns[assignment.campaign];
+            let assignment_id = format!("x{number:07}-{:03}", index + 1);
+            let arm = if assignment.is_sent { "sent" } else { "holdout" };
+            block.assignments.push([
+                Cell::Text(&assignment_id),
+                Cell::Text(id),
+                Cell::Time(shop.micros(campaign.sent)),
+                Cell::Text(&campaign.id),
+                Cell::Text(arm),
+            ]);
+            let increment = increments::of_campaign(shop, history, campaign);
+            block.increments.push([
+                Cell::Text(&assignment_id),
+                Cell::Text(id),
+                Cell::Text(&campaign.id),
+                Cell::Text(arm),
+                Cell::Number(increment.orders),
+                Cell::Number(increment.bought),
+                Cell::Number(increment.value),
             ]);
         }
     }

@@ -57,6 +57,13 @@ pub(crate) struct Worth {
 /// Orders ahead for which the chain's state matters; the chain forgets by a factor `FOLLOWS_LAST` per order.
 pub(crate) const WORTH_RANKS: usize = 3;
 
+/// Expected gross amount of a random number of next orders: Σ P(at least n orders) · worth of the n-th, of which the first
+/// two probabilities are given, and the mean. The chain is followed for [`WORTH_RANKS`] orders, after which it has
+/// forgotten all but `FOLLOWS_LAST`^3 of its start.
+pub(crate) fn worth_of_next(first: f64, second: f64, mean: f64, worth: impl Fn(usize) -> f64) -> f64 {
+    first * worth(0) + second * worth(1) + (mean - first - second) * worth(WORTH_RANKS - 1)
+}
+
 impl Catalogue {
     pub(crate) fn generate(kind: Kind, rng: &mut impl Rng) -> Self {
         let products = products(kind, rng);
@@ -128,6 +135,13 @@ impl Catalogue {
             self.followers[last].iter().for_each(|&(product, p)| next[product] += self.follows_last * p);
         }
         next
+    }
+
+    /// Expected gross amount of the `rank`-th next order (from 0) of a customer of this taste, whose last main product
+    /// was `last` and whose orders have `further_lines` further lines on average.
+    pub(crate) fn order_worth(&self, rank: usize, taste: usize, last: usize, further_lines: f64) -> f64 {
+        let worth = &self.worth[rank];
+        worth.main[taste][last] + further_lines * worth.further[taste][last]
     }
 
     fn follower_probability(&self, last: usize, main: usize) -> f64 {

@@ -86,6 +86,12 @@ pub(crate) enum TouchKind {
     Click,
 }
 
+/// What the coin said of a customer to whom a campaign could go.
+pub(crate) struct Assignment {
+    pub(crate) campaign: usize,
+    pub(crate) is_sent: bool,
+}
+
 #[derive(Default)]
 pub(crate) struct Consents {
     /// Marketing channels he agreed to when he registered, a bit each.
@@ -100,6 +106,7 @@ pub(crate) struct History {
     pub(crate) purchases: Vec<Purchase>,
     pub(crate) reversals: Vec<Reversal>,
     pub(crate) sessions: Vec<Session>,
+    pub(crate) assignments: Vec<Assignment>,
     pub(crate) touches: Vec<Touch>,
     pub(crate) consents: Consents,
     /// Orders of people who did not say who they are.
@@ -117,12 +124,12 @@ pub(crate) fn simulate(shop: &Shop, rng: &mut impl Rng) -> History {
         return control(shop, latent, rng);
     }
     let consents = consents(shop, &latent, rng);
-    let touches = touches(shop, &latent, &consents, rng);
+    let (assignments, touches) = campaigns(shop, &latent, &consents, rng);
     let purchases = purchases(shop, &latent, &touches, rng);
     let reversals = reversals(shop, &purchases, rng);
     let sessions = sessions(shop, &latent, rng);
     let guests = guests(shop, rng);
-    History { latent, purchases, reversals, sessions, touches, consents, guests }
+    History { latent, purchases, reversals, sessions, assignments, touches, consents, guests }
 }
 
 /// Session intensity as a share of the usual one, `left` days before leaving (negative: after).
@@ -159,8 +166,16 @@ fn control(shop: &Shop, latent: Latent, rng: &mut impl Rng) -> History {
         Purchase { at, recorded: at, channel: 0, store: None, campaign: None, lines }
     });
     let purchases = purchases.collect();
-    let (sessions, touches, guests) = (Vec::new(), Vec::new(), Vec::new());
-    History { latent, purchases, reversals: Vec::new(), sessions, touches, consents: Consents::default(), guests }
+    History {
+        latent,
+        purchases,
+        reversals: Vec::new(),
+        sessions: Vec::new(),
+        assignments: Vec::new(),
+        touches: Vec::new(),
+        consents: Consents::default(),
+        guests: Vec::new(),
+    }
 }
 
 fn consents(shop: &Shop, latent: &Latent, rng: &mut impl Rng) -> Consents {
@@ -171,14 +186,18 @@ fn consents(shop: &Shop, latent: &Latent, rng: &mut impl Rng) -> Consents {
     Consents { marketing, profiling: chance(PROFILING_CONSENT, rng), withdrawn: withdraws.then_some(withdrawn) }
 }
 
-/// Touches depend on consent and chance only, never on behaviour: what follows them is their effect.
-fn touches(shop: &Shop, latent: &Latent, consents: &Consents, rng: &mut impl Rng) -> Vec<Touch> {
+/// Who is sent what depends on consent and chance only, never on behaviour: what follows a touch is its effect.
+fn campaigns(shop: &Shop, latent: &Latent, consents: &Consents, rng: &mut impl Rng) -> (Vec<Assignment>, Vec<Touch>) {
     let class = &CAMPAIGN_CLASSES[latent.class];
-    let mut touches = Vec::new();
+    let (mut assignments, mut touches) = (Vec::new(), Vec::new());
     for (campaign, Campaign { channel, sent, .. }) in shop.campaigns.iter().enumerate() {
-        let reached = chance(CAMPAIGN_REACH, rng);
+        let is_sent = chance(CAMPAIGN_REACH, rng);
         let agreed = consents.marketing >> channel & 1 == 1 && consents.withdrawn.is_none_or(|at| *sent < at);
-        if !reached || !agreed || *sent <= latent.acquired {
+        if !agreed || *sent <= latent.acquired {
+            continue;
+        }
+        assignments.push(Assignment { campaign, is_sent });
+        if !is_sent {
             continue;
         }
         touches.push(Touch { at: *sent, campaign, kind: TouchKind::Sent });
@@ -192,7 +211,7 @@ fn touches(shop: &Shop, latent: &Latent, consents: &Consents, rng: &mut impl Rng
         }
     }
     touches.retain(|touch| touch.at < shop.end);
-    touches
+    (assignments, touches)
 }
 
 fn campaign_at(shop: &Shop, touches: &[Touch], day: f64) -> Option<usize> {

@@ -76,7 +76,9 @@ pub(crate) struct Files {
     order_lines: Parquet,
     events: Parquet,
     touches: Parquet,
+    assignments: Parquet,
     latent: Parquet,
+    increments: Parquet,
     attainable: Parquet,
     attainable_next: Parquet,
     rows: BTreeMap<String, u64>,
@@ -99,7 +101,9 @@ impl Files {
             order_lines: Parquet::create(folder, &tables::ORDER_LINES)?,
             events: Parquet::create(folder, &tables::EVENTS)?,
             touches: Parquet::create(folder, &tables::TOUCHES)?,
+            assignments: Parquet::create(folder, &tables::ASSIGNMENTS)?,
             latent: Parquet::create(folder, &tables::LATENT)?,
+            increments: Parquet::create(folder, &tables::INCREMENTS)?,
             attainable: Parquet::create(folder, &tables::ATTAINABLE)?,
             attainable_next: Parquet::create(folder, &tables::ATTAINABLE_NEXT)?,
             rows: BTreeMap::new(),
@@ -122,7 +126,9 @@ impl Files {
         self.order_lines.append(block.order_lines)?;
         self.events.append(block.events)?;
         self.touches.append(block.touches)?;
+        self.assignments.append(block.assignments)?;
         self.latent.append(block.latent)?;
+        self.increments.append(block.increments)?;
         self.attainable.append(block.attainable)?;
         self.attainable_next.append(block.attainable_next)
     }
@@ -133,8 +139,8 @@ impl Files {
         for csv in [self.customers, self.consents, self.late_orders].into_iter().chain(self.orders) {
             csv.close(&mut rows)?;
         }
-        let truths = [self.latent, self.attainable, self.attainable_next];
-        for parquet in [self.order_lines, self.events, self.touches].into_iter().chain(truths) {
+        let truths = [self.latent, self.increments, self.attainable, self.attainable_next];
+        for parquet in [self.order_lines, self.events, self.touches, self.assignments].into_iter().chain(truths) {
             parquet.close(&mut rows)?;
         }
         Ok(rows)

@@ -1,9 +1,10 @@
 //! A shop with known truth: files as a company would export them, and what can be known from them.
 //!
-//! [`write()`] simulates every customer of a [`Config`] and writes raw CSV and Parquet files, dirt included, plus two
-//! truths: *latent* (each customer's rates, leaving day, taste, campaign effect) and *attainable* (churn probability,
-//! value and next product given only what the files show at a cut-off and the shop's true parameters). The attainable
-//! truth is the best score that any model can reach, and so the yardstick; the latent one is out of reach.
+//! [`write()`] simulates every customer of a [`Config`] and writes raw CSV and Parquet files, dirt included, plus three
+//! truths: *latent* (each customer's rates, leaving day, taste, campaign effect), *increments* (what each campaign
+//! changes for each customer, given the latent truth) and *attainable* (churn probability, value and next product given
+//! only what the files show at a cut-off and the shop's true parameters). The attainable truth is the best score that any
+//! model can reach, and so the yardstick; the latent one is out of reach.
 //!
 //! # Mechanism
 //!
@@ -18,8 +19,8 @@
 //!   last 60 days before leaving and to almost nothing after it (usage falls before churn: Ascarza & Hardie 2013).
 //!   This is what a sequence model can learn beyond recency and frequency. Browsing ends without an order; checkouts
 //!   are not logged as sessions.
-//! - **Campaigns.** One a month, to a random half of those who agreed to its channel: independent of behaviour, so its
-//!   effect is what follows it. A customer's class (1, 1.6 or 2.5 times the rate for 14 days) also shows in opens,
+//! - **Campaigns.** One a month, to a random half of those who agreed to its channel: independent of behaviour, so each is
+//!   an experiment whose other half is the holdout, and its effect is what follows it. A customer's class (1, 1.6 or 2.5 times the rate for 14 days) also shows in opens,
 //!   clicks and in orders that name the campaign, which then get 10 % off.
 //! - **What is bought.** Twelve taste profiles over twelve categories, Zipf popularity in a category; an order's main
 //!   (and largest) product comes from taste or follows from the last order's (a personalised Markov chain: Rendle,
@@ -38,10 +39,15 @@
 //! # Files
 //!
 //! `customers.csv`, `products.csv`, `campaigns.csv`, `consents.csv`, `orders/orders-YYYY-MM.csv`, `orders/late.csv`
-//! (rows that arrived a day or more after the order), `order_lines.parquet`, `events.parquet`, `touches.parquet`, and
-//! `truth/latent.parquet`, `truth/attainable.parquet`, `truth/attainable_next.parquet`. A line's net amount is
+//! (rows that arrived a day or more after the order), `order_lines.parquet`, `events.parquet`, `touches.parquet`, `assignments.parquet`
+//! (of every campaign, who could be sent it: those `sent` it and the `holdout`), and `truth/latent.parquet`,
+//! `truth/increments.parquet`, `truth/attainable.parquet`, `truth/attainable_next.parquet`. A line's net amount is
 //! `quantity * unit_price - discount`; an order's is the sum of its lines, whose discounts its own `discount` repeats.
 //! `attainable_next` is conditional on an order in the horizon.
+//!
+//! `increments` has for each assignment what being sent the campaign changes in its 14 days, expected: orders
+//! (`effect_orders`), the chance of any (`effect_bought`) and their net amount before returns (`effect_value`). What a
+//! campaign caused is the sum over those it was `sent` to; of the `holdout` the same columns say what it would have.
 
 mod block;
 mod catalogue;
@@ -51,6 +57,7 @@ mod customer;
 mod draw;
 mod error;
 mod files;
+mod increments;
 mod outlook;
 mod parameters;
 mod people;

@@ -72,6 +72,16 @@ pub(crate) const TOUCHES: Table = Table {
         ("cost", Number),
     ],
 };
+pub(crate) const ASSIGNMENTS: Table = Table {
+    file: "assignments.parquet",
+    columns: &[
+        ("assignment_id", Text),
+        ("customer_id", Text),
+        ("assigned_at", Time),
+        ("experiment", Text),
+        ("arm", Text),
+    ],
+};
 pub(crate) const LATENT: Table = Table {
     file: "truth/latent.parquet",
     columns: &[
@@ -82,6 +92,18 @@ pub(crate) const LATENT: Table = Table {
         ("taste_profile", Count),
         ("taste_mixture", Text),
         ("campaign_effect", Number),
+    ],
+};
+pub(crate) const INCREMENTS: Table = Table {
+    file: "truth/increments.parquet",
+    columns: &[
+        ("assignment_id", Text),
+        ("customer_id", Text),
+        ("experiment", Text),
+        ("arm", Text),
+        ("effect_orders", Number),
+        ("effect_bought", Number),
+        ("effect_value", Number),
     ],
 };
 pub(crate) const ATTAINABLE: Table = Table {

@@ -1,7 +1,7 @@
 //! The attainable truth: the best that can be said about each customer at the cut-off from what the files show.
 
 use crate::Kind;
-use crate::catalogue::WORTH_RANKS;
+use crate::catalogue::worth_of_next;
 use crate::customer::{History, Purchase};
 use crate::outlook::Outlook;
 use crate::parameters::*;
@@ -74,9 +74,8 @@ fn tastes(shop: &Shop, history: &History, known: &[(usize, &Purchase)]) -> Vec<f
     weights.iter().map(|weight| weight / total).collect()
 }
 
-/// Value of the horizon's orders, net of their own reversals: Σ P(at least n orders) · E[amount of the n-th]. The chain
-/// is followed for [`WORTH_RANKS`] orders, after which it has forgotten all but `FOLLOWS_LAST`^3 of its start; the net
-/// share is that of the mean order. Both matter less than .1 % of the value.
+/// Value of the horizon's orders, net of their own reversals. The net share is that of the mean order; that, and what
+/// [`worth_of_next`] leaves out of the chain, matter less than .1 % of the value.
 fn new_value(shop: &Shop, future: &posterior::Future, tastes: &[f64], known: &[(usize, &Purchase)]) -> f64 {
     if future.orders <= 0.0 {
         return 0.0;
@@ -85,14 +84,11 @@ fn new_value(shop: &Shop, future: &posterior::Future, tastes: &[f64], known: &[(
     let bought: usize = known.iter().map(|(_, purchase)| purchase.lines.len() - 1).sum();
     let further_lines = (BASKET.shape + bought as f64) / (BASKET.rate + known.len() as f64);
     let worth = |rank: usize| -> f64 {
-        let worth = &shop.catalogue.worth[rank];
-        let one =
-            |(taste, p): (usize, &f64)| p * (worth.main[taste][last] + further_lines * worth.further[taste][last]);
+        let one = |(taste, p): (usize, &f64)| p * shop.catalogue.order_worth(rank, taste, last, further_lines);
         tastes.iter().enumerate().map(one).sum()
     };
     let (first, second) = (1.0 - future.p_none, 1.0 - future.p_none - future.p_one);
-    let gross = first * worth(0) + second * worth(1) + (future.orders - first - second) * worth(WORTH_RANKS - 1);
-    gross * future.net_orders / future.orders
+    worth_of_next(first, second, future.orders, worth) * future.net_orders / future.orders
 }
 
 /// Expected amount that known purchases will still lose to reversals in the horizon.

@@ -79,7 +79,7 @@ fn micros(time: &str) -> i64 {
 fn the_same_seed_gives_the_same_bytes_for_any_number_of_threads() {
     let config = Config::new(5_000, 12, 7);
     let one = bytes(&config, 1);
-    assert_eq!(one.len(), 12 + 5 + 6);
+    assert_eq!(one.len(), 12 + 5 + 8);
     assert!(one == bytes(&config, 2), "the bytes depend on the number of threads");
     assert!(one != bytes(&Config { seed: 8, ..config }, 2), "the bytes do not depend on the seed");
 }
@@ -219,7 +219,9 @@ fn the_control_has_no_dirt_and_one_line_per_order() {
     let out = folder.path().join("shop");
     let report = write(&Config { kind: Kind::ParetoNbd, ..Config::new(2_000, 18, 7) }, &out);
     assert_eq!(report.rows["customers.csv"], 2_000);
-    for empty in ["events.parquet", "touches.parquet", "campaigns.csv", "consents.csv", "orders/late.csv"] {
+    for empty in
+        ["events.parquet", "touches.parquet", "assignments.parquet", "campaigns.csv", "consents.csv", "orders/late.csv"]
+    {
         assert_eq!(report.rows[empty], 0, "{empty}");
     }
     let orders = orders(&out);

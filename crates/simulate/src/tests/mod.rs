@@ -1,6 +1,7 @@
 //! The attainable truth against simulated populations and against independent computations of the same thing.
 
 mod calibration;
+mod increments;
 mod oracle;
 
 use chrono::NaiveDate;
