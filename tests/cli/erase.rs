@@ -20,7 +20,15 @@ pub fn assert_nowhere(folder: &Path, word: &str) {
 }
 
 fn rows(folder: &Folder, customer: &str) -> Vec<String> {
-    let tables = ["core.orders", "core.order_lines", "core.customers", "core.events", "core.touches", "core.consents"];
+    let tables = [
+        "core.orders",
+        "core.order_lines",
+        "core.customers",
+        "core.events",
+        "core.touches",
+        "core.consents",
+        "core.assignments",
+    ];
     let count = |table: &str| folder.sql(W, &format!("SELECT count(*) FROM {table} WHERE customer_id = '{customer}'"));
     tables.into_iter().flat_map(count).collect()
 }

@@ -3,6 +3,7 @@
 mod bad_input;
 mod check;
 mod erase;
+mod experiments;
 mod kill;
 mod lineage;
 mod load;

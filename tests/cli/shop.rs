@@ -12,8 +12,7 @@ pub const TINY: &str = "cutoffs = 2\n[model]\nwidth = 16\nlayers = 1\nlength = 1
 
 /// The files of a shop in `shop/`, and tiny models.
 pub fn simulated() -> Folder {
-    let folder = Folder::new();
-    folder.ok(&["simulate", "--customers", "300", "--months", "24", "--seed", "7", "--out", "shop"]);
+    let folder = simulated_of(300);
     for (task, label, head) in
         [("churn", "churn", "churn"), ("next_purchase", "next_purchase", "next_purchase"), ("clv", "value", "clv")]
     {
@@ -23,9 +22,18 @@ pub fn simulated() -> Folder {
     folder
 }
 
+fn simulated_of(customers: u32) -> Folder {
+    let folder = Folder::new();
+    folder.ok(&["simulate", "--customers", &customers.to_string(), "--months", "24", "--seed", "7", "--out", "shop"]);
+    folder
+}
+
 /// Simulated and loaded, not built.
 pub fn loaded() -> Folder {
-    let folder = simulated();
+    load(simulated())
+}
+
+fn load(folder: Folder) -> Folder {
     folder.ok(&["init", W]);
     for (table, files) in [
         ("customers", "customers.csv"),
@@ -36,6 +44,7 @@ pub fn loaded() -> Folder {
         ("campaigns", "campaigns.csv"),
         ("touches", "touches.parquet"),
         ("consents", "consents.csv"),
+        ("assignments", "assignments.parquet"),
     ] {
         let (table, files) = (format!("raw.shop_{table}"), format!("shop/{files}"));
         folder.ok(&["load", &table, &files, "--history", "--warehouse", W]);
@@ -44,7 +53,15 @@ pub fn loaded() -> Folder {
 }
 
 pub fn built() -> Folder {
-    let folder = loaded();
+    build(loaded())
+}
+
+/// Of so many customers, and without models.
+pub fn built_of(customers: u32) -> Folder {
+    build(load(simulated_of(customers)))
+}
+
+fn build(folder: Folder) -> Folder {
     folder.ok(&["build", "--warehouse", W]);
     folder
 }

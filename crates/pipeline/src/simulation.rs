@@ -20,7 +20,7 @@ pub struct SimulateOptions {
 }
 
 /// Raw tables and the files that go into each.
-const SOURCES: [(&str, &str); 8] = [
+const SOURCES: [(&str, &str); 9] = [
     ("raw.shop_customers", "customers.csv"),
     ("raw.shop_products", "products.csv"),
     ("raw.shop_orders", "orders/*.csv"),
@@ -29,6 +29,7 @@ const SOURCES: [(&str, &str); 8] = [
     ("raw.shop_campaigns", "campaigns.csv"),
     ("raw.shop_touches", "touches.parquet"),
     ("raw.shop_consents", "consents.csv"),
+    ("raw.shop_assignments", "assignments.parquet"),
 ];
 const TASKS: [&str; 3] = ["churn", "next_purchase", "clv"];
 

@@ -196,6 +196,32 @@ fn the_truth_covers_the_customers_known_at_the_cut_off_with_twenty_products_each
 }
 
 #[test]
+fn those_assigned_to_be_sent_a_campaign_are_those_who_were_and_each_has_a_true_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("shop");
+    write(&Config::new(3_000, 12, 7), &out);
+    let assignments = parquet(&out.join("assignments.parquet"));
+    let increments = parquet(&out.join("truth/increments.parquet"));
+    for column in ["assignment_id", "customer_id", "experiment", "arm"] {
+        assert_eq!(texts(&assignments, column), texts(&increments, column));
+    }
+    let pairs = |batch: &RecordBatch, campaign: &str, kind: &str, wanted: &str| -> HashSet<(String, String)> {
+        let kinds = texts(batch, kind);
+        let rows = texts(batch, "customer_id").into_iter().zip(texts(batch, campaign)).zip(kinds);
+        rows.filter(|(_, kind)| kind == wanted).map(|(pair, _)| pair).collect()
+    };
+    let sent = pairs(&assignments, "experiment", "arm", "sent");
+    assert_eq!(sent, pairs(&parquet(&out.join("touches.parquet")), "campaign_id", "kind", "sent"));
+    let holdout = pairs(&assignments, "experiment", "arm", "holdout");
+    assert!(sent.is_disjoint(&holdout) && sent.len() + holdout.len() == assignments.num_rows());
+    let share = sent.len() as f64 / assignments.num_rows() as f64;
+    assert!((0.45..0.55).contains(&share), "{share}");
+    let (orders, bought) = (numbers(&increments, "effect_orders"), numbers(&increments, "effect_bought"));
+    assert!(orders.iter().zip(&bought).all(|(orders, bought)| 0.0 <= *bought && bought <= orders));
+    assert!(numbers(&increments, "effect_value").iter().any(|value| *value < 0.0), "a discount costs");
+}
+
+#[test]
 fn the_attainable_truth_reads_back_as_it_was_written() {
     let folder = tempfile::tempdir().unwrap();
     let report = write(&Config::new(300, 12, 7), &folder.path().join("shop"));

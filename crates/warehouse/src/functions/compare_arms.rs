@@ -1,7 +1,9 @@
 //! `compare_arms((SELECT arm, spent FROM …), control => 'control')`: what each arm of an experiment changes. A row is one
 //! customer. Yes-or-no values are compared as rates, numbers as means. A third column, known before the experiment, takes
-//! away the noise that it explains (CUPED); yes and no then count as 1 and 0.
+//! away the noise that it explains (CUPED); yes and no then count as 1 and 0. Where there is nothing to test an arm by (a
+//! lone customer, no variance, a relative effect over a mean of 0) its effect is NULL, and the other arms have theirs.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::experiments::{
@@ -75,7 +77,7 @@ impl Default for CompareArms {
 /// A column of the result, and how it is told.
 type Measure = (&'static str, fn(&Compared) -> f64);
 
-/// What the control has none of.
+/// What the control has none of, nor an arm that can't be tested.
 const MEASURES: [Measure; 5] = [
     ("effect", |compared| compared.effect.estimate),
     ("low", |compared| compared.effect.low),
@@ -98,7 +100,7 @@ impl Algorithm for CompareArms {
         }
         let mut output = vec![arm];
         output.push(Arc::new(Field::new("customers", DataType::Int64, false)));
-        output.push(Arc::new(Field::new("mean", DataType::Float64, false)));
+        output.push(Arc::new(Field::new("mean", DataType::Float64, true)));
         let measures = MEASURES.map(|(name, _)| name).into_iter().chain(["chance_to_win"]);
         output.extend(measures.map(|name| Arc::new(Field::new(name, DataType::Float64, true))));
         // All columns, because sums depend on the order.
@@ -112,21 +114,22 @@ impl Algorithm for CompareArms {
         let Self { scale, level, correction, .. } = *self;
         let comparison =
             Comparison { control: self.control_among(&arms)?, scale, level, method: self.method()?, correction };
-        let groups = Groups::of(rows, &offsets)?;
+        let groups = Groups::of(rows, &offsets, comparison.control)?;
         let compared = groups.compare(&comparison).map_err(|e| e.to_string())?;
-        let of_arm = |arm: usize| compared.iter().find(|compared| compared.group == arm);
-        let chances: Vec<Option<f64>> = (0..arms.len())
-            .map(|arm| of_arm(arm).map(|_| groups.chance_to_win(arm, &comparison)).transpose())
-            .collect::<analytics::Result<_>>()
-            .map_err(|e| e.to_string())?;
+        let chance = |(arm, compared): (usize, &Option<Compared>)| match compared {
+            Some(_) => groups.chance_to_win(arm, &comparison),
+            None => Ok(None),
+        };
+        let chances: Vec<Option<f64>> =
+            compared.iter().enumerate().map(chance).collect::<analytics::Result<_>>().map_err(|e| e.to_string())?;
         let sizes = offsets.windows(2).map(|ends| (ends[1] - ends[0]) as i64);
         let mut columns: Vec<ArrayRef> = vec![
             Arc::clone(&arms),
             Arc::new(Int64Array::from_iter_values(sizes)),
-            Arc::new(Float64Array::from_iter_values((0..arms.len()).map(|arm| groups.mean(arm)))),
+            Arc::new((0..arms.len()).map(|arm| groups.mean(arm)).collect::<Float64Array>()),
         ];
         columns.extend(MEASURES.map(|(_, measure)| -> ArrayRef {
-            Arc::new((0..arms.len()).map(|arm| of_arm(arm).map(measure)).collect::<Float64Array>())
+            Arc::new(compared.iter().map(|compared| compared.as_ref().map(measure)).collect::<Float64Array>())
         }));
         columns.push(Arc::new(Float64Array::from(chances)));
         RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
@@ -161,58 +164,113 @@ impl CompareArms {
 /// The customers of each arm, in the numbers that tests need.
 enum Groups {
     Rates(Vec<Rate>),
-    Means(Vec<Sample>),
+    Means(Vec<Mean>),
+}
+
+/// A lone customer has no sample, and with a value of before no mean that is comparable.
+struct Mean {
+    mean: Option<f64>,
+    sample: Option<Sample>,
 }
 
 impl Groups {
-    /// Of rows that come arm by arm.
-    fn of(rows: &RecordBatch, offsets: &[usize]) -> Result<Groups, Problem> {
-        fn each<G>(
-            rows: &RecordBatch,
-            offsets: &[usize],
-            group: impl Fn(usize, usize) -> analytics::Result<G>,
-        ) -> Result<Vec<G>, Problem> {
-            let one = |ends: &[usize]| group(ends[0], ends[1]).map_err(|e| format!("{}: {e}", at(rows, ends[0])));
-            offsets.windows(2).map(one).collect()
-        }
+    /// Of rows that come arm by arm. A control of one customer is an error.
+    fn of(rows: &RecordBatch, offsets: &[usize], control: usize) -> Result<Groups, Problem> {
+        let arms = || offsets.windows(2).map(|ends| ends[0]..ends[1]);
+        let told = |start: usize, e: analytics::Error| format!("{}: {e}", at(rows, start));
         if let Some(values) = rows.column(1).as_boolean_opt() {
             all_present(rows, 1)?;
-            let rate = |start, end: usize| {
-                Rate::new(values.slice(start, end - start).true_count() as u64, (end - start) as u64)
+            let rate = |arm: Range<usize>| {
+                let successes = values.slice(arm.start, arm.len()).true_count();
+                Rate::new(successes as u64, arm.len() as u64).map_err(|e| told(arm.start, e))
             };
-            return Ok(Groups::Rates(each(rows, offsets, rate)?));
+            return Ok(Groups::Rates(arms().map(rate).collect::<Result<_, _>>()?));
         }
         let values = reals(rows, 1)?;
+        let is_tested = |(number, arm): &(usize, Range<usize>)| *number == control || arm.len() > 1;
         if rows.num_columns() == COLUMNS.len() {
-            return Ok(Groups::Means(each(rows, offsets, |start, end| Sample::of(&values[start..end]))?));
+            let mean = |arm: (usize, Range<usize>)| {
+                let range = arm.1.clone();
+                let sample =
+                    is_tested(&arm).then(|| Sample::of(&values[range.clone()]).map_err(|e| told(range.start, e)));
+                let sample = sample.transpose()?;
+                Ok(Mean { mean: Some(sample.map_or(values[range.start], |sample| sample.mean)), sample })
+            };
+            return Ok(Groups::Means(arms().enumerate().map(mean).collect::<Result<_, Problem>>()?));
         }
         let covariate = reals(rows, 2)?;
-        let pair = |start: usize, end: usize| Pair::of(&values[start..end], &covariate[start..end]);
-        let adjusted = cuped(&each(rows, offsets, pair)?).map_err(|e| e.to_string())?;
-        Ok(Groups::Means(adjusted.groups))
+        let pair = |(_, arm): (usize, Range<usize>)| {
+            Pair::of(&values[arm.clone()], &covariate[arm.clone()]).map_err(|e| told(arm.start, e))
+        };
+        let pairs: Vec<Pair> = arms().enumerate().filter(is_tested).map(pair).collect::<Result<_, _>>()?;
+        let mut adjusted = cuped(&pairs).map_err(|e| e.to_string())?.groups.into_iter();
+        let mean = |arm| {
+            let sample = if is_tested(&arm) { adjusted.next() } else { None };
+            Mean { mean: sample.map(|sample| sample.mean), sample }
+        };
+        Ok(Groups::Means(arms().enumerate().map(mean).collect()))
     }
 
-    fn mean(&self, arm: usize) -> f64 {
+    fn mean(&self, arm: usize) -> Option<f64> {
         match self {
-            Groups::Rates(rates) => rates[arm].successes as f64 / rates[arm].trials as f64,
-            Groups::Means(samples) => samples[arm].mean,
+            Groups::Rates(rates) => Some(rates[arm].successes as f64 / rates[arm].trials as f64),
+            Groups::Means(means) => means[arm].mean,
         }
     }
 
-    fn compare(&self, comparison: &Comparison) -> analytics::Result<Vec<Compared>> {
+    /// Arm by arm; none for the control and where there is nothing to test by.
+    fn compare(&self, comparison: &Comparison) -> analytics::Result<Vec<Option<Compared>>> {
         match self {
-            Groups::Rates(rates) => compare_rates(rates, comparison),
-            Groups::Means(samples) => compare_means(samples, comparison),
+            Groups::Rates(rates) => {
+                let can_vary = |rate: &Rate| comparison.method == Method::Fixed || rate.trials > 1;
+                let rates: Vec<_> = rates.iter().map(|rate| Some(*rate).filter(can_vary)).collect();
+                compare_testable(&rates, comparison, compare_rates)
+            }
+            Groups::Means(means) => {
+                let samples: Vec<_> = means.iter().map(|mean| mean.sample).collect();
+                compare_testable(&samples, comparison, compare_means)
+            }
         }
     }
 
-    fn chance_to_win(&self, arm: usize, comparison: &Comparison) -> analytics::Result<f64> {
+    /// None for a lone customer.
+    fn chance_to_win(&self, arm: usize, comparison: &Comparison) -> analytics::Result<Option<f64>> {
         let Comparison { control, scale, level, .. } = *comparison;
         let bayes = Bayes { scale, level, ..Bayes::default() };
         let verdict = match self {
-            Groups::Rates(rates) => bayes_rates(rates[control], rates[arm], &bayes),
-            Groups::Means(samples) => bayes_means(&samples[control], &samples[arm], &bayes),
+            Groups::Rates(rates) => bayes_rates(rates[control], rates[arm], &bayes)?,
+            Groups::Means(means) => match (means[control].sample, means[arm].sample) {
+                (Some(control), Some(arm)) => bayes_means(&control, &arm, &bayes)?,
+                _ => return Ok(None),
+            },
         };
-        Ok(verdict?.chance_to_win)
+        Ok(Some(verdict.chance_to_win))
     }
+}
+
+/// One comparison, with one correction, of the groups that are there and whose test is defined.
+fn compare_testable<G: Copy>(
+    groups: &[Option<G>],
+    comparison: &Comparison,
+    compare: impl Fn(&[G], &Comparison) -> analytics::Result<Vec<Compared>>,
+) -> analytics::Result<Vec<Option<Compared>>> {
+    let mut all = vec![None; groups.len()];
+    let Some(control) = groups[comparison.control] else { return Ok(all) };
+    let (mut arms, mut tested) = (Vec::new(), vec![control]);
+    let first = Comparison { control: 0, ..*comparison };
+    for (arm, group) in groups.iter().enumerate().filter(|(arm, _)| *arm != comparison.control) {
+        let Some(group) = *group else { continue };
+        match compare(&[control, group], &first) {
+            Err(analytics::Error::Undefined { .. }) => continue,
+            other => other?,
+        };
+        arms.push(arm);
+        tested.push(group);
+    }
+    if tested.len() > 1 || groups.len() == 1 {
+        for (arm, compared) in arms.into_iter().zip(compare(&tested, &first)?) {
+            all[arm] = Some(compared);
+        }
+    }
+    Ok(all)
 }

@@ -1,0 +1,156 @@
+//! What is said of campaigns, beside what a simulated shop knows of them: every campaign went to a random half.
+
+use super::shop::{W, built_of};
+use crate::support::Folder;
+
+/// True increments by channel: orders that the shop's campaigns caused.
+const TRUTH: &str = "SELECT c.channel, sum(t.effect_orders) AS orders
+    FROM 'shop/truth/increments.parquet' AS t JOIN insights.campaigns AS c ON c.campaign_id = t.experiment
+    WHERE t.arm = 'sent' GROUP BY c.channel";
+
+/// The same from how weekly orders follow the messages sent on each channel, beside trend and season.
+const MIX: &str = "SELECT 'marketing mix', channel, contribution FROM marketing_mix((
+        SELECT o.week, o.orders, coalesce(s.email, 0) AS email, coalesce(s.sms, 0) AS sms, coalesce(s.push, 0) AS push,
+            row_number() OVER (ORDER BY o.week) AS trend, cos(0.0172 * date_part('doy', o.week)) AS winter,
+            sin(0.0172 * date_part('doy', o.week)) AS spring, date_part('doy', o.week) BETWEEN 322 AND 351 AS before_christmas
+        FROM (
+            SELECT date_trunc('week', event_time) AS week, count(*) AS orders FROM core.orders
+            WHERE status = 'completed' AND event_time >= '2023-01-02' AND event_time < '2024-12-30' GROUP BY 1
+        ) AS o
+        LEFT JOIN (
+            SELECT date_trunc('week', event_time) AS week, count(*) FILTER (WHERE channel = 'email') AS email,
+                count(*) FILTER (WHERE channel = 'sms') AS sms, count(*) FILTER (WHERE channel = 'push') AS push
+            FROM core.touches WHERE kind = 'sent' GROUP BY 1
+        ) AS s ON s.week = o.week
+    ), controls => 4)";
+
+/// Rows of a query: a name, then numbers.
+fn rows(folder: &Folder, query: &str) -> Vec<(String, Vec<f64>)> {
+    let row = |line: String| {
+        let (name, numbers) = line.split_once(',').expect("two columns");
+        (name.to_owned(), numbers.split(',').map(|number| number.parse().expect("a number")).collect())
+    };
+    folder.sql(W, query).into_iter().map(row).collect()
+}
+
+#[test]
+fn what_is_said_of_campaigns_is_judged_by_what_they_caused() {
+    let folder = built_of(6_000);
+    the_arms_tell_what_campaigns_caused_and_touches_do_not(&folder);
+    intervals_hold_the_true_effects(&folder);
+    uplift_finds_whom_a_campaign_moves(&folder);
+}
+
+/// Whatever shares it gives to whom, attribution credits orders that would have come anyway.
+fn the_arms_tell_what_campaigns_caused_and_touches_do_not(folder: &Folder) {
+    let model = |name: &str| {
+        format!(
+            "SELECT '{name}' AS method, channel, conversions AS orders FROM attribution((
+                SELECT order_id, touched_at, channel, 1 AS conversions, amount FROM insights.attribution_touches
+            ), model => '{name}')"
+        )
+    };
+    let query = format!(
+        "WITH truth AS ({TRUTH}), said AS (
+            {} UNION ALL {} UNION ALL {} UNION ALL {MIX}
+            UNION ALL SELECT 'last touch in 7 days', channel, sum(count_orders) FROM insights.campaigns GROUP BY channel
+            UNION ALL SELECT 'experiment', c.channel, sum(e.orders_effect * e.count_customers)
+            FROM insights.experiments AS e JOIN insights.campaigns AS c ON c.campaign_id = e.experiment
+            WHERE NOT e.is_control GROUP BY c.channel
+        )
+        SELECT s.method, sum(s.orders), sum(t.orders), sum(abs(s.orders - t.orders)) / sum(t.orders) AS error
+        FROM said AS s JOIN truth AS t ON t.channel = s.channel GROUP BY s.method ORDER BY error",
+        model("last"),
+        model("markov"),
+        model("shapley")
+    );
+    let said = rows(folder, &query);
+    println!("orders by channel: said, true, error as a share of the truth\n{said:#?}");
+    assert_eq!(said.len(), 6);
+    let (best, numbers) = &said[0];
+    assert_eq!(best, "experiment");
+    assert!(numbers[2] < 0.25, "{numbers:?}");
+    for (method, numbers) in
+        said.iter().filter(|(method, _)| !["experiment", "marketing mix"].contains(&method.as_str()))
+    {
+        assert!(numbers[0] > numbers[1], "{method} credits what would have come anyway: {numbers:?}");
+        assert!(numbers[2] > 2.0 * said[0].1[2], "{method}: {numbers:?}");
+    }
+}
+
+fn intervals_hold_the_true_effects(folder: &Folder) {
+    let covered = rows(
+        folder,
+        "SELECT 'campaigns', count(*), count(*) FILTER (WHERE orders BETWEEN orders_low AND orders_high),
+            count(*) FILTER (WHERE value BETWEEN revenue_low AND revenue_high)
+        FROM insights.experiments AS e
+        JOIN (
+            SELECT experiment, avg(effect_orders) AS orders, avg(effect_value) AS value
+            FROM 'shop/truth/increments.parquet' GROUP BY experiment
+        ) AS t ON t.experiment = e.experiment
+        WHERE NOT e.is_control",
+    );
+    println!("95 % intervals, those that hold the true orders, the true value\n{covered:?}");
+    let numbers = &covered[0].1;
+    // Of 24 intervals of 95 % fewer than 20 hold once in 150 times.
+    assert_eq!(numbers[0], 24.0);
+    assert!(numbers[1] >= 20.0 && numbers[2] >= 20.0, "{numbers:?}");
+
+    // What was bought before takes noise away, and nothing else.
+    let compared = rows(
+        folder,
+        "WITH last AS (SELECT * FROM insights.experiment_outcomes WHERE experiment = 'cp022')
+        SELECT 'plain', low, high, (SELECT avg(effect_orders) FROM 'shop/truth/increments.parquet' WHERE experiment = 'cp022')
+        FROM compare_arms((SELECT arm, count_orders FROM last), control => 'holdout') WHERE arm = 'sent'
+        UNION ALL SELECT 'with orders before', low, high, (SELECT avg(effect_orders) FROM 'shop/truth/increments.parquet' WHERE experiment = 'cp022')
+        FROM compare_arms((SELECT arm, count_orders, count_orders_before FROM last), control => 'holdout') WHERE arm = 'sent'
+        ORDER BY 1",
+    );
+    println!("cp022: low, high, true orders per customer\n{compared:?}");
+    let width = |row: &(String, Vec<f64>)| row.1[1] - row.1[0];
+    assert!(width(&compared[1]) < width(&compared[0]));
+    assert!(compared.iter().all(|(_, numbers)| numbers[0] <= numbers[2] && numbers[2] <= numbers[1]), "{compared:?}");
+}
+
+/// Learned on the campaigns of all but the last half year, judged on those.
+fn uplift_finds_whom_a_campaign_moves(folder: &Folder) {
+    let query = "WITH
+        reacted AS (
+            SELECT o.experiment, o.customer_id, count(*) FILTER (WHERE t.kind = 'sent') AS sent,
+                count(*) FILTER (WHERE t.kind = 'open') AS opens, count(*) FILTER (WHERE t.kind = 'click') AS clicks
+            FROM insights.experiment_outcomes AS o
+            JOIN core.touches AS t ON t.customer_id = o.customer_id AND t.event_time < o.assigned_at
+            GROUP BY o.experiment, o.customer_id
+        ),
+        asked AS (
+            SELECT concat(o.experiment, ' ', o.customer_id) AS id, o.assigned_at >= '2024-07-01' AS is_judged,
+                o.arm = 'sent' AS treated, o.has_bought, ln(1 + o.count_orders_before) AS orders_before,
+                o.count_orders_before = 0 AS was_away, coalesce(r.opens, 0) / (2.0 + coalesce(r.sent, 0)) AS opens,
+                coalesce(r.clicks, 0) / (2.0 + coalesce(r.sent, 0)) AS clicks, t.effect_bought
+            FROM insights.experiment_outcomes AS o
+            JOIN 'shop/truth/increments.parquet' AS t ON t.experiment = o.experiment AND t.customer_id = o.customer_id
+            LEFT JOIN reacted AS r ON r.experiment = o.experiment AND r.customer_id = o.customer_id
+        ),
+        learned AS (
+            SELECT * FROM uplift((
+                SELECT id, CASE WHEN NOT is_judged THEN treated END AS treated, has_bought, orders_before, was_away, opens, clicks
+                FROM asked))
+        ),
+        judged AS (
+            SELECT a.*, l.effect, cast(rank() OVER (ORDER BY l.effect) AS DOUBLE) AS rank,
+                cast(rank() OVER (ORDER BY a.effect_bought) AS DOUBLE) AS true_rank
+            FROM asked AS a JOIN learned AS l ON l.id = a.id WHERE a.is_judged
+        )
+        SELECT 'model', max(coefficient), (SELECT corr(rank, true_rank) FROM judged), (SELECT avg(effect) FROM judged)
+        FROM qini((SELECT treated, has_bought, effect FROM judged))
+        UNION ALL SELECT 'orders before', max(coefficient), (SELECT corr(orders_before, true_rank) FROM judged), 0
+        FROM qini((SELECT treated, has_bought, orders_before FROM judged))
+        UNION ALL SELECT 'truth', max(coefficient), 1, (SELECT avg(effect_bought) FROM judged)
+        FROM qini((SELECT treated, has_bought, effect_bought FROM judged))
+        ORDER BY 1";
+    let judged = rows(folder, query);
+    println!("Qini, rank correlation with the true effect, mean effect\n{judged:#?}");
+    let (model, truth) = (&judged[0].1, &judged[2].1);
+    assert!(0.0 < model[0] && model[0] < truth[0], "{judged:?}");
+    assert!(model[1] > 0.3, "{judged:?}");
+}
