@@ -37,7 +37,11 @@ impl ItemNeighbours {
             return Err(Error::Setting { name: "shrinkage", value: settings.shrinkage, valid: "0 or more and finite" });
         }
         let users = Matrix::of(interactions)?;
-        let items = users.transposed();
+        Ok(Self::among(&users, &users.transposed(), settings))
+    }
+
+    /// The same of a matrix of users by items and its transpose.
+    pub(super) fn among(users: &Matrix, items: &Matrix, settings: &KnnSettings) -> Self {
         let squares = |item: usize| items.row(item).iter().map(|&(_, w)| f64::from(w) * f64::from(w)).sum::<f64>();
         let norms: Vec<f64> = (0..items.rows()).into_par_iter().map(|item| squares(item).sqrt()).collect();
         let nearest = |sums: &mut Sums, item: usize| {
@@ -58,7 +62,7 @@ impl ItemNeighbours {
             (0..items.rows()).into_par_iter().map_init(|| Sums::new(items.rows()), nearest).collect();
         let mut starts = vec![0];
         each.iter().for_each(|near| starts.push(starts[starts.len() - 1] + near.len()));
-        Ok(Self { starts, neighbours: each.concat() })
+        Self { starts, neighbours: each.concat() }
     }
 
     /// Items in the catalogue.

@@ -41,6 +41,14 @@ impl Matrix {
         &self.entries[self.offsets[row]..self.offsets[row + 1]]
     }
 
+    /// The same with the values of each column times that column's factor.
+    pub(super) fn scaled(mut self, factors: &[f64]) -> Self {
+        self.entries
+            .iter_mut()
+            .for_each(|(column, value)| *value = (f64::from(*value) * factors[*column as usize]) as f32);
+        self
+    }
+
     pub(super) fn transposed(&self) -> Self {
         let mut offsets = vec![0; self.columns + 1];
         self.entries.iter().for_each(|&(column, _)| offsets[column as usize + 1] += 1);

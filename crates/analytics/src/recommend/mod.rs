@@ -1,12 +1,15 @@
 //! What a customer is likely to buy of what he has not bought, from what all customers bought. Data are *implicit*: a
 //! weight says how sure we are that somebody likes an item (times bought, say), and its absence says little.
 //! `ItemNeighbours` (items that the same people buy) can give a reason for each answer; `Als` (factors of users and items)
-//! also reaches items that nobody bought together with the user's.
+//! also reaches items that nobody bought together with the user's; `similar_items` (items that are described alike) needs
+//! no purchase at all. `diversified` picks from anybody's scored list what is good and not all the same.
 //!
 //! Both models keep items only and score a *history*, so that a customer who came after the training gets an answer like
 //! any other. Items are numbered from 0, as by a dictionary, because models hold a row for each.
 
 mod als;
+mod content;
+mod diversity;
 mod knn;
 mod matrix;
 mod top;
@@ -15,6 +18,8 @@ mod vector;
 use crate::error::{Error, Result, not_empty, same_length};
 
 pub use als::{Als, AlsSettings};
+pub use content::similar_items;
+pub use diversity::{Candidate, DiversitySettings, diversified};
 pub use knn::{ItemNeighbours, KnnSettings};
 
 /// Who bought what. User u has `items[offsets[u]..offsets[u + 1]]`, in any order, with weights above 0. Weights of an item

@@ -19,9 +19,11 @@ mod clusters;
 mod columns;
 mod communities;
 mod compare_arms;
+mod diversified;
 mod edges;
 mod forecast;
 mod frequent_itemsets;
+mod groups;
 mod influence_seeds;
 mod marketing_mix;
 mod matched_clusters;
@@ -35,6 +37,7 @@ mod recommendations;
 mod sample_ratio;
 mod sequential_rules;
 mod series;
+mod similar_items;
 mod survival;
 mod uplift;
 
@@ -98,6 +101,7 @@ const FUNCTIONS: &[(&str, Parse)] = &[
     ("clusters", parse::<clusters::Clusters>),
     ("communities", parse::<communities::Communities>),
     ("compare_arms", parse::<compare_arms::CompareArms>),
+    ("diversified", parse::<diversified::Diversified>),
     ("forecast", parse::<forecast::Forecast>),
     ("frequent_itemsets", parse::<frequent_itemsets::FrequentItemsets>),
     ("influence_seeds", parse::<influence_seeds::InfluenceSeeds>),
@@ -111,6 +115,7 @@ const FUNCTIONS: &[(&str, Parse)] = &[
     ("recommendations", parse::<recommendations::Recommendations>),
     ("sample_ratio", parse::<sample_ratio::SampleRatio>),
     ("sequential_rules", parse::<sequential_rules::SequentialRules>),
+    ("similar_items", parse::<similar_items::SimilarItems>),
     ("survival", parse::<survival::Survival>),
     ("uplift", parse::<uplift::Uplift>),
 ];

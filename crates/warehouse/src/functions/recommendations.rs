@@ -1,5 +1,6 @@
 //! `recommendations((SELECT customer_id, product_id, count(*) FROM core.order_lines GROUP BY 1, 2), count => 10)`: what each
-//! customer is likely to buy of what he has not bought, from what all bought. Rows without one of the three are left out.
+//! customer is likely to buy of what he has not bought, from what all bought. With one column more before these, such as a
+//! cut-off, each of its values is by itself. Rows without one of the three are left out.
 
 use std::sync::Arc;
 
@@ -9,7 +10,8 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{Codes, engine, exactly, offsets, real, told, without_nulls};
+use super::columns::{Codes, engine, offsets, real, told, without_nulls};
+use super::groups::{Groups, of_each, rank};
 use super::{Algorithm, Problem, Shape};
 
 const COLUMNS: [&str; 3] = ["a customer", "an item", "how much that counts, such as times bought"];
@@ -57,20 +59,27 @@ impl Default for Recommendations {
 
 impl Algorithm for Recommendations {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
-        let [customer, item, weight] = exactly(columns, COLUMNS)?;
+        let groups = Groups::of(columns, COLUMNS)?;
+        let [customer, item, weight] = &groups.columns;
         let output = Schema::new(vec![
-            Arc::clone(&customer),
-            Arc::new(Field::new("rank", DataType::Int64, false)),
-            Arc::clone(&item),
+            Arc::clone(customer),
+            rank(),
+            Arc::clone(item),
             Arc::new(Field::new("score", DataType::Float64, false)),
             Arc::new(Field::new("because", item.data_type().clone(), true)),
         ]);
-        let input = vec![customer.data_type().clone(), item.data_type().clone(), real(&weight)?];
-        Ok(Shape { input, sorted_by: 2, output: Arc::new(output) })
+        let input = vec![customer.data_type().clone(), item.data_type().clone(), real(weight)?];
+        Ok(groups.shape(Shape { input, sorted_by: 2, output: Arc::new(output) }))
     }
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let rows = without_nulls(rows, 0..COLUMNS.len())?;
+        let bought = rows.num_columns() - COLUMNS.len()..rows.num_columns();
+        of_each(&without_nulls(rows, bought)?, COLUMNS.len(), output, |rows, output| self.of(rows, output))
+    }
+}
+
+impl Recommendations {
+    fn of(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
         let (offsets, items) = (offsets(rows.column(0))?, Codes::of(rows.column(1))?);
         let weights = rows.column(2).as_primitive::<Float64Type>().values();
         let weights: Vec<f32> = weights.iter().map(|weight| *weight as f32).collect();
@@ -85,7 +94,7 @@ impl Algorithm for Recommendations {
                 Als::fit(&bought, &settings).and_then(|model| model.recommend(&bought, count))
             }
         };
-        let recommended = recommended.map_err(|e| told(&rows, e))?;
+        let recommended = recommended.map_err(|e| told(rows, e))?;
         let firsts = recommended.iter().map(|one| offsets[one.user as usize] as u32);
         let ranks =
             recommended.chunk_by(|one, next| one.user == next.user).flat_map(|of_user| 1..=of_user.len() as i64);
