@@ -1,5 +1,5 @@
 //! Algorithms and statistics that SQL cannot say: metrics and their intervals, models of buying, segments, baskets,
-//! recommenders, attribution, experiments, graphs, forecasts, and how far two distributions lie apart. Numbers in,
+//! recommenders, attribution, experiments, graphs, forecasts, texts, and how far two distributions lie apart. Numbers in,
 //! numbers out: the crate knows neither Arrow nor torch, so that `warehouse`, `trainer` and `pipeline` can all call it.
 //! Sums over rows are added in a fixed order, so that the same input gives the same bits on any number of threads.
 
@@ -23,8 +23,10 @@ pub mod metrics;
 mod quadrature;
 pub mod recommend;
 pub mod series;
+mod sparse;
 mod statistic;
 pub mod survival;
+pub mod text;
 pub mod uplift;
 pub mod voice;
 

@@ -18,5 +18,6 @@ mod recommend;
 mod series;
 mod support;
 mod survival;
+mod text;
 mod uplift;
 mod voice;

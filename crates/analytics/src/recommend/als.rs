@@ -2,11 +2,12 @@ use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::matrix::Matrix;
+use super::matrix::matrix;
 use super::top::{at_least_one, keep_top};
 use super::vector::{add_scaled, dot};
 use super::{Interactions, Recommendation};
 use crate::error::{Error, Result, same_length};
+use crate::sparse::Sparse;
 
 /// Rows of factors that one thread adds up at a time; fixed, because it fixes the order of addition.
 const CHUNK: usize = 1024;
@@ -55,7 +56,7 @@ impl Als {
     /// Fails where weights or settings are so large that the factors overflow.
     pub fn fit(interactions: &Interactions, settings: &AlsSettings) -> Result<Self> {
         check_settings(settings)?;
-        let users = Matrix::of(interactions)?;
+        let users = matrix(interactions)?;
         let items = users.transposed();
         let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
         let mut first =
@@ -72,7 +73,7 @@ impl Als {
     /// histories may be of other users, with the same catalogue.
     pub fn fold_in(&self, histories: &Interactions) -> Result<Vec<f32>> {
         same_length("the catalogue", self.item_factors.len() / self.settings.factors, histories.catalogue)?;
-        self.factors_of(&Matrix::of(histories)?)
+        self.factors_of(&matrix(histories)?)
     }
 
     /// The `n` items with the highest product of factors for each history, by user, the best first, bought ones left out;
@@ -80,7 +81,7 @@ impl Als {
     pub fn recommend(&self, histories: &Interactions, n: usize) -> Result<Vec<Recommendation>> {
         at_least_one("n", n)?;
         let factors = self.fold_in(histories)?;
-        let users = Matrix::of(histories)?;
+        let users = matrix(histories)?;
         let size = self.settings.factors;
         let best = |scored: &mut Vec<(u32, f64)>, user: usize| {
             let history = users.row(user);
@@ -103,7 +104,7 @@ impl Als {
         Ok(each.concat())
     }
 
-    fn factors_of(&self, users: &Matrix) -> Result<Vec<f32>> {
+    fn factors_of(&self, users: &Sparse) -> Result<Vec<f32>> {
         // Rounding keeps conjugate gradient from being exact after `factors` steps, so it gets twice as many.
         let exact = AlsSettings { steps: 2 * self.settings.factors, ..self.settings };
         let mut factors = vec![0.0; users.rows() * exact.factors];
@@ -125,7 +126,7 @@ fn check_settings(settings: &AlsSettings) -> Result<()> {
 }
 
 /// Moves the factors of each row of `weights` towards their best, given those of its columns.
-fn improve(of_rows: &mut [f32], weights: &Matrix, of_columns: &[f32], settings: &AlsSettings) -> Result<()> {
+fn improve(of_rows: &mut [f32], weights: &Sparse, of_columns: &[f32], settings: &AlsSettings) -> Result<()> {
     let size = settings.factors;
     let problem = Problem { gram: gram(of_columns, settings), of_columns, alpha: settings.alpha as f32 };
     let solve = |scratch: &mut [Vec<f32>; 3], (row, x): (usize, &mut [f32])| match weights.row(row) {

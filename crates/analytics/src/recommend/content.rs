@@ -1,6 +1,6 @@
 use super::Interactions;
 use super::knn::{ItemNeighbours, KnnSettings};
-use super::matrix::Matrix;
+use super::matrix::matrix;
 use super::top::at_least_one;
 use crate::error::Result;
 
@@ -13,7 +13,7 @@ use crate::error::Result;
 /// attribute are no neighbours. The time grows with the sum over attributes of the square of their items.
 pub fn similar_items(attributes: &Interactions, neighbours: usize) -> Result<ItemNeighbours> {
     at_least_one("neighbours", neighbours)?;
-    let described = Matrix::of(attributes)?;
+    let described = matrix(attributes)?;
     let items = described.rows() as f64;
     let by_attribute = described.transposed();
     let rarity = |attribute: usize| ((1.0 + items) / (1.0 + by_attribute.row(attribute).len() as f64)).ln() + 1.0;

@@ -1,6 +1,6 @@
 use rayon::prelude::*;
 
-use super::matrix::Matrix;
+use super::matrix::matrix;
 use super::top::{at_least_one, keep_top};
 use super::{Interactions, Recommendation};
 use crate::error::{Error, Result, same_length};
@@ -36,12 +36,12 @@ impl ItemNeighbours {
         if !(settings.shrinkage >= 0.0 && settings.shrinkage.is_finite()) {
             return Err(Error::Setting { name: "shrinkage", value: settings.shrinkage, valid: "0 or more and finite" });
         }
-        let users = Matrix::of(interactions)?;
+        let users = matrix(interactions)?;
         Ok(Self::among(&users, &users.transposed(), settings))
     }
 
     /// The same of a matrix of users by items and its transpose.
-    pub(super) fn among(users: &Matrix, items: &Matrix, settings: &KnnSettings) -> Self {
+    pub(super) fn among(users: &Sparse, items: &Sparse, settings: &KnnSettings) -> Self {
         let squares = |item: usize| items.row(item).iter().map(|&(_, w)| f64::from(w) * f64::from(w)).sum::<f64>();
         let norms: Vec<f64> = (0..items.rows()).into_par_iter().map(|item| squares(item).sqrt()).collect();
         let nearest = |sums: &mut Sums, item: usize| {
@@ -81,7 +81,7 @@ impl ItemNeighbours {
     pub fn recommend(&self, histories: &Interactions, n: usize) -> Result<Vec<Recommendation>> {
         at_least_one("n", n)?;
         same_length("the catalogue", self.catalogue(), histories.catalogue)?;
-        let users = Matrix::of(histories)?;
+        let users = matrix(histories)?;
         let best = |(sums, largest): &mut (Sums, Vec<(f64, u32)>), user: usize| {
             let history = users.row(user);
             for &(bought, weight) in history {

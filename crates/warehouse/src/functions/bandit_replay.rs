@@ -82,8 +82,7 @@ fn thompson(rewards: &[f64]) -> Policy {
 impl Algorithm for BanditReplay {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
         let ([decision, arm, reward, propensity], context) = and_more(columns, COLUMNS, 0..=usize::MAX, CONTEXT)?;
-        let mut input =
-            vec![decision.data_type().clone(), arm.data_type().clone(), real(&reward)?, real(&propensity)?];
+        let mut input = vec![decision.data_type().clone(), arm.data_type().clone(), real(&reward)?, real(&propensity)?];
         for known in context {
             input.push(real(&known)?);
         }
@@ -119,9 +118,10 @@ impl Algorithm for BanditReplay {
             Arc::new(StringArray::from_iter_values(policies.iter().map(|(name, _)| name))),
             Arc::new(Int64Array::from_iter_values(played.iter().map(|played| played.matches as i64))),
         ];
-        columns.extend(RESULTS.map(|(_, result)| -> ArrayRef {
-            Arc::new(Float64Array::from_iter_values(played.iter().map(result)))
-        }));
+        columns
+            .extend(RESULTS.map(|(_, result)| -> ArrayRef {
+                Arc::new(Float64Array::from_iter_values(played.iter().map(result)))
+            }));
         RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
     }
 }
