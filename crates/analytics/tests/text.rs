@@ -6,7 +6,7 @@ use analytics::text::{Class, ClassSettings, TopicSettings, classify, topics, wor
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// `texts.csv`: jieba 0.42 with the same dictionary, English by a regular expression.
+/// `texts.csv`: jieba 0.42, English by a regular expression.
 #[test]
 fn words_equal_jieba() {
     for row in oracle("texts.csv") {

@@ -8,13 +8,8 @@ use foldhash::fast::FixedState;
 use jieba_rs::Jieba;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// Read when the first Chinese text comes, which takes a moment; words and counts after a header and an empty line.
-static CHINESE: LazyLock<Jieba> = LazyLock::new(|| {
-    let file = include_str!("../../data/chinese_words.txt");
-    let (_, mut words) =
-        file.split_once("\n\n").map_or(("", file.as_bytes()), |(header, words)| (header, words.as_bytes()));
-    Jieba::with_dict(&mut words).unwrap_or_else(|_| Jieba::empty())
-});
+/// Read when the first Chinese text comes, which takes a moment.
+static CHINESE: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 
 /// Words in their order, in lower case and half width, with emoji as words and without punctuation.
 pub fn words(text: &str) -> Vec<String> {

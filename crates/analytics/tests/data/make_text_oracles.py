@@ -7,7 +7,6 @@ import csv
 import pathlib
 import random
 import re
-import tempfile
 
 import jieba
 import numpy as np
@@ -16,7 +15,6 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 HERE = pathlib.Path(__file__).parent
-WORDS = HERE.parent.parent / "data/chinese_words.txt"
 SUBJECTS = {
     "en": ["the delivery", "my parcel", "the price", "this dress", "the fabric", "customer service", "the zipper", "the size", "the colour"],
     "zh": ["物流", "快递", "价格", "这件衣服", "面料", "店家的服务", "拉链", "尺码", "颜色"],
@@ -29,12 +27,6 @@ SAYINGS = {
     "question": {"en": ["when does it arrive", "do you have it in red", "how do I return it", "can I exchange it"],
                  "zh": ["什么时候到", "有没有红色的", "怎么退货", "可以换吗"]},
 }
-
-
-def tokenizer():
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False, encoding="utf8") as file:
-        file.write(WORDS.read_text(encoding="utf8").split("\n\n", 1)[1])
-    return jieba.Tokenizer(file.name)
 
 
 def stop_words():
@@ -66,7 +58,7 @@ def write(name, header, rows):
 
 
 def main():
-    cut = tokenizer().cut
+    cut = jieba.Tokenizer().cut
     rows = texts(random.Random(7))
     tokens = [words(cut, text) for text, _, _ in rows]
     labels = sorted(SAYINGS)
