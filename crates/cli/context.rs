@@ -122,7 +122,6 @@ impl Context {
     }
 
     /// A task by its file or name.
-    #[cfg(feature = "train")]
     pub fn task(&self, place: &Place, name: &str) -> Result<pipeline::Task> {
         let folder = if Path::new(name).is_file() { Path::new("") } else { &place.project };
         Ok(pipeline::Task::read(name, folder)?)

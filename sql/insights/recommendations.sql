@@ -17,13 +17,13 @@
 -- score: sum over the lists of weight / (smoothing + rank).
 -- source: the lists that it is on: neighbours (bought by the same customers), factors (implicit ALS), content (described
 -- alike), model (newest scores.next_purchase at or before the cut-off), popular (most buyers in the customer's country, or
--- everywhere where the country has fewer than min_buyers) and again (due again).
+-- everywhere where the country has fewer than min_customers) and again (due again, which counts as rank 1).
 -- reason: what to tell the customer, from the list that adds most.
 WITH
 rules AS (
     SELECT *
     FROM (VALUES (1.0, 1.0, 1.0, 1.0, 0.2, 1.0, 60.0, 3, 180, 0.5, 100)) AS listed
-        (neighbours, factors, content, model, popular, again, smoothing, per_category, gone_days, again_share, min_buyers)
+        (neighbours, factors, content, model, popular, again, smoothing, per_category, gone_days, again_share, min_customers)
 ),
 
 cut_offs AS (
@@ -45,15 +45,31 @@ bought AS (
     GROUP BY customer_id, as_of, product_id
 ),
 
+-- Customers of a country with few are of no country, which is ''.
+places AS (
+    SELECT
+        k.customer_id,
+        k.as_of,
+        CASE
+            WHEN count(k.country) OVER (PARTITION BY k.as_of, k.country) >= r.min_customers THEN k.country
+            ELSE ''
+        END AS country
+    FROM features.known_customers AS k
+    CROSS JOIN rules AS r
+),
+
+-- Of each country, and of all: where country is NULL.
 sales AS (
     SELECT
-        as_of,
-        product_id,
+        b.as_of,
+        b.product_id,
+        p.country,
         count(*) AS count_buyers,
-        avg(CASE WHEN count_days > 1 THEN 1.0 ELSE 0.0 END) AS again_share,
-        max(last_on) AS last_on
-    FROM bought
-    GROUP BY as_of, product_id
+        avg(CASE WHEN b.count_days > 1 THEN 1.0 ELSE 0.0 END) AS again_share,
+        max(b.last_on) AS last_on
+    FROM bought AS b
+    INNER JOIN places AS p ON p.customer_id = b.customer_id AND p.as_of = b.as_of
+    GROUP BY GROUPING SETS ((b.as_of, b.product_id), (b.as_of, b.product_id, p.country))
 ),
 
 catalogue AS (
@@ -76,8 +92,9 @@ offered AS (
     SELECT
         coalesce(s.as_of, p.as_of) AS as_of,
         coalesce(s.product_id, p.product_id) AS product_id,
-        coalesce(p.category, concat('of ', coalesce(s.product_id, p.product_id))) AS category
-    FROM sales AS s
+        coalesce(p.category, concat('of ', coalesce(s.product_id, p.product_id))) AS category,
+        s.count_buyers >= 10 AND s.again_share >= r.again_share AS is_bought_again
+    FROM (SELECT * FROM sales WHERE country IS NULL) AS s
     FULL JOIN catalogue AS p ON p.as_of = s.as_of AND p.product_id = s.product_id
     CROSS JOIN rules AS r
     WHERE s.last_on IS NULL OR cast(s.as_of AS DATE) - s.last_on <= r.gone_days
@@ -134,7 +151,6 @@ liked AS (
         first_value(t.product_id ORDER BY a.similarity DESC, t.product_id) AS because
     FROM tastes AS t
     INNER JOIN alike AS a ON a.as_of = t.as_of AND a.product_id = t.product_id
-    LEFT ANTI JOIN bought AS b ON b.customer_id = t.customer_id AND b.as_of = t.as_of AND b.product_id = a.similar
     GROUP BY t.customer_id, t.as_of, a.similar
 ),
 
@@ -163,83 +179,42 @@ predicted AS (
     WHERE p.task = 'next_purchase'
 ),
 
-buyers AS (
-    SELECT b.as_of, c.country, b.customer_id, b.product_id
-    FROM bought AS b
-    INNER JOIN features.known_customers AS c ON c.customer_id = b.customer_id AND c.as_of = b.as_of
-    WHERE c.country IS NOT NULL
-),
-
-countries AS (
-    SELECT b.as_of, b.country
-    FROM buyers AS b
-    CROSS JOIN rules AS r
-    GROUP BY b.as_of, b.country
-    HAVING count(DISTINCT b.customer_id) >= max(r.min_buyers)
-),
-
-counted AS (
-    SELECT as_of, country, product_id, count(*) AS count_buyers
-    FROM buyers
-    GROUP BY as_of, country, product_id
-    UNION ALL
-    SELECT as_of, '' AS country, product_id, count_buyers
-    FROM sales
-),
-
 best_sellers AS (
-    SELECT as_of, country, product_id, row_number() OVER (PARTITION BY as_of, country ORDER BY count_buyers DESC, product_id) AS rank
-    FROM counted
+    SELECT
+        as_of,
+        coalesce(country, '') AS country,
+        product_id,
+        row_number() OVER (PARTITION BY as_of, country ORDER BY count_buyers DESC, product_id) AS rank
+    FROM sales
+    WHERE country IS NULL OR country <> ''
 ),
 
 popular AS (
-    SELECT c.customer_id, c.as_of, s.product_id, s.rank, k.country AS because
-    FROM features.known_customers AS c
-    LEFT JOIN countries AS k ON k.as_of = c.as_of AND k.country = c.country
-    INNER JOIN best_sellers AS s ON s.as_of = c.as_of AND s.country = coalesce(k.country, '')
+    SELECT p.customer_id, p.as_of, s.product_id, s.rank, p.country AS because
+    FROM places AS p
+    INNER JOIN best_sellers AS s ON s.as_of = p.as_of AND s.country = p.country
     WHERE s.rank <= 40
 ),
 
-due AS (
-    SELECT
-        b.customer_id,
-        b.as_of,
-        b.product_id,
-        row_number() OVER (PARTITION BY b.customer_id, b.as_of ORDER BY b.times DESC, b.product_id) AS rank
-    FROM bought AS b
-    INNER JOIN sales AS s ON s.as_of = b.as_of AND s.product_id = b.product_id
-    CROSS JOIN rules AS r
-    WHERE s.count_buyers >= 10
-        AND s.again_share >= r.again_share
-        AND b.count_days > 1
-        AND (cast(b.as_of AS DATE) - b.last_on) * (b.count_days - 1) >= b.last_on - b.first_on
-),
-
-fresh AS (
+lists AS (
     SELECT customer_id, as_of, product_id, rank, 'neighbours' AS list, because
     FROM recommendations((SELECT as_of, customer_id, product_id, times FROM bought), count => 30)
-    UNION ALL
-    SELECT customer_id, as_of, product_id, rank, 'factors' AS list, because
+    UNION ALL BY NAME
+    SELECT customer_id, as_of, product_id, rank, 'factors' AS list
     FROM recommendations((SELECT as_of, customer_id, product_id, times FROM bought), model => 'als', count => 30)
-    UNION ALL
+    UNION ALL BY NAME
     SELECT customer_id, as_of, product_id, rank, 'content' AS list, because
     FROM content
-    WHERE rank <= 30
-    UNION ALL
-    SELECT customer_id, as_of, product_id, rank, 'model' AS list, NULL AS because
+    WHERE rank <= 40
+    UNION ALL BY NAME
+    SELECT customer_id, as_of, product_id, rank, 'model' AS list
     FROM predicted
-    UNION ALL
+    UNION ALL BY NAME
     SELECT customer_id, as_of, product_id, rank, 'popular' AS list, because
     FROM popular
-),
-
-lists AS (
-    SELECT f.*
-    FROM fresh AS f
-    LEFT ANTI JOIN bought AS b ON b.customer_id = f.customer_id AND b.as_of = f.as_of AND b.product_id = f.product_id
-    UNION ALL
-    SELECT customer_id, as_of, product_id, rank, 'again' AS list, NULL AS because
-    FROM due
+    UNION ALL BY NAME
+    SELECT customer_id, as_of, product_id, 1 AS rank, 'again' AS list, count_days, first_on, last_on
+    FROM bought
 ),
 
 -- A product is once on a list, so max takes the one value there is.
@@ -253,7 +228,9 @@ parts AS (
         coalesce(max(r.content / (r.smoothing + l.rank)) FILTER (WHERE l.list = 'content'), 0.0) AS content,
         coalesce(max(r.model / (r.smoothing + l.rank)) FILTER (WHERE l.list = 'model'), 0.0) AS model,
         coalesce(max(r.popular / (r.smoothing + l.rank)) FILTER (WHERE l.list = 'popular'), 0.0) AS popular,
-        coalesce(max(r.again / (r.smoothing + l.rank)) FILTER (WHERE l.list = 'again'), 0.0) AS again,
+        max(l.count_days) AS count_days,
+        max(l.first_on) AS first_on,
+        max(l.last_on) AS last_on,
         max(l.because) FILTER (WHERE l.list = 'neighbours') AS bought_with,
         max(l.because) FILTER (WHERE l.list = 'content') AS similar_to,
         max(l.because) FILTER (WHERE l.list = 'popular') AS country
@@ -262,14 +239,28 @@ parts AS (
     GROUP BY l.customer_id, l.as_of, l.product_id
 ),
 
-fused AS (
+weighed AS (
     SELECT
         p.*,
         o.category,
-        p.neighbours + p.factors + p.content + p.model + p.popular + p.again AS score,
-        greatest(p.neighbours, p.factors, p.content, p.model, p.popular, p.again) AS largest
+        CASE
+            WHEN o.is_bought_again AND p.count_days > 1
+                AND (cast(p.as_of AS DATE) - p.last_on) * (p.count_days - 1) >= p.last_on - p.first_on
+                THEN r.again / (r.smoothing + 1)
+            ELSE 0.0
+        END AS again
     FROM parts AS p
     INNER JOIN offered AS o ON o.as_of = p.as_of AND o.product_id = p.product_id
+    CROSS JOIN rules AS r
+),
+
+fused AS (
+    SELECT
+        *,
+        neighbours + factors + content + model + popular + again AS score,
+        greatest(neighbours, factors, content, model, popular, again) AS largest
+    FROM weighed
+    WHERE count_days IS NULL OR again > 0.0
 ),
 
 in_category AS (

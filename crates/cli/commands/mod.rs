@@ -53,7 +53,6 @@ verbs! {
     train Train,
     #[cfg(feature = "train")]
     evaluate Evaluate,
-    #[cfg(feature = "train")]
     score Score,
     publish Publish,
     run Run,

@@ -2,11 +2,17 @@ use crate::context::{Context, Place};
 use crate::print::{self, Format};
 use anyhow::Result;
 use clap::Args;
-use pipeline::ScoreOptions;
+use pipeline::{ScoreOptions, ScoredTable};
 
-/// Score every customer who has ever completed an order with a task's newest run and append the scores as tables.
+/// Score every customer who has ever completed an order with a task's newest run, or by its view, and append the scores as
+/// tables.
+///
+/// A task that names a view, as recommendations does, needs no training: the view's rows go to scores.<task>, after those
+/// of models, which the view may read.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  perennial score churn next_purchase clv\n  perennial score churn --as-of 2024-10-01")]
+#[command(
+    after_help = "Examples:\n  perennial score churn next_purchase clv\n  perennial score recommendations\n  perennial score churn --as-of 2024-10-01"
+)]
 pub struct Arguments {
     /// Shipped tasks or task files; churn, next_purchase and clv without it.
     #[arg(default_values_t = ["churn", "next_purchase", "clv"].map(String::from))]
@@ -33,7 +39,14 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let options = ScoreOptions { as_of: as_of.as_deref().map(pipeline::parse_time).transpose()?, run, top: top as usize };
     let report = pipeline::score(&warehouse, &tasks, &options, &context.progress()).await?;
     print::report(format, &report, || {
-        let lines = report.tables.iter().map(|t| format!("{}: {} rows by run {}\n", t.table, t.rows, t.run_id));
+        let lines = report.tables.iter().map(|t| format!("{}: {} rows {}\n", t.table, t.rows, origin(t)));
         format!("{}as of {}, snapshot {}\n", lines.collect::<String>(), report.as_of, report.snapshot)
     })
+}
+
+fn origin(scored: &ScoredTable) -> String {
+    match (&scored.run_id, &scored.view) {
+        (Some(run), _) => format!("by run {run}"),
+        (None, view) => format!("of {}", view.as_deref().unwrap_or_default()),
+    }
 }

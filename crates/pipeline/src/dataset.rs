@@ -59,7 +59,7 @@ pub(crate) async fn labels(warehouse: &Warehouse, snapshot: u64, task: &Task, cu
     let session = session(warehouse, snapshot, cut_offs(cutoffs), Some(task.horizon_days)).await?;
     let label = task.label()?;
     let query = format!("SELECT * FROM {label} ORDER BY as_of, customer_id");
-    Labels::read(&rows(&session, label, &query).await?, task.head)
+    Labels::read(&rows(&session, label, &query).await?, task.head()?)
 }
 
 pub(crate) fn cut_offs(micros: &[i64]) -> Spine {

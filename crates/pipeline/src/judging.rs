@@ -33,6 +33,7 @@ pub async fn evaluate(
     options: &EvaluateOptions,
     progress: &dyn Progress,
 ) -> Result<Evaluation> {
+    task.head()?;
     let run = Run::find(warehouse, &task.name, options.run.as_deref()).await?;
     let plan = &run.plan;
     let sequences = dataset::sequences(warehouse, plan.snapshot, progress).await?;
@@ -50,7 +51,7 @@ pub async fn evaluate(
     let evaluation = Evaluation {
         task: task.name.clone(),
         run_id: run.run_id.clone(),
-        protocol: protocol(plan),
+        protocol: protocol(plan)?,
         as_of: date(plan.test),
         examples,
         rows,
@@ -64,9 +65,9 @@ pub async fn evaluate(
     Ok(evaluation)
 }
 
-fn protocol(plan: &Plan) -> String {
+fn protocol(plan: &Plan) -> Result<String> {
     let days = plan.task.horizon_days;
-    match plan.task.head {
+    Ok(match plan.task.head()? {
         Head::NextPurchase | Head::NextItem => {
             format!(
                 "time split, {days} days; products: buyers of the horizon, ranked against the whole catalogue, repeats \
@@ -74,7 +75,7 @@ fn protocol(plan: &Plan) -> String {
             )
         }
         Head::Churn | Head::Clv => format!("time split, {days} days, every customer of the cut-off"),
-    }
+    })
 }
 
 /// The test customers with everything that judges a model on them.
@@ -135,7 +136,7 @@ impl Judge<'_> {
         let length = crate::training::config(&self.plan.task)?.length();
         let examples = self.labels.examples(&self.sequences, length)?;
         let outcomes = &self.labels.outcomes;
-        let actual = match self.plan.task.head {
+        let actual = match self.plan.task.head()? {
             Head::Churn => Actual::Churned(outcomes.iter().map(|o| *o == Outcome::Churned(true)).collect()),
             Head::Clv => {
                 let value = |o: &Outcome| if let Outcome::Value(value) = o { *value } else { 0.0 };
@@ -173,7 +174,7 @@ impl Judge<'_> {
                 Ok(rows)
             }
             _ => {
-                let problem = format!("the run's model does not predict {}", self.plan.task.head.name());
+                let problem = format!("the run's model does not predict {}", self.plan.task.head()?.name());
                 Err(Error::Task { task: self.plan.task.name.clone(), problem })
             }
         }

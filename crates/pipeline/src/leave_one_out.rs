@@ -34,8 +34,9 @@ pub async fn leave_one_out(
     options: &LeaveOneOutOptions,
     progress: &dyn Progress,
 ) -> Result<Evaluation> {
-    if task.head != Head::NextItem {
-        let problem = format!("leave-one-out ranks the next item; its head is {}", task.head.name());
+    let head = task.head()?;
+    if head != Head::NextItem {
+        let problem = format!("leave-one-out ranks the next item; its head is {}", head.name());
         return Err(Error::Task { task: task.name.clone(), problem });
     }
     let text = std::fs::read_to_string(file).map_err(Error::file(file))?;

@@ -51,7 +51,6 @@ mod checks;
 mod columns;
 #[cfg(feature = "train")]
 mod cutoffs;
-#[cfg(feature = "train")]
 mod dataset;
 mod doctor;
 mod erasing;
@@ -73,7 +72,6 @@ mod publishing;
 mod run_folder;
 #[cfg(feature = "train")]
 mod runs;
-#[cfg(feature = "train")]
 mod scoring;
 mod simulation;
 mod source;
@@ -86,7 +84,6 @@ mod training;
 mod truth;
 
 pub use checks::{check, must_hold};
-#[cfg(feature = "train")]
 pub use dataset::TIMELINE;
 pub use doctor::{DoctorOptions, DoctorReport, doctor, must_be_sound};
 pub use erasing::erase;
@@ -105,8 +102,7 @@ pub use project::{Project, Source, read_schema};
 pub use publishing::{PublishOptions, PublishReport, publish};
 #[cfg(feature = "train")]
 pub use runs::{Plan, Run};
-#[cfg(feature = "train")]
-pub use scoring::{DEFAULT_TOP, ScoreOptions, ScoreReport, score};
+pub use scoring::{DEFAULT_TOP, ScoreOptions, ScoreReport, ScoredTable, score};
 pub use sequences::Head;
 pub use simulation::{SimulateOptions, simulate};
 pub use source::{NewSource, new_source};

@@ -12,11 +12,17 @@ const TIMELINE: &str = "core.timeline";
 /// `by_column` follows columns instead of tables.
 pub async fn lineage(warehouse: &Warehouse, tasks: &[Task], name: Option<&str>, by_column: bool) -> Result<Lineage> {
     let mut lineage = warehouse.lineage().await?;
-    for task in tasks.iter().filter(|task| task.label.is_some()) {
+    for task in tasks {
+        if let Some(view) = &task.view {
+            let untold = Some("score writes the rows of the view".into());
+            let (name, by) = (format!("scores.{}", task.name), "score".into());
+            lineage.derivations.push(Derivation { name, by, reads: vec![view.clone()], columns: Vec::new(), untold });
+        }
+        let (Some(label), Some(head)) = (&task.label, task.head) else { continue };
         let name = format!("tasks.{}", task.name);
-        let reads = task.label.iter().cloned().chain([TIMELINE.to_string()]).collect();
+        let reads = vec![label.clone(), TIMELINE.to_string()];
         lineage.derivations.push(by_model(name.clone(), format!("models/{}.toml", task.name), reads));
-        for table in score_tables(task.head) {
+        for table in score_tables(head) {
             let reads = vec![name.clone(), TIMELINE.to_string()];
             lineage.derivations.push(by_model(table.to_string(), "score".to_string(), reads));
         }

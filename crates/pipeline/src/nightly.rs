@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::project::{Project, TaskRule};
 use crate::publishing::{PublishOptions, publish};
+use crate::scoring::{self, ScoreOptions, score};
 use crate::tables::CROWDED_FILES;
 use crate::task::Task;
 #[cfg(feature = "train")]
@@ -63,7 +64,7 @@ pub async fn run(
     progress: &dyn Progress,
     report: &mut RunReport,
 ) -> Result<()> {
-    let tasks = tasks(project)?;
+    let tasks = tasks(warehouse, project)?;
     // One instant for the whole night, so that what came together is known together.
     let loaded_at = Utc::now();
     for source in &project.config.sources {
@@ -113,17 +114,18 @@ pub async fn run(
 }
 
 /// The project's tasks with their retraining rules; a night ends here, before any work, where one of them is no task.
-fn tasks(project: &Project) -> Result<Vec<(Task, &TaskRule)>> {
+fn tasks<'a>(warehouse: &Warehouse, project: &'a Project) -> Result<Vec<(Task, &'a TaskRule)>> {
     let read = |rule| -> Result<(Task, &TaskRule)> {
         let task = project.task(rule)?;
-        #[cfg(feature = "train")]
-        crate::training::ready(&task)?;
+        match task.view {
+            Some(_) => scoring::ready(warehouse, &task, &ScoreOptions::default())?,
+            None => trainable(&task)?,
+        }
         Ok((task, rule))
     };
     project.config.tasks.iter().map(read).collect()
 }
 
-#[cfg(feature = "train")]
 async fn models(
     warehouse: &Warehouse,
     tasks: &[(Task, &TaskRule)],
@@ -131,30 +133,10 @@ async fn models(
     progress: &dyn Progress,
     report: &mut RunReport,
 ) -> Result<()> {
-    use crate::runs::Run;
-    use crate::scoring::{ScoreOptions, score};
-    use crate::training::{TrainOptions, train};
-
-    for (task, rule) in tasks {
+    for (task, rule) in tasks.iter().filter(|(task, _)| task.view.is_none()) {
         let started = Instant::now();
-        let clock = warehouse.clock(&warehouse.store().snapshot().await?).await?.ok_or(Error::NoFacts)?;
-        let due_at = match Run::find(warehouse, &task.name, None).await {
-            Ok(run) => run.due_at(rule.retrain_days),
-            Err(Error::NoRun { .. }) => i64::MIN,
-            Err(error) => return Err(error),
-        };
-        if clock.observed_until.timestamp_micros() < due_at {
-            report.add("train", &task.name, format!("not due before data of {}", date(due_at)), started);
-        } else {
-            let train_options = TrainOptions {
-                resume: true,
-                work: options.work.clone(),
-                interrupted: options.interrupted.clone(),
-                ..TrainOptions::default()
-            };
-            let run = train(warehouse, task, &train_options, progress).await?;
-            report.add("train", &task.name, format!("run {}, best epoch {}", run.run_id, run.best_epoch), started);
-        }
+        let outcome = train_where_due(warehouse, task, rule, options, progress).await?;
+        report.add("train", &task.name, outcome, started);
     }
     if !tasks.is_empty() {
         let started = Instant::now();
@@ -171,16 +153,53 @@ async fn models(
     Ok(())
 }
 
+#[cfg(feature = "train")]
+fn trainable(task: &Task) -> Result<()> {
+    crate::training::ready(task).map(drop)
+}
+
 #[cfg(not(feature = "train"))]
-async fn models(
+fn trainable(task: &Task) -> Result<()> {
+    Err(Error::NoTrainer { task: task.name.clone() })
+}
+
+#[cfg(feature = "train")]
+async fn train_where_due(
+    warehouse: &Warehouse,
+    task: &Task,
+    rule: &TaskRule,
+    options: &RunOptions,
+    progress: &dyn Progress,
+) -> Result<String> {
+    use crate::runs::Run;
+    use crate::training::{TrainOptions, train};
+
+    let clock = warehouse.clock(&warehouse.store().snapshot().await?).await?.ok_or(Error::NoFacts)?;
+    let due_at = match Run::find(warehouse, &task.name, None).await {
+        Ok(run) => run.due_at(rule.retrain_days),
+        Err(Error::NoRun { .. }) => i64::MIN,
+        Err(error) => return Err(error),
+    };
+    if clock.observed_until.timestamp_micros() < due_at {
+        return Ok(format!("not due before data of {}", date(due_at)));
+    }
+    let train_options = TrainOptions {
+        resume: true,
+        work: options.work.clone(),
+        interrupted: options.interrupted.clone(),
+        ..TrainOptions::default()
+    };
+    let run = train(warehouse, task, &train_options, progress).await?;
+    Ok(format!("run {}, best epoch {}", run.run_id, run.best_epoch))
+}
+
+#[cfg(not(feature = "train"))]
+async fn train_where_due(
     _warehouse: &Warehouse,
-    tasks: &[(Task, &TaskRule)],
+    task: &Task,
+    _rule: &TaskRule,
     _options: &RunOptions,
     _progress: &dyn Progress,
-    _report: &mut RunReport,
-) -> Result<()> {
-    match tasks.first() {
-        Some((task, _)) => Err(Error::NoTrainer { task: task.name.clone() }),
-        None => Ok(()),
-    }
+) -> Result<String> {
+    trainable(task).map(|()| String::new())
 }

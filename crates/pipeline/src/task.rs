@@ -1,4 +1,5 @@
-//! A task: what is predicted, from which label view, over which horizon, by which model.
+//! A task: what is predicted, from which label view, over which horizon, by which model. Or a view whose rows are the
+//! answers already: its scores are kept like a model's, with nothing to train.
 //!
 //! A task is a TOML of its own, so a user's label view and task train without Rust. The shipped ones are embedded.
 
@@ -29,8 +30,13 @@ pub struct Task {
     /// Days between two training cut-offs.
     #[serde(default = "default_every_days")]
     pub every_days: u32,
-    /// What the model predicts.
-    pub head: Head,
+    /// What the model predicts. A task has this or a view.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Head>,
+    /// The view that holds the answers, rows of customers at cut-offs, whose columns go to `scores.<task>`. Beside it
+    /// nothing but the name is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<String>,
     /// The model's shape; see the trainer's configuration.
     #[serde(default)]
     pub model: toml::Table,
@@ -84,6 +90,17 @@ impl Task {
         names.iter().map(|name| Task::read(name, folder)).collect()
     }
 
+    /// What its model predicts.
+    ///
+    /// # Errors
+    /// A task that is a view.
+    pub(crate) fn head(&self) -> Result<Head> {
+        let view = self.view.as_deref().unwrap_or_default();
+        let problem =
+            || format!("its answers are the rows of {view}: there is nothing to train or to evaluate; score it");
+        self.head.ok_or_else(|| Error::Task { task: self.name.clone(), problem: problem() })
+    }
+
     /// The label view of a task that is trained on a warehouse.
     pub(crate) fn label(&self) -> Result<&str> {
         let problem = || format!("it names no label view, as in label = \"labels.{}\"", self.name);
@@ -102,6 +119,9 @@ impl Task {
         let task: Task =
             toml::from_str(text).map_err(|source| Error::Toml { path: path.into(), source: Box::new(source) })?;
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if let Some(problem) = wrong_kind(&task, text) {
+            return Err(Error::Task { task: task.name, problem });
+        }
         let problem = if task.name.is_empty() || !task.name.chars().all(is_name) {
             Some("a task's name is lower-case letters, digits and _, as in task = \"churn_30_days\"")
         } else if task.horizon_days == 0 {
@@ -120,6 +140,24 @@ impl Task {
     }
 }
 
+/// What is wrong with what says whether a task is a model or a view.
+fn wrong_kind(task: &Task, text: &str) -> Option<String> {
+    match (&task.head, &task.view) {
+        (Some(_), None) => None,
+        (None, None) => {
+            let heads = "head = \"churn\", \"clv\" or \"next_purchase\"";
+            Some(format!(
+                "it says neither what a model predicts ({heads}) nor which view has the answers (view = \"insights.…\")"
+            ))
+        }
+        (_, Some(view)) => {
+            let given: toml::Table = toml::from_str(text).unwrap_or_default();
+            let other = given.keys().find(|key| !["task", "view"].contains(&key.as_str()))?;
+            Some(format!("{other} beside view = \"{view}\": a view is not trained, so only task and view are given"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +168,22 @@ mod tests {
         assert!(names.iter().any(|n| n == "churn"), "{names:?}");
         for name in names {
             Task::read(&name, Path::new(".")).unwrap_or_else(|e| panic!("{name}: {e}"));
+        }
+    }
+
+    #[test]
+    fn a_task_is_a_model_or_a_view() {
+        let parse = |text: &str| Task::parse(text, Path::new("mine.toml"));
+        let view = parse("task = 'offers'\nview = 'insights.offers'\n").unwrap();
+        assert!(view.head().unwrap_err().to_string().contains("nothing to train"));
+        for (text, problem) in [
+            ("task = 'offers'\n", "neither what a model predicts"),
+            ("task = 'offers'\nview = 'insights.offers'\nhead = 'churn'\n", "head beside view"),
+            ("task = 'offers'\nview = 'insights.offers'\nlabel = 'labels.churn'\n", "label beside view"),
+            ("task = 'offers'\nview = 'insights.offers'\n[training]\nepochs = 1\n", "training beside view"),
+        ] {
+            let message = parse(text).unwrap_err().to_string();
+            assert!(message.contains(problem), "{message}");
         }
     }
 

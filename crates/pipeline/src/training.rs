@@ -91,6 +91,7 @@ async fn read_and_fit(
 
 /// The configuration of a task that can be trained on this machine, as far as that shows without the data.
 pub(crate) fn ready(task: &Task) -> Result<trainer::Config> {
+    task.head()?;
     task.label()?;
     let config = config(task)?;
     config.check_device()?;
@@ -100,7 +101,7 @@ pub(crate) fn ready(task: &Task) -> Result<trainer::Config> {
 /// The trainer's configuration of a task.
 pub(crate) fn config(task: &Task) -> Result<trainer::Config> {
     let mut raw = toml::Table::new();
-    raw.insert("head".into(), task.head.name().into());
+    raw.insert("head".into(), task.head()?.name().into());
     raw.insert("model".into(), task.model.clone().into());
     raw.insert("training".into(), task.training.clone().into());
     let raw: trainer::RawConfig = raw

@@ -1,121 +1,64 @@
-//! Scoring: every customer at a cut-off through a task's run, appended to the score tables.
+//! What the models of tasks say of every customer of a cut-off.
 
+use super::{Rows, ScoreOptions, Stamp};
 use crate::dataset;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::progress::Progress;
 use crate::runs::Run;
 use crate::task::Task;
-use crate::time::{date, now};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use chrono::{DateTime, Utc};
-use futures::{StreamExt, stream};
 use sequences::Sequences;
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use trainer::{Model, NextPurchase, Predictions, TimeToNext};
-use warehouse::{Spine, Warehouse};
+use warehouse::Warehouse;
 
-/// How many products are written for each customer's next purchase, unless asked otherwise.
-pub const DEFAULT_TOP: usize = 10;
-
-/// Whom to score, and with what.
-#[derive(Clone, Debug)]
-pub struct ScoreOptions {
-    /// Cut-off; just after everything loaded without it.
-    pub as_of: Option<DateTime<Utc>>,
-    /// The run; each task's newest without it.
-    pub run: Option<String>,
-    /// Products written for each customer's next purchase.
-    pub top: usize,
-}
-
-impl Default for ScoreOptions {
-    fn default() -> ScoreOptions {
-        ScoreOptions { as_of: None, run: None, top: DEFAULT_TOP }
-    }
-}
-
-/// What was scored.
-#[derive(Clone, Debug, Serialize)]
-pub struct ScoreReport {
-    pub as_of: String,
-    /// The snapshot that has the scores.
-    pub snapshot: u64,
-    pub tables: Vec<ScoredTable>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct ScoredTable {
-    pub table: String,
-    pub task: String,
-    pub run_id: String,
-    pub rows: u64,
-}
-
-/// Scores all customers of the cut-off, those that training never saw as well, and commits all tasks' scores as one
-/// snapshot.
-pub async fn score(
+/// The scores of each of the tasks, all of which have a model.
+pub(super) async fn scores(
     warehouse: &Warehouse,
-    tasks: &[Task],
+    tasks: &[&Task],
     options: &ScoreOptions,
+    stamp: &Stamp,
     progress: &dyn Progress,
-) -> Result<ScoreReport> {
-    let read = warehouse.store().snapshot().await?;
-    let snapshot = read.id;
-    let spine = options.as_of.map_or(Spine::Default, Spine::AsOf);
-    let session = dataset::session(warehouse, snapshot, spine, None).await?;
-    let query = "SELECT customer_id, as_of FROM spine ORDER BY customer_id";
-    let keys = dataset::rows(&session, "spine", query).await?.keys()?;
-    let Some(&(_, as_of)) = keys.first() else { return Err(Error::NoFacts) };
-    let sequences = dataset::sequences(warehouse, snapshot, progress).await?;
-    let scored_at = now();
-    let (mut tables, mut scores) = (Vec::new(), Vec::new());
+) -> Result<Vec<Rows>> {
+    let sequences = dataset::sequences(warehouse, stamp.snapshot, progress).await?;
+    let mut rows = Vec::new();
     for task in tasks {
         let run = Run::find(warehouse, &task.name, options.run.as_deref()).await?;
         progress.start(&format!("score {}", task.name), None);
-        let scored = Scored { run: &run, snapshot, as_of, scored_at, keys: &keys };
+        let scored = Scored { run: &run, stamp };
         let batches = {
             let model = run.model(warehouse).await?;
             tokio::task::block_in_place(|| scored.tables(&model, &sequences, options.top))?
         };
-        progress.finish(&format!("{} customers", keys.len()));
-        for (table, batch) in batches {
-            let rows = batch.num_rows() as u64;
-            tables.push(ScoredTable { table: table.into(), task: task.name.clone(), run_id: run.run_id.clone(), rows });
-            scores.push(batch);
-        }
+        progress.finish(&format!("{} customers", stamp.keys.len()));
+        // A run at a cut-off of the same core tables is one score, however often a kill or an idle night repeats it.
+        let transaction = format!("score:{}:{}:{}:{}", stamp.core, stamp.as_of, options.top, run.run_id);
+        rows.extend(batches.into_iter().map(|(table, batch)| Rows {
+            table: table.into(),
+            task: task.name.clone(),
+            run_id: Some(run.run_id.clone()),
+            view: None,
+            batches: vec![batch],
+            transaction: transaction.clone(),
+        }));
     }
-    // A run at a cut-off of the same core tables is one score, however often a kill or an idle night repeats it.
-    let core = read.tables.iter().filter(|(name, _)| name.starts_with("core."));
-    let core: Vec<String> = core.map(|(name, version)| format!("{name}@{version}")).collect();
-    let mut versions = BTreeMap::new();
-    for (ScoredTable { table, run_id, .. }, batch) in tables.iter().zip(scores) {
-        let transaction = format!("score:{}:{as_of}:{}:{run_id}", core.join("+"), options.top);
-        let version = warehouse.append_stream(table, stream::iter([Ok(batch)]).boxed(), &transaction, "score").await?;
-        versions.insert(table.clone(), version);
-    }
-    let snapshot = warehouse.commit("score", versions).await?.id;
-    Ok(ScoreReport { as_of: date(as_of), snapshot, tables })
+    Ok(rows)
 }
 
 /// The columns that every score row has.
 struct Scored<'a> {
     run: &'a Run,
-    snapshot: u64,
-    as_of: i64,
-    scored_at: i64,
-    keys: &'a [(String, i64)],
+    stamp: &'a Stamp,
 }
 
 impl Scored<'_> {
     fn tables(&self, model: &Model, sequences: &Sequences, top: usize) -> Result<Vec<(&'static str, RecordBatch)>> {
-        let examples = dataset::examples(sequences, self.keys, model.config().length())?;
+        let examples = dataset::examples(sequences, &self.stamp.keys, model.config().length())?;
         let predictions = model.predict(sequences, &examples, top);
-        let every: Vec<usize> = (0..self.keys.len()).collect();
+        let every: Vec<usize> = (0..self.stamp.keys.len()).collect();
         let number = |values: Vec<f64>| -> ArrayRef { Arc::new(Float64Array::from(values)) };
         let horizon = i64::from(self.run.plan.task.horizon_days);
-        let horizon: ArrayRef = Arc::new(Int64Array::from_value(horizon, self.keys.len()));
+        let horizon: ArrayRef = Arc::new(Int64Array::from_value(horizon, self.stamp.keys.len()));
         Ok(match predictions {
             Predictions::Churn(p) => {
                 vec![("scores.churn", self.batch(&every, [("horizon_days", horizon), ("p_churn", number(p))])?)]
@@ -168,16 +111,16 @@ impl Scored<'_> {
         let time = |value: i64| -> ArrayRef {
             Arc::new(TimestampMicrosecondArray::from_value(value, of.len()).with_timezone("UTC"))
         };
-        let customers = StringArray::from_iter_values(of.iter().map(|&row| self.keys[row].0.as_str()));
+        let customers = StringArray::from_iter_values(of.iter().map(|&row| self.stamp.keys[row].0.as_str()));
         let tasks = StringArray::from_iter_values(of.iter().map(|_| self.run.task.as_str()));
         let runs = StringArray::from_iter_values(of.iter().map(|_| self.run.run_id.as_str()));
         let key: [(&str, ArrayRef); 6] = [
             ("customer_id", Arc::new(customers)),
             ("task", Arc::new(tasks)),
             ("run_id", Arc::new(runs)),
-            ("snapshot", Arc::new(Int64Array::from_value(self.snapshot as i64, of.len()))),
-            ("as_of", time(self.as_of)),
-            ("scored_at", time(self.scored_at)),
+            ("snapshot", Arc::new(Int64Array::from_value(self.stamp.snapshot as i64, of.len()))),
+            ("as_of", time(self.stamp.as_of)),
+            ("scored_at", time(self.stamp.scored_at)),
         ];
         Ok(RecordBatch::try_from_iter(key.into_iter().chain(columns))?)
     }
