@@ -64,6 +64,14 @@ pub(super) fn whole(field: &Field) -> Result<DataType, Problem> {
     }
 }
 
+/// That a column holds texts.
+pub(super) fn text(field: &Field) -> Result<DataType, Problem> {
+    match field.data_type().is_string() || field.data_type().is_null() {
+        true => Ok(DataType::Utf8),
+        false => Err(format!("column \"{}\" is {}; it must be a text", field.name(), type_name(field.data_type()))),
+    }
+}
+
 /// The columns of a result: some of the query's, then reals.
 pub(super) fn with_reals(kept: impl IntoIterator<Item = FieldRef>, reals: &[&str]) -> SchemaRef {
     let reals = reals.iter().map(|name| Arc::new(Field::new(*name, DataType::Float64, false)));

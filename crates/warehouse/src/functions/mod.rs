@@ -39,6 +39,8 @@ mod sequential_rules;
 mod series;
 mod similar_items;
 mod survival;
+mod text_classes;
+mod topics;
 mod uplift;
 
 use std::fmt::Debug;
@@ -117,6 +119,8 @@ const FUNCTIONS: &[(&str, Parse)] = &[
     ("sequential_rules", parse::<sequential_rules::SequentialRules>),
     ("similar_items", parse::<similar_items::SimilarItems>),
     ("survival", parse::<survival::Survival>),
+    ("text_classes", parse::<text_classes::TextClasses>),
+    ("topics", parse::<topics::TextTopics>),
     ("uplift", parse::<uplift::Uplift>),
 ];
 
