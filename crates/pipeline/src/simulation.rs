@@ -31,7 +31,9 @@ const SOURCES: [(&str, &str); 9] = [
     ("raw.shop_consents", "consents.csv"),
     ("raw.shop_assignments", "assignments.parquet"),
 ];
-const TASKS: [&str; 3] = ["churn", "next_purchase", "clv"];
+const TASKS: [&str; 5] = ["churn", "next_purchase", "clv", "recommendations", "next_best_action"];
+/// The control shop sells one neutral assortment and contacts nobody: what comes next is a coin toss there, and no task.
+const CONTROL_TASKS: [&str; 2] = ["churn", "clv"];
 
 /// Simulates a shop into a new folder. Returns the rows of each file.
 pub async fn simulate(options: &SimulateOptions, out: &Path, progress: &dyn Progress) -> Result<BTreeMap<String, u64>> {
@@ -48,14 +50,14 @@ pub async fn simulate(options: &SimulateOptions, out: &Path, progress: &dyn Prog
         history: true,
         ..Source::default()
     });
-    // The control shop sells one neutral assortment: what comes next is a coin toss there, and no task.
-    let tasks = TASKS.iter().filter(|task| !control || **task != "next_purchase");
+    let tasks = if control { &CONTROL_TASKS[..] } else { &TASKS };
     let project = Config {
         warehouse: "warehouse".into(),
         publish: Some("published".into()),
         checks: vec!["core.orders".into(), "core.order_lines".into()],
         sources: sources.collect(),
         tasks: tasks
+            .iter()
             .map(|task| TaskRule { task: task.to_string(), retrain_days: project::DEFAULT_RETRAIN_DAYS })
             .collect(),
     };
