@@ -4,6 +4,7 @@ use super::matrix::matrix;
 use super::top::{at_least_one, keep_top};
 use super::{Interactions, Recommendation};
 use crate::error::{Error, Result, same_length};
+use crate::sparse::Sparse;
 
 /// How neighbours are chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
