@@ -1,12 +1,14 @@
-//! [`OnceExec`]: rows that every bucket reads, computed by the first that asks.
+//! [`OnceExec`]: rows that every bucket reads, computed once the first asks, in a task of its own: a plan can't be run a second
+//! time, so the one who asked first may go away (its join needs no rows) without taking the work along.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::Schema;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
@@ -14,9 +16,9 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream};
-use futures::{TryStreamExt, stream};
+use futures::future::{BoxFuture, Shared};
+use futures::{FutureExt, TryStreamExt, stream};
 use store::bucket_of;
-use tokio::sync::OnceCell;
 
 use super::buckets::{leaf_properties, show_inside};
 use super::customers::sort_by;
@@ -30,9 +32,12 @@ pub(super) struct OnceExec {
     plan: Arc<dyn ExecutionPlan>,
     by: Option<(usize, u32)>,
     bucket: Option<i32>,
-    rows: Arc<OnceCell<Held>>,
+    rows: Arc<OnceLock<Computed>>,
     properties: Arc<PlanProperties>,
 }
+
+/// Of all that wait for it. Dropped by all, the work ends.
+type Computed = Shared<BoxFuture<'static, Result<Arc<Held>, Arc<DataFusionError>>>>;
 
 /// Rows by bucket; under `None` if they are not divided.
 #[derive(Debug)]
@@ -64,6 +69,15 @@ impl OnceExec {
 fn order(schema: &Schema, by: Option<(usize, u32)>) -> Option<(usize, usize)> {
     let as_of = schema.fields().iter().position(|field| *field.data_type() == time_type())?;
     by.map(|(customer, _)| (customer, as_of))
+}
+
+fn begin(plan: Arc<dyn ExecutionPlan>, by: Option<(usize, u32)>, context: Arc<TaskContext>) -> Computed {
+    let task = SpawnedTask::spawn(compute(plan, by, context));
+    let held = task.join_unwind().map(|held| match held {
+        Ok(held) => held.map(Arc::new).map_err(Arc::new),
+        Err(ended) => Err(Arc::new(DataFusionError::ExecutionJoin(Box::new(ended)))),
+    });
+    held.boxed().shared()
 }
 
 async fn compute(plan: Arc<dyn ExecutionPlan>, by: Option<(usize, u32)>, context: Arc<TaskContext>) -> Result<Held> {
@@ -133,11 +147,39 @@ impl ExecutionPlan for OnceExec {
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let (plan, by, bucket, rows) = (Arc::clone(&self.plan), self.by, self.bucket, Arc::clone(&self.rows));
         let batches = async move {
-            let held = rows.get_or_try_init(|| compute(plan, by, context)).await?;
+            let computed = rows.get_or_init(|| begin(plan, by, context)).clone();
+            let held = computed.await.map_err(DataFusionError::Shared)?;
             let batches = held.rows.get(&bucket).cloned().unwrap_or_default();
             Ok::<_, DataFusionError>(stream::iter(batches.into_iter().map(Ok)))
         };
         let batches = stream::once(batches).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Int64Array;
+    use datafusion::datasource::memory::MemorySourceConfig;
+    use datafusion::physical_plan::repartition::RepartitionExec;
+    use datafusion::physical_plan::{Partitioning, coalesce_partitions::CoalescePartitionsExec};
+    use datafusion::prelude::SessionContext;
+    use futures::{StreamExt, poll};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asked_first_may_go_away() {
+        let column = Arc::new(Int64Array::from(vec![1, 2, 3])) as Arc<dyn arrow::array::Array>;
+        let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+        let source = MemorySourceConfig::try_new_exec(&[vec![batch.clone()]], batch.schema(), None).unwrap();
+        let plan = RepartitionExec::try_new(source, Partitioning::RoundRobinBatch(2)).unwrap();
+        let once = OnceExec::new(Arc::new(CoalescePartitionsExec::new(Arc::new(plan))), None);
+        let context = SessionContext::new().task_ctx();
+        let mut first = once.at(0).execute(0, Arc::clone(&context)).unwrap();
+        assert!(poll!(first.next()).is_pending());
+        drop(first);
+        let rows: Vec<RecordBatch> = once.at(1).execute(0, context).unwrap().try_collect().await.unwrap();
+        assert_eq!(rows, [batch]);
     }
 }
