@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use analytics::baskets::{ItemsetSettings, Rule, RuleSettings, association_rules};
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{engine, exactly, list_of};
+use super::columns::{Measure, engine, exactly, list_of, measured, names};
 use super::frequent_itemsets::{self, Baskets};
 use super::{Algorithm, Problem, Shape};
 
@@ -33,10 +33,7 @@ impl Default for AssociationRules {
     }
 }
 
-/// A measure's name, and how a rule tells it.
-type Measure = (&'static str, fn(&Rule) -> f64);
-
-const MEASURES: [Measure; 8] = [
+const MEASURES: [Measure<Rule>; 8] = [
     ("antecedent_support", |rule| rule.antecedent_support),
     ("consequent_support", |rule| rule.consequent_support),
     ("support", |rule| rule.support),
@@ -52,7 +49,7 @@ impl Algorithm for AssociationRules {
         let [basket, item] = exactly(columns, frequent_itemsets::COLUMNS)?;
         let mut output = vec![list_of("antecedent", &item), list_of("consequent", &item)];
         output.push(Arc::new(Field::new("baskets", DataType::Int64, false)));
-        output.extend(MEASURES.map(|(name, _)| Arc::new(Field::new(name, DataType::Float64, false))));
+        output.extend(names(MEASURES).map(|name| Arc::new(Field::new(name, DataType::Float64, false))));
         let input = vec![basket.data_type().clone(), item.data_type().clone()];
         Ok(Shape { input, sorted_by: 1, output: Arc::new(Schema::new(output)) })
     }
@@ -68,9 +65,7 @@ impl Algorithm for AssociationRules {
             baskets.items.decode_lists(rules.iter().map(|rule| rule.consequent.as_slice()))?,
             Arc::new(rules.iter().map(|rule| Some(i64::from(rule.count))).collect::<Int64Array>()),
         ];
-        columns.extend(MEASURES.map(|(_, measure)| -> ArrayRef {
-            Arc::new(rules.iter().map(|rule| Some(measure(rule))).collect::<Float64Array>())
-        }));
+        columns.extend(measured(MEASURES, rules.iter().map(Some)));
         RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
     }
 }

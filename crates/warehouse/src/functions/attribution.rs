@@ -9,9 +9,8 @@ use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
 use serde::Deserialize;
 
-use super::columns::{Codes, at, engine, exactly, offsets, real, reals, told, with_reals, without_nulls};
+use super::columns::{Codes, at, engine, exactly, offsets, real, reals, time, told, with_reals, without_nulls};
 use super::{Algorithm, Problem, Shape};
-use crate::ddl::type_name;
 
 const COLUMNS: [&str; 5] =
     ["a path, such as a customer", "when it was touched", "by which channel", "conversions of the path", "their value"];
@@ -67,13 +66,9 @@ impl Algorithm for Attribution {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
         self.model()?;
         let [path, touched_at, channel, conversions, value] = exactly(columns, COLUMNS)?;
-        if !matches!(touched_at.data_type(), DataType::Timestamp(..) | DataType::Date32) {
-            let (name, data_type) = (touched_at.name(), type_name(touched_at.data_type()));
-            return Err(format!("column \"{name}\" is {data_type}; it must be a TIMESTAMP or DATE"));
-        }
-        let time = DataType::Timestamp(TimeUnit::Microsecond, None);
+        let touched_at = time(&touched_at, DataType::Timestamp(TimeUnit::Microsecond, None))?;
         let (conversions, value) = (real(&conversions)?, real(&value)?);
-        let input = vec![path.data_type().clone(), time, channel.data_type().clone(), conversions, value];
+        let input = vec![path.data_type().clone(), touched_at, channel.data_type().clone(), conversions, value];
         Ok(Shape { input, sorted_by: 3, output: with_reals([channel], &["conversions", "value"]) })
     }
 

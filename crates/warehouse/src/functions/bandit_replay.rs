@@ -8,11 +8,11 @@
 use std::sync::Arc;
 
 use analytics::bandits::{Log, Policy, Replay, Replayed, replay};
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{Codes, all_present, and_more, engine, real, reals, told, with_reals};
+use super::columns::{Codes, Measure, all_present, and_more, engine, measured, names, real, reals, told, with_reals};
 use super::matrix::Matrix;
 use super::{Algorithm, Problem, Shape};
 
@@ -45,10 +45,7 @@ impl Default for BanditReplay {
     }
 }
 
-/// A column of the result, and how it is told.
-type Measure = (&'static str, fn(&Replayed) -> f64);
-
-const RESULTS: [Measure; 3] =
+const RESULTS: [Measure<Replayed>; 3] =
     [("estimate", |played| played.estimate), ("low", |played| played.low), ("high", |played| played.high)];
 
 impl BanditReplay {
@@ -91,7 +88,7 @@ impl Algorithm for BanditReplay {
             Arc::new(Field::new("matches", DataType::Int64, false)),
         ];
         // All columns, because what is learned depends on the order.
-        Ok(Shape { sorted_by: input.len(), input, output: with_reals(kept, &RESULTS.map(|(name, _)| name)) })
+        Ok(Shape { sorted_by: input.len(), input, output: with_reals(kept, &names(RESULTS)) })
     }
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
@@ -99,7 +96,7 @@ impl Algorithm for BanditReplay {
         let arms = Codes::of(rows.column(1))?;
         let shown: Vec<usize> = arms.of_rows.iter().map(|arm| *arm as usize).collect();
         let (rewards, propensities) = (reals(rows, 2)?, reals(rows, 3)?);
-        let Matrix { x: contexts, columns } = Matrix::of(rows, COLUMNS.len())?;
+        let Matrix { x: contexts, columns } = Matrix::of(rows, COLUMNS.len()..)?;
         let log = Log {
             arms: arms.values.len(),
             shown: &shown,
@@ -118,10 +115,7 @@ impl Algorithm for BanditReplay {
             Arc::new(StringArray::from_iter_values(policies.iter().map(|(name, _)| name))),
             Arc::new(Int64Array::from_iter_values(played.iter().map(|played| played.matches as i64))),
         ];
-        columns
-            .extend(RESULTS.map(|(_, result)| -> ArrayRef {
-                Arc::new(Float64Array::from_iter_values(played.iter().map(result)))
-            }));
+        columns.extend(measured(RESULTS, played.iter().map(Some)));
         RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
     }
 }

@@ -38,7 +38,7 @@ impl Algorithm for ClusterQuality {
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
         let rows = without_nulls(rows, 1..BEFORE.len())?;
         let clusters = Codes::of(rows.column(1))?;
-        let points = Matrix::of(&rows, BEFORE.len())?.scaled(self.scale);
+        let points = Matrix::of(&rows, BEFORE.len()..)?.scaled(self.scale);
         let measure = Silhouette { seed: self.seed, ..Silhouette::default() };
         let found = measure.measure(&points.x, points.columns, &clusters.of_rows).map_err(|e| told(&rows, e))?;
         let mut sums = vec![(0i64, 0.0, 0.0); clusters.values.len()];

@@ -45,7 +45,7 @@ impl Algorithm for ClusterRules {
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
         let rows = without_nulls(rows, 1..BEFORE.len())?;
         let clusters = Codes::of(rows.column(1))?;
-        let points = Matrix::of(&rows, BEFORE.len())?;
+        let points = Matrix::of(&rows, BEFORE.len()..)?;
         let describe = Describe { max_depth: self.max_depth, min_leaf_rows: self.min_leaf_rows };
         let found = describe.fit(&points.x, points.columns, &clusters.of_rows).map_err(|e| told(&rows, e))?;
         let rules: Vec<(u32, &Rule)> =

@@ -44,7 +44,7 @@ impl Algorithm for ClusterStability {
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
         let Self { count, resamples, scale, seed } = *self;
-        let points = Matrix::of(rows, 1)?.scaled(scale);
+        let points = Matrix::of(rows, 1..)?.scaled(scale);
         let kmeans = KMeans { clusters: count, seed, ..KMeans::default() };
         let agreement = kmeans
             .fit(&points.x, points.columns)

@@ -87,7 +87,7 @@ impl Algorithm for Clusters {
     }
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let points = Matrix::of(rows, 1)?.scaled(self.scale);
+        let points = Matrix::of(rows, 1..)?.scaled(self.scale);
         let labels = self.labels(&points).map_err(|e| told(rows, e))?;
         let numbers = by_size(&labels);
         let cluster: Int64Array = labels.iter().map(|label| label.map(|label| numbers[label as usize])).collect();

@@ -3,7 +3,7 @@
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, ListArray, RecordBatch, UInt32Array};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::{SortOptions, and, filter_record_batch, is_not_null, partition, sort_to_indices, take};
 use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema, SchemaRef};
@@ -70,6 +70,32 @@ pub(super) fn text(field: &Field) -> Result<DataType, Problem> {
         true => Ok(DataType::Utf8),
         false => Err(format!("column \"{}\" is {}; it must be a text", field.name(), type_name(field.data_type()))),
     }
+}
+
+/// That a column holds days or times, to be read as `wanted`.
+pub(super) fn time(field: &Field, wanted: DataType) -> Result<DataType, Problem> {
+    match field.data_type() {
+        DataType::Date32 | DataType::Timestamp(..) => Ok(wanted),
+        other => Err(format!("column \"{}\" is {}; it must be a DATE or TIMESTAMP", field.name(), type_name(other))),
+    }
+}
+
+/// A column of reals of a result: its name, and how it is told of what a row is about.
+pub(super) type Measure<T> = (&'static str, fn(&T) -> f64);
+
+/// The names of these columns.
+pub(super) fn names<T, const N: usize>(measures: [Measure<T>; N]) -> [&'static str; N] {
+    measures.map(|(name, _)| name)
+}
+
+/// Their values: NULL in a row that is about nothing.
+pub(super) fn measured<'a, T: 'a, const N: usize>(
+    measures: [Measure<T>; N],
+    rows: impl Iterator<Item = Option<&'a T>> + Clone,
+) -> [ArrayRef; N] {
+    measures.map(|(_, measure)| -> ArrayRef {
+        Arc::new(rows.clone().map(|row| row.map(measure)).collect::<Float64Array>())
+    })
 }
 
 /// The columns of a result: some of the query's, then reals.

@@ -16,7 +16,7 @@ use arrow::util::display::array_value_to_string;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::columns::{all_present, and_more, at, engine, firsts, offsets, real, reals};
+use super::columns::{Measure, all_present, and_more, at, engine, firsts, measured, names, offsets, real, reals};
 use super::{Algorithm, Problem, Shape};
 
 const COLUMNS: [&str; 2] = ["an arm", "the value of one of its customers"];
@@ -74,11 +74,8 @@ impl Default for CompareArms {
     }
 }
 
-/// A column of the result, and how it is told.
-type Measure = (&'static str, fn(&Compared) -> f64);
-
 /// What the control has none of, nor an arm that can't be tested.
-const MEASURES: [Measure; 5] = [
+const MEASURES: [Measure<Compared>; 5] = [
     ("effect", |compared| compared.effect.estimate),
     ("low", |compared| compared.effect.low),
     ("high", |compared| compared.effect.high),
@@ -101,7 +98,7 @@ impl Algorithm for CompareArms {
         let mut output = vec![arm];
         output.push(Arc::new(Field::new("customers", DataType::Int64, false)));
         output.push(Arc::new(Field::new("mean", DataType::Float64, true)));
-        let measures = MEASURES.map(|(name, _)| name).into_iter().chain(["chance_to_win"]);
+        let measures = names(MEASURES).into_iter().chain(["chance_to_win"]);
         output.extend(measures.map(|name| Arc::new(Field::new(name, DataType::Float64, true))));
         // All columns, because sums depend on the order.
         Ok(Shape { sorted_by: input.len(), input, output: Arc::new(Schema::new(output)) })
@@ -128,9 +125,7 @@ impl Algorithm for CompareArms {
             Arc::new(Int64Array::from_iter_values(sizes)),
             Arc::new((0..arms.len()).map(|arm| groups.mean(arm)).collect::<Float64Array>()),
         ];
-        columns.extend(MEASURES.map(|(_, measure)| -> ArrayRef {
-            Arc::new(compared.iter().map(|compared| compared.as_ref().map(measure)).collect::<Float64Array>())
-        }));
+        columns.extend(measured(MEASURES, compared.iter().map(Option::as_ref)));
         columns.push(Arc::new(Float64Array::from(chances)));
         RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
     }

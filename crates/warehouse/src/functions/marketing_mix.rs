@@ -4,29 +4,55 @@
 use std::sync::Arc;
 
 use analytics::bootstrap::{Bootstrap, Interval};
-use analytics::marketing_mix::{Channel, MixSettings, Weeks, marketing_mix};
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use analytics::marketing_mix::{Channel, MixSettings, Saturation, Weeks, marketing_mix};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{engine, reals, told};
+use super::columns::{Measure, engine, measured, names, reals, told};
 use super::matrix::Matrix;
 use super::{Algorithm, Problem, Shape};
 
 const BEFORE: [&str; 2] = ["a week", "its sales"];
 
 /// Settings.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct MarketingMix {
     controls: usize,
+    saturation: SaturationName,
+    /// Of the Hill curve.
+    slope: Option<f64>,
+    l2: f64,
+    level: f64,
+    replicates: usize,
+    /// Weeks that are resampled together.
+    block: usize,
     seed: u64,
 }
 
-/// A column of the result, and how it is told.
-type Measure = (&'static str, fn(&Channel) -> f64);
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SaturationName {
+    None,
+    Log,
+    Hill,
+}
 
-const MEASURES: [Measure; 8] = [
+impl Default for MarketingMix {
+    fn default() -> Self {
+        let MixSettings { saturation, rates: _, scales: _, l2, bootstrap, block } = MixSettings::default();
+        let Bootstrap { replicates, level, seed } = bootstrap;
+        let (saturation, slope) = match saturation {
+            Saturation::None => (SaturationName::None, None),
+            Saturation::Log => (SaturationName::Log, None),
+            Saturation::Hill { slope } => (SaturationName::Hill, Some(slope)),
+        };
+        MarketingMix { controls: 0, saturation, slope, l2, level, replicates, block, seed }
+    }
+}
+
+const MEASURES: [Measure<Channel>; 8] = [
     ("spend", |channel| channel.spend),
     ("contribution", |channel| channel.contribution.estimate),
     ("contribution_low", |channel| channel.contribution.low),
@@ -38,6 +64,21 @@ const MEASURES: [Measure; 8] = [
 ];
 
 impl MarketingMix {
+    fn settings(&self) -> Result<MixSettings, Problem> {
+        let Self { controls: _, saturation, slope, l2, level, replicates, block, seed } = *self;
+        let saturation = match (saturation, slope) {
+            (SaturationName::None, None) => Saturation::None,
+            (SaturationName::Log, None) => Saturation::Log,
+            (SaturationName::Hill, Some(slope)) => Saturation::Hill { slope },
+            (SaturationName::Hill, None) => {
+                return Err("saturation => 'hill' needs slope => n, above 1 for an S".into());
+            }
+            (_, Some(_)) => return Err("slope is for saturation => 'hill'".into()),
+        };
+        let bootstrap = Bootstrap { replicates, level, seed };
+        Ok(MixSettings { saturation, l2, bootstrap, block, ..MixSettings::default() })
+    }
+
     /// Channels of a query with so many columns.
     fn channels(&self, columns: usize) -> Result<usize, Problem> {
         let channels = columns.checked_sub(BEFORE.len() + self.controls).filter(|channels| *channels > 0);
@@ -51,31 +92,24 @@ impl MarketingMix {
 impl Algorithm for MarketingMix {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
         self.channels(columns.fields().len())?;
+        self.settings()?;
         let input = Matrix::types(columns, 1, &BEFORE[..1])?;
         let mut output = vec![Field::new("channel", DataType::Utf8, false)];
-        output.extend(MEASURES.map(|(name, _)| Field::new(name, DataType::Float64, false)));
+        output.extend(names(MEASURES).map(|name| Field::new(name, DataType::Float64, false)));
         Ok(Shape { input, sorted_by: 1, output: Arc::new(Schema::new(output)) })
     }
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
         let channels = self.channels(rows.num_columns())?;
         let first_control = BEFORE.len() + channels;
-        let table = |columns: std::ops::Range<usize>| -> Result<Vec<f64>, Problem> {
-            let columns = columns.map(|column| reals(rows, column)).collect::<Result<Vec<_>, _>>()?;
-            Ok((0..rows.num_rows()).flat_map(|row| columns.iter().map(move |column| column[row])).collect())
-        };
-        let (sales, spend) = (reals(rows, 1)?, table(BEFORE.len()..first_control)?);
-        let controls = table(first_control..rows.num_columns())?;
+        let (sales, spend) = (reals(rows, 1)?, Matrix::of(rows, BEFORE.len()..first_control)?.x);
+        let controls = Matrix::of(rows, first_control..)?.x;
         let weeks = Weeks { sales: &sales, spend: &spend, channels, controls: &controls };
-        let defaults = MixSettings::default();
-        let bootstrap = Bootstrap { seed: self.seed, ..defaults.bootstrap };
-        let mix = marketing_mix(&weeks, &MixSettings { bootstrap, ..defaults }).map_err(|e| told(rows, e))?;
+        let mix = marketing_mix(&weeks, &self.settings()?).map_err(|e| told(rows, e))?;
         let schema = rows.schema();
         let names = (BEFORE.len()..first_control).map(|column| schema.field(column).name());
         let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from_iter_values(names))];
-        columns.extend(MEASURES.map(|(_, measure)| -> ArrayRef {
-            Arc::new(Float64Array::from_iter_values(mix.channels.iter().map(measure)))
-        }));
+        columns.extend(measured(MEASURES, mix.channels.iter().map(Some)));
         RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
     }
 }

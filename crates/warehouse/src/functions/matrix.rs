@@ -1,5 +1,7 @@
 //! [`Matrix`]: the numbers of a query's rows, for algorithms that see rows as points.
 
+use std::ops::RangeBounds;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
 use rayon::prelude::*;
@@ -36,9 +38,10 @@ impl Matrix {
         own.chain(fields[first..].iter().map(|field| real(field))).collect()
     }
 
-    /// Of the columns from `first` on.
-    pub(super) fn of(rows: &RecordBatch, first: usize) -> Result<Matrix, Problem> {
-        let columns = (first..rows.num_columns()).map(|column| reals(rows, column)).collect::<Result<Vec<_>, _>>()?;
+    /// Of these columns, or those of them that there are.
+    pub(super) fn of(rows: &RecordBatch, columns: impl RangeBounds<usize>) -> Result<Matrix, Problem> {
+        let columns = (0..rows.num_columns()).filter(|column| columns.contains(column));
+        let columns = columns.map(|column| reals(rows, column)).collect::<Result<Vec<_>, _>>()?;
         let x = (0..rows.num_rows()).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
         Ok(Matrix { x, columns: columns.len() })
     }

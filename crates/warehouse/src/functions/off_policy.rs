@@ -5,12 +5,14 @@
 use std::sync::Arc;
 
 use analytics::bandits::{self, Estimator, Log, Value, off_policy};
-use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{Codes, all_present, and_more, engine, one_type, real, reals, told, with_reals};
+use super::columns::{
+    Codes, Measure, all_present, and_more, engine, measured, names, one_type, real, reals, told, with_reals,
+};
 use super::matrix::Matrix;
 use super::{Algorithm, Problem, Shape};
 
@@ -51,10 +53,7 @@ impl Default for OffPolicy {
     }
 }
 
-/// A column of the result, and how it is told.
-type Measure = (&'static str, fn(&Value) -> f64);
-
-const RESULTS: [Measure; 5] = [
+const RESULTS: [Measure<Value>; 5] = [
     ("estimate", |value| value.estimate),
     ("standard_error", |value| value.standard_error),
     ("low", |value| value.low),
@@ -73,7 +72,7 @@ impl Algorithm for OffPolicy {
         }
         let decisions = Arc::new(Field::new("decisions", DataType::Int64, false));
         // All columns, because sums and folds depend on the order.
-        Ok(Shape { sorted_by: input.len(), input, output: with_reals([decisions], &RESULTS.map(|(name, _)| name)) })
+        Ok(Shape { sorted_by: input.len(), input, output: with_reals([decisions], &names(RESULTS)) })
     }
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
@@ -92,13 +91,13 @@ impl Algorithm for OffPolicy {
         let mut target = vec![0.0; decisions * count];
         other.iter().enumerate().for_each(|(row, arm)| target[row * count + arm] = 1.0);
         let (rewards, propensities) = (reals(rows, 2)?, reals(rows, 3)?);
-        let Matrix { x: contexts, columns } = Matrix::of(rows, COLUMNS.len())?;
+        let Matrix { x: contexts, columns } = Matrix::of(rows, COLUMNS.len()..)?;
         let log =
             Log { arms: count, shown, rewards: &rewards, contexts: &contexts, columns, propensities: &propensities };
         let settings = bandits::OffPolicy { estimator, level, folds, l2 };
         let value = off_policy(&log, &target, &settings).map_err(|e| told(rows, e))?;
         let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![decisions as i64]))];
-        columns.extend(RESULTS.map(|(_, result)| Arc::new(Float64Array::from(vec![result(&value)])) as ArrayRef));
+        columns.extend(measured(RESULTS, std::iter::once(Some(&value))));
         RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
     }
 }

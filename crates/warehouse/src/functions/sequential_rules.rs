@@ -8,10 +8,9 @@ use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{Codes, engine, exactly, told, without_nulls};
+use super::columns::{Codes, engine, exactly, time, told, without_nulls};
 use super::frequent_itemsets::MIN_SUPPORT;
 use super::{Algorithm, Problem, Shape};
-use crate::ddl::type_name;
 
 const COLUMNS: [&str; 3] = ["a customer", "a day", "an item bought then"];
 
@@ -36,13 +35,6 @@ impl Default for SequentialRules {
 impl Algorithm for SequentialRules {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
         let [customer, day, item] = exactly(columns, COLUMNS)?;
-        if !matches!(day.data_type(), DataType::Date32 | DataType::Timestamp(..)) {
-            return Err(format!(
-                "column \"{}\" is {}; it must be a DATE or TIMESTAMP",
-                day.name(),
-                type_name(day.data_type())
-            ));
-        }
         let real = |name: &str| Arc::new(Field::new(name, DataType::Float64, false));
         let output = Schema::new(vec![
             Arc::new(item.as_ref().clone().with_name("antecedent")),
@@ -53,7 +45,7 @@ impl Algorithm for SequentialRules {
             real("lift"),
             real("median_days"),
         ]);
-        let input = vec![customer.data_type().clone(), DataType::Date32, item.data_type().clone()];
+        let input = vec![customer.data_type().clone(), time(&day, DataType::Date32)?, item.data_type().clone()];
         Ok(Shape { input, sorted_by: 2, output: Arc::new(output) })
     }
 

@@ -9,9 +9,8 @@ use arrow::datatypes::{DataType, Date32Type, Field, FieldRef, Schema};
 use arrow::util::display::array_value_to_string;
 use serde::Deserialize;
 
-use super::columns::{Codes, all_present, exactly, real, reals};
+use super::columns::{Codes, all_present, exactly, real, reals, time};
 use super::{Problem, Shape};
-use crate::ddl::type_name;
 
 const COLUMNS: [&str; 3] = ["a segment", "the day on which a step begins", "the metric"];
 
@@ -35,11 +34,7 @@ impl SeriesColumns {
     /// What a function of series gives: the segment, the step, then these.
     pub(super) fn shape(columns: &Schema, results: Vec<Field>) -> Result<Shape, Problem> {
         let [segment, day, metric] = exactly(columns, COLUMNS)?;
-        if !matches!(day.data_type(), DataType::Date32 | DataType::Timestamp(..)) {
-            let (name, data_type) = (day.name(), type_name(day.data_type()));
-            return Err(format!("column \"{name}\" is {data_type}; it must be a DATE or TIMESTAMP"));
-        }
-        let input = vec![segment.data_type().clone(), DataType::Date32, real(&metric)?];
+        let input = vec![segment.data_type().clone(), time(&day, DataType::Date32)?, real(&metric)?];
         let day: FieldRef = Arc::new(Field::new(day.name(), DataType::Date32, false));
         let output = [segment, day].into_iter().chain(results.into_iter().map(Arc::new)).collect::<Vec<_>>();
         Ok(Shape { input, sorted_by: 2, output: Arc::new(Schema::new(output)) })

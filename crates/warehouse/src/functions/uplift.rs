@@ -55,10 +55,10 @@ impl Algorithm for Uplift {
         let Self { method, l2 } = *self;
         let of_experiment = without_nulls(rows, 1..2)?;
         let (treated, outcomes) = (answers(&of_experiment, 1)?, reals(&of_experiment, 2)?);
-        let Matrix { x, columns } = Matrix::of(&of_experiment, COLUMNS.len())?;
+        let Matrix { x, columns } = Matrix::of(&of_experiment, COLUMNS.len()..)?;
         let model = UpliftModel::fit(UpliftSettings { method, l2 }, &x, columns, &outcomes, &treated);
         let model = model.map_err(|e| told(&of_experiment, e))?;
-        let effects = model.effects(&Matrix::of(rows, COLUMNS.len())?.x).map_err(|e| told(rows, e))?;
+        let effects = model.effects(&Matrix::of(rows, COLUMNS.len()..)?.x).map_err(|e| told(rows, e))?;
         let columns = vec![Arc::clone(rows.column(0)), Arc::new(Float64Array::from(effects))];
         RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
     }
