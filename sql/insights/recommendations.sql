@@ -2,7 +2,8 @@
 -- Lists of several recommenders are blended by reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): a product gets
 -- weight / (smoothing + rank) from each list that it is on, so that scores of different scales need not be compared. The
 -- recommenders learn, for each cut-off alone, from what the customers of the spine bought before it. Weights and rules are
--- the first step below: a project that wants others overrides this file and changes that line alone.
+-- the first step below: a project that wants others overrides this file and changes that line; how many of one category a
+-- list may have is said in the last step.
 -- owner: perennial
 -- grain: customer_id, as_of, rank
 -- check: range(rank, 1, 10)
@@ -12,7 +13,7 @@
 -- as_of: cut-off of the spine row; only what was known before it counts.
 -- rank: place on the list, 1 for the best.
 -- product_id: a product that was in the catalogue or sold before the cut-off and was not discontinued, that is sold once but
--- not in the last gone_days, and at most per_category of one category. One that the customer bought is left out unless it is
+-- not in the last gone_days, and at most three of one category. One that the customer bought is left out unless it is
 -- due again: bought again by again_share of its buyers (ten or more) and by the customer, whose mean gap has passed.
 -- score: sum over the lists of weight / (smoothing + rank).
 -- source: the lists that it is on: neighbours (bought by the same customers), factors (implicit ALS), content (described
@@ -22,8 +23,8 @@
 WITH
 rules AS (
     SELECT *
-    FROM (VALUES (1.0, 1.0, 1.0, 1.0, 0.2, 1.0, 60.0, 3, 180, 0.5, 100)) AS listed
-        (neighbours, factors, content, model, popular, again, smoothing, per_category, gone_days, again_share, min_customers)
+    FROM (VALUES (1.0, 1.0, 1.0, 1.0, 0.2, 1.0, 60.0, 180, 0.5, 100)) AS listed
+        (neighbours, factors, content, model, popular, again, smoothing, gone_days, again_share, min_customers)
 ),
 
 cut_offs AS (
@@ -92,7 +93,7 @@ offered AS (
     SELECT
         coalesce(s.as_of, p.as_of) AS as_of,
         coalesce(s.product_id, p.product_id) AS product_id,
-        coalesce(p.category, concat('of ', coalesce(s.product_id, p.product_id))) AS category,
+        p.category,
         s.count_buyers >= 10 AND s.again_share >= r.again_share AS is_bought_again
     FROM (SELECT * FROM sales WHERE country IS NULL) AS s
     FULL JOIN catalogue AS p ON p.as_of = s.as_of AND p.product_id = s.product_id
@@ -193,19 +194,19 @@ popular AS (
     SELECT p.customer_id, p.as_of, s.product_id, s.rank, p.country AS because
     FROM places AS p
     INNER JOIN best_sellers AS s ON s.as_of = p.as_of AND s.country = p.country
-    WHERE s.rank <= 40
+    WHERE s.rank <= 20
 ),
 
 lists AS (
     SELECT customer_id, as_of, product_id, rank, 'neighbours' AS list, because
-    FROM recommendations((SELECT as_of, customer_id, product_id, times FROM bought), count => 30)
+    FROM recommendations((SELECT as_of, customer_id, product_id, times FROM bought), count => 20)
     UNION ALL BY NAME
     SELECT customer_id, as_of, product_id, rank, 'factors' AS list
-    FROM recommendations((SELECT as_of, customer_id, product_id, times FROM bought), model => 'als', count => 30)
+    FROM recommendations((SELECT as_of, customer_id, product_id, times FROM bought), model => 'als', count => 20)
     UNION ALL BY NAME
     SELECT customer_id, as_of, product_id, rank, 'content' AS list, because
     FROM content
-    WHERE rank <= 40
+    WHERE rank <= 20
     UNION ALL BY NAME
     SELECT customer_id, as_of, product_id, rank, 'model' AS list
     FROM predicted
@@ -260,20 +261,31 @@ fused AS (
         neighbours + factors + content + model + popular + again AS score,
         greatest(neighbours, factors, content, model, popular, again) AS largest
     FROM weighed
-    WHERE count_days IS NULL OR again > 0.0
-),
-
-in_category AS (
-    SELECT *, row_number() OVER (PARTITION BY customer_id, as_of, category ORDER BY score DESC, product_id) AS category_rank
-    FROM fused
-    WHERE score > 0.0
+    WHERE (count_days IS NULL OR again > 0.0) AND neighbours + factors + content + model + popular + again > 0.0
 ),
 
 ranked AS (
-    SELECT i.*, row_number() OVER (PARTITION BY i.customer_id, i.as_of ORDER BY i.score DESC, i.product_id) AS rank
-    FROM in_category AS i
-    CROSS JOIN rules AS r
-    WHERE i.category_rank <= r.per_category
+    SELECT *
+    FROM diversified((
+        SELECT
+            concat(cast(as_of AS VARCHAR), ' ', customer_id) AS list,
+            product_id,
+            score,
+            [category] AS attributes,
+            customer_id,
+            as_of,
+            neighbours,
+            factors,
+            content,
+            model,
+            popular,
+            again,
+            largest,
+            bought_with,
+            similar_to,
+            country
+        FROM fused
+    ), count => 10, relevance => 1.0, most_alike => 3)
 )
 
 SELECT
@@ -302,4 +314,3 @@ SELECT
 FROM ranked AS k
 LEFT JOIN catalogue AS w ON w.as_of = k.as_of AND w.product_id = k.bought_with
 LEFT JOIN catalogue AS a ON a.as_of = k.as_of AND a.product_id = k.similar_to
-WHERE k.rank <= 10

@@ -1,11 +1,14 @@
-//! Recommenders against the Python package implicit, and against the definitions worked out in full.
+//! Recommenders against the Python packages implicit and scikit-learn, and against the definitions worked out in full.
 
 use std::collections::BTreeMap;
 
 use crate::support::{assert_close, numbers, oracle, shared};
 use analytics::Error;
 use analytics::metrics::{NOT_RANKED, hit_rate, ndcg};
-use analytics::recommend::{Als, AlsSettings, Interactions, ItemNeighbours, KnnSettings, Recommendation};
+use analytics::recommend::{
+    Als, AlsSettings, Candidate, DiversitySettings, Interactions, ItemNeighbours, KnnSettings, Recommendation,
+    diversified, similar_items,
+};
 use proptest::prelude::*;
 
 /// Owned interactions, by user.
@@ -280,4 +283,78 @@ proptest! {
             prop_assert!((r.score - score).abs() < 1e-5);
         }
     }
+}
+
+/// `similar.csv` is scikit-learn's cosine_similarity over TfidfVectorizer, which is f64 throughout; ours holds weights as f32.
+#[test]
+fn similar_items_equal_scikit_learn() {
+    let mut items = vec![vec![]; 40];
+    triples("attributes.csv").iter().for_each(|&(item, word, times)| items[item as usize].push((word, times as f32)));
+    let model = similar_items(&Histories::of(&items, 25).view(), 40).unwrap();
+    let mut found: Vec<(u32, u32, f64)> =
+        (0..40).flat_map(|i| model.of(i).iter().map(move |&(j, similarity)| (i, j, similarity))).collect();
+    assert!(found.windows(2).all(|pair| pair[0].0 != pair[1].0 || pair[0].2 >= pair[1].2), "the nearest first");
+    found.sort_by_key(|&(i, j, _)| (i, j));
+    let expected = triples("similar.csv");
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!((found.0, found.1), (expected.0, expected.1));
+        assert_close("similarity", found.2, expected.2, 1e-6);
+    }
+}
+
+/// Of every candidate left the definition's value, by sets, and the best of them.
+fn next_by_definition(candidates: &[Candidate], picked: &[usize], settings: &DiversitySettings) -> Option<usize> {
+    let largest = candidates.iter().map(|one| one.score).fold(0.0, f64::max);
+    let share = |a: &[u32], b: &[u32]| {
+        let common = a.iter().filter(|x| b.contains(x)).count() as f64;
+        if common == 0.0 { 0.0 } else { common / (a.len() as f64 * b.len() as f64).sqrt() }
+    };
+    let marginal = |one: usize| {
+        let nearest = picked.iter().map(|&p| share(&candidates[p].attributes, &candidates[one].attributes));
+        let score = if largest > 0.0 { candidates[one].score / largest } else { 0.0 };
+        settings.relevance * score - (1.0 - settings.relevance) * nearest.fold(0.0, f64::max)
+    };
+    let is_full = |attribute: &u32| {
+        let having = picked.iter().filter(|&&p| candidates[p].attributes.contains(attribute)).count();
+        settings.most_alike.is_some_and(|most| having >= most)
+    };
+    let may = |one: &usize| !picked.contains(one) && !candidates[*one].attributes.iter().any(is_full);
+    (0..candidates.len()).filter(may).rev().max_by(|&a, &b| marginal(a).total_cmp(&marginal(b)))
+}
+
+proptest! {
+    #[test]
+    fn each_pick_has_the_largest_marginal_relevance(
+        drawn in prop::collection::vec((0u32..8, prop::collection::btree_set(0u32..6, 0..4)), 0..12),
+        count in 1usize..8,
+        relevance in 0.0f64..=1.0,
+        most_alike in prop::option::of(1usize..4),
+    ) {
+        let settings = DiversitySettings { count, relevance, most_alike };
+        let candidates: Vec<Candidate> = drawn
+            .into_iter()
+            .map(|(score, attributes)| Candidate { score: f64::from(score), attributes: attributes.into_iter().collect() })
+            .collect();
+        let picked = diversified(&candidates, &settings).unwrap();
+        for (at, one) in picked.iter().enumerate() {
+            prop_assert_eq!(next_by_definition(&candidates, &picked[..at], &settings), Some(*one));
+        }
+        prop_assert!(picked.len() == count || next_by_definition(&candidates, &picked, &settings).is_none());
+    }
+}
+
+#[test]
+fn what_no_list_can_be_picked_from_says_so() {
+    let candidate = |score| Candidate { score, attributes: vec![] };
+    let pick = |score, settings| diversified(&[candidate(1.0), candidate(score)], &settings).unwrap_err();
+    let settings = DiversitySettings::default();
+    assert!(matches!(pick(f64::NAN, settings), Error::Value { what: "score", row: 1, .. }));
+    assert!(matches!(pick(-1.0, settings), Error::Value { what: "score", row: 1, .. }));
+    let invalid = [(0, 0.5, None), (1, 1.5, None), (1, f64::NAN, None), (1, 0.5, Some(0))];
+    for (count, relevance, most_alike) in invalid {
+        let error = pick(1.0, DiversitySettings { count, relevance, most_alike });
+        assert!(matches!(error, Error::Setting { .. }), "{error}");
+    }
+    assert!(diversified(&[], &settings).unwrap().is_empty());
 }

@@ -17,21 +17,25 @@ pub struct DiversitySettings {
     pub count: usize,
     /// From 0 (as different as possible) to 1 (by score alone).
     pub relevance: f64,
+    /// So many of the list at most have an attribute, such as one category; 1 or more. None: any number.
+    pub most_alike: Option<usize>,
 }
 
 impl Default for DiversitySettings {
     fn default() -> Self {
-        Self { count: 10, relevance: 0.7 }
+        Self { count: 10, relevance: 0.7, most_alike: None }
     }
 }
 
 /// The candidates picked, by place in `candidates`, in order: each next one has the largest maximal marginal relevance
 /// (Carbonell and Goldstein 1998), relevance · score − (1 − relevance) · similarity to the most similar one picked before.
 /// Scores count relative to the largest, similarity is the cosine of the two sets of attributes, so that both lie between 0
-/// and 1. Of equally good candidates the first is picked.
+/// and 1. Of equally good candidates the first is picked; those with an attribute that `most_alike` have are passed over.
 pub fn diversified(candidates: &[Candidate], settings: &DiversitySettings) -> Result<Vec<usize>> {
-    let DiversitySettings { count, relevance } = *settings;
+    let DiversitySettings { count, relevance, most_alike } = *settings;
     at_least_one("count", count)?;
+    let most_alike = most_alike.unwrap_or(usize::MAX);
+    at_least_one("most_alike", most_alike)?;
     if !(0.0..=1.0).contains(&relevance) {
         return Err(Error::Setting { name: "relevance", value: relevance, valid: "from 0 to 1" });
     }
@@ -50,10 +54,18 @@ pub fn diversified(candidates: &[Candidate], settings: &DiversitySettings) -> Re
         let best =
             (1..left.len()).fold(0, |best, at| if marginal(left[at]) > marginal(left[best]) { at } else { best });
         let one = left.remove(best);
-        for &other in &left {
-            nearest[other] = nearest[other].max(cosine(&candidates[one].attributes, &candidates[other].attributes));
+        if relevance < 1.0 {
+            for &other in &left {
+                nearest[other] = nearest[other].max(cosine(&candidates[one].attributes, &candidates[other].attributes));
+            }
         }
         picked.push(one);
+        let has = |attribute: &u32, of: usize| candidates[of].attributes.binary_search(attribute).is_ok();
+        for attribute in &candidates[one].attributes {
+            if picked.iter().filter(|of| has(attribute, **of)).count() >= most_alike {
+                left.retain(|of| !has(attribute, *of));
+            }
+        }
     }
     Ok(picked)
 }

@@ -1,6 +1,6 @@
 //! `diversified((SELECT customer_id, product_id, score, [category, brand] FROM …), count => 5)`: of each customer's scored
-//! items those that are good and not all alike. The last column lists what an item is like; with one column more before
-//! these, each of its values is by itself. Rows without one of the first three are left out.
+//! items those that are good and not all alike. The fourth column lists what an item is like; columns after it are kept.
+//! Rows without one of the first three are left out.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema, SchemaRef
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::columns::{Codes, engine, offsets, real, told, without_nulls};
-use super::groups::{Groups, of_each, rank};
+use super::columns::{Codes, and_more, engine, offsets, real, told, without_nulls};
+use super::groups::rank;
 use super::{Algorithm, Problem, Shape};
 use crate::ddl::type_name;
 
-const COLUMNS: [&str; 4] = ["a customer", "an item", "its score", "a list of what the item is like"];
+const COLUMNS: [&str; 4] = ["whose list it is", "an item", "its score", "a list of what the item is like"];
 
 /// Settings.
 #[derive(Debug, Deserialize)]
@@ -25,28 +25,46 @@ pub(super) struct Diversified {
     /// Items for each customer at most.
     count: usize,
     relevance: f64,
+    most_alike: Option<usize>,
 }
 
 impl Default for Diversified {
     fn default() -> Self {
-        let DiversitySettings { count, relevance } = DiversitySettings::default();
-        Diversified { count, relevance }
+        let DiversitySettings { count, relevance, most_alike } = DiversitySettings::default();
+        Diversified { count, relevance, most_alike }
     }
 }
 
 impl Algorithm for Diversified {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
-        let groups = Groups::of(columns, COLUMNS)?;
-        let [customer, item, score, attributes] = &groups.columns;
-        let input = vec![customer.data_type().clone(), item.data_type().clone(), real(score)?, texts(attributes)?];
+        let ([customer, item, score, attributes], kept) =
+            and_more(columns, COLUMNS, 0..=usize::MAX, "then any others")?;
+        let own = [customer.data_type().clone(), item.data_type().clone(), real(&score)?, texts(&attributes)?];
+        let input = own.into_iter().chain(kept.iter().map(|field| field.data_type().clone())).collect();
         let score = Arc::new(Field::new(score.name(), DataType::Float64, false));
-        let output = Schema::new(vec![Arc::clone(customer), rank(), Arc::clone(item), score]);
-        Ok(groups.shape(Shape { input, sorted_by: 2, output: Arc::new(output) }))
+        let output = [customer, rank(), item, score].into_iter().chain(kept).collect::<Vec<_>>();
+        Ok(Shape { input, sorted_by: 2, output: Arc::new(Schema::new(output)) })
     }
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let first = rows.num_columns() - COLUMNS.len();
-        of_each(&without_nulls(rows, first..first + 3)?, COLUMNS.len(), output, |rows, output| self.of(rows, output))
+        let rows = &without_nulls(rows, 0..3)?;
+        let Self { count, relevance, most_alike } = *self;
+        let settings = DiversitySettings { count, relevance, most_alike };
+        let ends = offsets(rows.column(0))?;
+        let candidates = candidates(rows)?;
+        let picked = ends.par_windows(2).map(|pair| {
+            let picked = diversified(&candidates[pair[0]..pair[1]], &settings);
+            let picked = picked.map_err(|e| told(&rows.slice(pair[0], pair[1] - pair[0]), e))?;
+            Ok(picked.into_iter().map(|one| (pair[0] + one) as u32).collect())
+        });
+        let picked: Vec<Vec<u32>> = picked.collect::<Result<_, Problem>>()?;
+        let ranks = picked.iter().flat_map(|of_customer| 1..=of_customer.len() as i64);
+        let ranks: ArrayRef = Arc::new(Int64Array::from_iter_values(ranks));
+        let mut columns =
+            take_record_batch(rows, &UInt32Array::from(picked.concat())).map_err(engine)?.columns().to_vec();
+        columns.remove(3);
+        columns.insert(1, ranks);
+        RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
     }
 }
 
@@ -61,26 +79,6 @@ fn texts(field: &FieldRef) -> Result<DataType, Problem> {
             field.name(),
             type_name(other)
         )),
-    }
-}
-
-impl Diversified {
-    fn of(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let Self { count, relevance } = *self;
-        let settings = DiversitySettings { count, relevance };
-        let ends = offsets(rows.column(0))?;
-        let candidates = candidates(rows)?;
-        let picked = ends.par_windows(2).map(|pair| {
-            let picked = diversified(&candidates[pair[0]..pair[1]], &settings);
-            let picked = picked.map_err(|e| told(&rows.slice(pair[0], pair[1] - pair[0]), e))?;
-            Ok(picked.into_iter().map(|one| (pair[0] + one) as u32).collect())
-        });
-        let picked: Vec<Vec<u32>> = picked.collect::<Result<_, Problem>>()?;
-        let ranks = picked.iter().flat_map(|of_customer| 1..=of_customer.len() as i64);
-        let ranks: ArrayRef = Arc::new(Int64Array::from_iter_values(ranks));
-        let kept = take_record_batch(rows, &UInt32Array::from(picked.concat())).map_err(engine)?;
-        let column = |at: usize| Arc::clone(kept.column(at));
-        RecordBatch::try_new(Arc::clone(output), vec![column(0), ranks, column(1), column(2)]).map_err(engine)
     }
 }
 
