@@ -86,6 +86,7 @@ fn texts_of(main: &[Option<Topic>], topic: usize) -> usize {
 fn heaviest(factors: &Factors, topic: usize, names: &[String], most: usize) -> Vec<String> {
     let weight = |word: usize| factors.right[word * factors.rank + topic];
     let mut words: Vec<usize> = (0..names.len()).filter(|word| weight(*word) > 0.0).collect();
-    words.sort_by(|a, b| weight(*b).total_cmp(&weight(*a)).then(a.cmp(b)));
+    // Single precision, so that words of equal weight come in their order and not in that of rounding.
+    words.sort_by(|a, b| (weight(*b) as f32).total_cmp(&(weight(*a) as f32)).then(a.cmp(b)));
     words.into_iter().take(most).map(|word| names[word].clone()).collect()
 }
