@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use super::lbfgs::minimise;
 use crate::sparse::Sparse;
 
-/// Parts of the gradient (of the sum over rows) below which the optimum is reached.
-const SMALL_GRADIENT: f64 = 1e-4;
+/// Parts of the gradient of the mean over rows below which the optimum is reached.
+const SMALL_GRADIENT: f64 = 1e-6;
 
 /// P(label k) is proportional to exp(intercept k + Σ weight (term, k) · x(term)).
 pub(super) struct Softmax {
@@ -24,27 +24,29 @@ impl Softmax {
         let size = x.columns * labels;
         let function = |weights: &[f64]| {
             let model = Rows { x, labels, weights };
-            let rows: Vec<(f64, Vec<f64>)> = y.par_iter().enumerate().map(|(row, y)| model.loss(row, *y)).collect();
-            let loss: f64 = rows.iter().map(|(loss, _)| loss).sum();
+            let mut errors = vec![0.0; y.len() * labels];
+            let rows = errors.par_chunks_mut(labels).zip(y).enumerate();
+            let losses: Vec<f64> = rows.map(|(row, (errors, y))| model.loss(row, *y, errors)).collect();
             let mut gradient = vec![0.0; weights.len()];
             let (terms, intercepts) = gradient.split_at_mut(size);
             terms.par_chunks_mut(labels).enumerate().for_each(|(term, gradient)| {
                 gradient.iter_mut().zip(&weights[term * labels..]).for_each(|(g, w)| *g = l2 * w);
                 for (row, value) in by_term.row(term) {
-                    add_scaled(gradient, &rows[*row as usize].1, f64::from(*value));
+                    add_scaled(gradient, &errors[*row as usize * labels..], f64::from(*value));
                 }
             });
-            rows.iter().for_each(|(_, errors)| add_scaled(intercepts, errors, 1.0));
+            errors.chunks(labels).for_each(|errors| add_scaled(intercepts, errors, 1.0));
             let squares: f64 = weights[..size].iter().map(|w| w * w).sum();
-            (loss + l2 / 2.0 * squares, gradient)
+            (losses.iter().sum::<f64>() + l2 / 2.0 * squares, gradient)
         };
-        let weights = minimise(function, vec![0.0; size + labels], SMALL_GRADIENT);
+        let weights = minimise(function, vec![0.0; size + labels], SMALL_GRADIENT * y.len() as f64);
         Self { labels, weights }
     }
 
     /// The likeliest label of a row of `x` (of equal ones the first), and its probability.
     pub(super) fn predict(&self, x: &Sparse, row: usize) -> (u32, f64) {
-        let p = Rows { x, labels: self.labels, weights: &self.weights }.probabilities(row);
+        let mut p = vec![0.0; self.labels];
+        Rows { x, labels: self.labels, weights: &self.weights }.probabilities(row, &mut p);
         let best = (1..p.len()).fold(0, |best, label| if p[label] > p[best] { label } else { best });
         (best as u32, p[best])
     }
@@ -63,29 +65,23 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn scores(&self, row: usize) -> Vec<f64> {
-        let mut scores = self.weights[self.x.columns * self.labels..].to_vec();
+    fn probabilities(&self, row: usize, p: &mut [f64]) {
+        p.copy_from_slice(&self.weights[self.x.columns * self.labels..]);
         for (term, value) in self.x.row(row) {
-            add_scaled(&mut scores, &self.weights[*term as usize * self.labels..], f64::from(*value));
+            add_scaled(p, &self.weights[*term as usize * self.labels..], f64::from(*value));
         }
-        scores
-    }
-
-    fn probabilities(&self, row: usize) -> Vec<f64> {
-        let mut p = self.scores(row);
         let largest = p.iter().fold(f64::NEG_INFINITY, |largest, score| score.max(largest));
         p.iter_mut().for_each(|p| *p = (*p - largest).exp());
         let sum: f64 = p.iter().sum();
         p.iter_mut().for_each(|p| *p /= sum);
-        p
     }
 
-    /// Log loss of a row, and its slope along each score.
-    fn loss(&self, row: usize, y: u32) -> (f64, Vec<f64>) {
-        let mut errors = self.probabilities(row);
+    /// Log loss of a row; `errors` gets its slope along each score.
+    fn loss(&self, row: usize, y: u32, errors: &mut [f64]) -> f64 {
+        self.probabilities(row, errors);
         let loss = -errors[y as usize].max(f64::MIN_POSITIVE).ln();
         errors[y as usize] -= 1.0;
-        (loss, errors)
+        loss
     }
 }
 
