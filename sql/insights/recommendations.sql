@@ -191,68 +191,75 @@ best_sellers AS (
 ),
 
 popular AS (
-    SELECT p.customer_id, p.as_of, s.product_id, s.rank, p.country AS because
+    SELECT p.customer_id, p.as_of, s.product_id, s.rank, p.country
     FROM places AS p
     INNER JOIN best_sellers AS s ON s.as_of = p.as_of AND s.country = p.country
     WHERE s.rank <= 20
 ),
 
+-- The rank that each list gives; what a list does not say is NULL.
 lists AS (
-    SELECT customer_id, as_of, product_id, rank, 'neighbours' AS list, because
+    SELECT customer_id, as_of, product_id, rank AS neighbours, because AS bought_with
     FROM recommendations((SELECT as_of, customer_id, product_id, times FROM bought), count => 20)
     UNION ALL BY NAME
-    SELECT customer_id, as_of, product_id, rank, 'factors' AS list
+    SELECT customer_id, as_of, product_id, rank AS factors
     FROM recommendations((SELECT as_of, customer_id, product_id, times FROM bought), model => 'als', count => 20)
     UNION ALL BY NAME
-    SELECT customer_id, as_of, product_id, rank, 'content' AS list, because
+    SELECT customer_id, as_of, product_id, rank AS content, because AS similar_to
     FROM content
     WHERE rank <= 20
     UNION ALL BY NAME
-    SELECT customer_id, as_of, product_id, rank, 'model' AS list
+    SELECT customer_id, as_of, product_id, rank AS model
     FROM predicted
     UNION ALL BY NAME
-    SELECT customer_id, as_of, product_id, rank, 'popular' AS list, because
+    SELECT customer_id, as_of, product_id, rank AS popular, country
     FROM popular
     UNION ALL BY NAME
-    SELECT customer_id, as_of, product_id, 1 AS rank, 'again' AS list, count_days, first_on, last_on
+    SELECT customer_id, as_of, product_id, count_days, last_on, last_on - first_on AS days
     FROM bought
 ),
 
--- A product is once on a list, so max takes the one value there is.
-parts AS (
+-- A product is once on a list, so that max takes the one value there is.
+together AS (
     SELECT
-        l.customer_id,
-        l.as_of,
-        l.product_id,
-        coalesce(max(r.neighbours / (r.smoothing + l.rank)) FILTER (WHERE l.list = 'neighbours'), 0.0) AS neighbours,
-        coalesce(max(r.factors / (r.smoothing + l.rank)) FILTER (WHERE l.list = 'factors'), 0.0) AS factors,
-        coalesce(max(r.content / (r.smoothing + l.rank)) FILTER (WHERE l.list = 'content'), 0.0) AS content,
-        coalesce(max(r.model / (r.smoothing + l.rank)) FILTER (WHERE l.list = 'model'), 0.0) AS model,
-        coalesce(max(r.popular / (r.smoothing + l.rank)) FILTER (WHERE l.list = 'popular'), 0.0) AS popular,
-        max(l.count_days) AS count_days,
-        max(l.first_on) AS first_on,
-        max(l.last_on) AS last_on,
-        max(l.because) FILTER (WHERE l.list = 'neighbours') AS bought_with,
-        max(l.because) FILTER (WHERE l.list = 'content') AS similar_to,
-        max(l.because) FILTER (WHERE l.list = 'popular') AS country
-    FROM lists AS l
-    CROSS JOIN rules AS r
-    GROUP BY l.customer_id, l.as_of, l.product_id
+        customer_id,
+        as_of,
+        product_id,
+        max(neighbours) AS neighbours,
+        max(factors) AS factors,
+        max(content) AS content,
+        max(model) AS model,
+        max(popular) AS popular,
+        max(count_days) AS count_days,
+        max(last_on) AS last_on,
+        max(days) AS days,
+        max(bought_with) AS bought_with,
+        max(similar_to) AS similar_to,
+        max(country) AS country
+    FROM lists
+    GROUP BY customer_id, as_of, product_id
 ),
 
 weighed AS (
     SELECT
-        p.*,
+        t.customer_id,
+        t.as_of,
+        t.product_id,
         o.category,
-        CASE
-            WHEN o.is_bought_again AND p.count_days > 1
-                AND (cast(p.as_of AS DATE) - p.last_on) * (p.count_days - 1) >= p.last_on - p.first_on
-                THEN r.again / (r.smoothing + 1)
-            ELSE 0.0
-        END AS again
-    FROM parts AS p
-    INNER JOIN offered AS o ON o.as_of = p.as_of AND o.product_id = p.product_id
+        coalesce(r.neighbours / (r.smoothing + t.neighbours), 0.0) AS neighbours,
+        coalesce(r.factors / (r.smoothing + t.factors), 0.0) AS factors,
+        coalesce(r.content / (r.smoothing + t.content), 0.0) AS content,
+        coalesce(r.model / (r.smoothing + t.model), 0.0) AS model,
+        coalesce(r.popular / (r.smoothing + t.popular), 0.0) AS popular,
+        CASE WHEN t.count_days > 0 THEN r.again / (r.smoothing + 1.0) ELSE 0.0 END AS again,
+        t.bought_with,
+        t.similar_to,
+        t.country
+    FROM together AS t
+    INNER JOIN offered AS o ON o.as_of = t.as_of AND o.product_id = t.product_id
     CROSS JOIN rules AS r
+    WHERE t.count_days IS NULL
+        OR o.is_bought_again AND t.count_days > 1 AND (cast(t.as_of AS DATE) - t.last_on) * (t.count_days - 1) >= t.days
 ),
 
 fused AS (
@@ -261,7 +268,7 @@ fused AS (
         neighbours + factors + content + model + popular + again AS score,
         greatest(neighbours, factors, content, model, popular, again) AS largest
     FROM weighed
-    WHERE (count_days IS NULL OR again > 0.0) AND neighbours + factors + content + model + popular + again > 0.0
+    WHERE neighbours + factors + content + model + popular + again > 0.0
 ),
 
 ranked AS (
