@@ -70,7 +70,7 @@ fn a_customer_of_a_shop_is_forgotten() {
     assert_eq!(rows(&folder, gone), vec!["0"; 6]);
 
     // An older snapshot does not bring them back, nor does it take back the receipt.
-    folder.ok(&["restore", "8", "--warehouse", W]);
+    folder.ok(&["restore", "9", "--warehouse", W]);
     folder.ok(&["build", "--warehouse", W]);
     assert_eq!(rows(&folder, gone), vec!["0"; 6]);
     assert_eq!(rows(&folder, stays), before);
