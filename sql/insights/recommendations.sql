@@ -23,7 +23,7 @@
 WITH
 rules AS (
     SELECT *
-    FROM (VALUES (1.0, 1.0, 1.0, 1.0, 0.2, 1.0, 60.0, 180, 0.5, 100)) AS listed
+    FROM (VALUES (1.0, 1.0, 0.1, 1.0, 0.2, 1.0, 5.0, 180, 0.5, 100)) AS listed
         (neighbours, factors, content, model, popular, again, smoothing, gone_days, again_share, min_customers)
 ),
 
@@ -200,7 +200,7 @@ popular AS (
 -- The rank that each list gives; what a list does not say is NULL.
 lists AS (
     SELECT customer_id, as_of, product_id, rank AS neighbours, because AS bought_with
-    FROM recommendations((SELECT as_of, customer_id, product_id, times FROM bought), count => 20)
+    FROM recommendations((SELECT as_of, customer_id, product_id, 1 FROM bought), neighbours => 10, count => 20)
     UNION ALL BY NAME
     SELECT customer_id, as_of, product_id, rank AS factors
     FROM recommendations((SELECT as_of, customer_id, product_id, times FROM bought), model => 'als', count => 20)
