@@ -195,3 +195,34 @@ fn published_reads_equal_elsewhere(folder: &Path) {
     let output = std::process::Command::new(python).arg(script).arg(folder).output().expect("Python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn a_view_is_scored_like_a_model_without_training() {
+    let folder = built();
+    let count = || count(&folder, "scores.recommendations");
+    folder.ok(&["score", "recommendations", "--warehouse", W]);
+    let rows = count();
+    assert_eq!(rows, self::count(&folder, "insights.recommendations"));
+    folder.ok(&["score", "recommendations", "--warehouse", W]);
+    assert_eq!(count(), rows, "nothing changed, so it is the same score");
+    let kept = folder.sql(W, "SELECT DISTINCT task, run_id IS NULL, snapshot > 0 FROM scores.recommendations");
+    assert_eq!(kept, ["recommendations,true,true"]);
+    folder.ok(&["score", "recommendations", "--as-of", "2024-06-01", "--warehouse", W]);
+    assert!(count() > rows, "another cut-off is another score");
+    for (task, view, problem) in [
+        ("offers", "insights.recommendations", "there is no table scores.offers"),
+        ("recommendations", "insights.offers", "there is no view insights.offers"),
+        ("recommendations", "insights.rfm", "insights.rfm lacks columns of scores.recommendations"),
+    ] {
+        folder.write("mine.toml", &format!("task = '{task}'\nview = '{view}'\n"));
+        let failed = folder.run(&["score", "mine.toml", "--warehouse", W]);
+        let error = String::from_utf8_lossy(&failed.stderr).to_string();
+        assert!(!failed.status.success() && error.contains(problem), "{error}");
+    }
+    #[cfg(feature = "train")]
+    for verb in ["train", "evaluate"] {
+        let failed = folder.run(&[verb, "recommendations", "--warehouse", W]);
+        let error = String::from_utf8_lossy(&failed.stderr).to_string();
+        assert!(!failed.status.success() && error.contains("nothing to train or to evaluate"), "{error}");
+    }
+}
