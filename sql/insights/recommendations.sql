@@ -316,7 +316,7 @@ SELECT
         WHEN k.content THEN concat('like ', coalesce(a.name, k.similar_to))
         WHEN k.model THEN 'next purchase by the model'
         WHEN k.factors THEN 'bought by customers with the same taste'
-        ELSE coalesce(concat('popular in ', nullif(k.country, '')), 'best seller')
+        WHEN k.popular THEN CASE WHEN k.country = '' THEN 'best seller' ELSE concat('popular in ', k.country) END
     END AS reason
 FROM ranked AS k
 LEFT JOIN catalogue AS w ON w.as_of = k.as_of AND w.product_id = k.bought_with

@@ -215,14 +215,12 @@ fn a_view_is_scored_like_a_model_without_training() {
         ("recommendations", "insights.rfm", "insights.rfm lacks columns of scores.recommendations"),
     ] {
         folder.write("mine.toml", &format!("task = '{task}'\nview = '{view}'\n"));
-        let failed = folder.run(&["score", "mine.toml", "--warehouse", W]);
-        let error = String::from_utf8_lossy(&failed.stderr).to_string();
-        assert!(!failed.status.success() && error.contains(problem), "{error}");
+        let error = folder.fails(&["score", "mine.toml", "--warehouse", W]);
+        assert!(error.contains(problem), "{error}");
     }
     #[cfg(feature = "train")]
     for verb in ["train", "evaluate"] {
-        let failed = folder.run(&[verb, "recommendations", "--warehouse", W]);
-        let error = String::from_utf8_lossy(&failed.stderr).to_string();
-        assert!(!failed.status.success() && error.contains("nothing to train or to evaluate"), "{error}");
+        let error = folder.fails(&[verb, "recommendations", "--warehouse", W]);
+        assert!(error.contains("nothing to train or to evaluate"), "{error}");
     }
 }

@@ -10,7 +10,7 @@ use arrow::datatypes::SchemaRef;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use warehouse::{Catalog, Definition, Kind, SessionOptions, Spine, Warehouse};
+use warehouse::{Catalog, Definition, Kind, Session, SessionOptions, Spine, Warehouse};
 
 /// Columns of a score table that scoring fills; all others are the view's.
 const FILLED: [&str; 4] = ["task", "run_id", "snapshot", "scored_at"];
@@ -54,7 +54,7 @@ pub(super) async fn scores(
         let batches = query.collect().await?;
         let batches = batches.iter().map(|batch| stamped(batch, task, stamp)).collect::<Result<Vec<_>>>()?;
         progress.finish(&format!("{} rows", batches.iter().map(RecordBatch::num_rows).sum::<usize>()));
-        let read = read_from(warehouse, &view, stamp).await?;
+        let read = read_from(warehouse.catalog(), &session, &view);
         let transaction = format!("score:{read}:{}:{}", stamp.as_of, task.name);
         let (task, run_id) = (task.name.clone(), None);
         rows.push(Rows { table, task, run_id, view: Some(view), batches, transaction });
@@ -104,16 +104,14 @@ fn stamped(rows: &RecordBatch, task: &Task, stamp: &Stamp) -> Result<RecordBatch
 
 /// What decides about the rows of a view: the versions of the tables it is made of, and the SQL. Rows made of the same are
 /// one score, however often a kill or an idle night repeats it.
-async fn read_from(warehouse: &Warehouse, view: &str, stamp: &Stamp) -> Result<String> {
-    let made_of = made_of(warehouse.catalog(), view);
+fn read_from(catalog: &Catalog, session: &Session, view: &str) -> String {
+    let made_of = made_of(catalog, view);
     let mut sql = DefaultHasher::new();
     made_of.iter().for_each(|definition| definition.sql.hash(&mut sql));
     let names: BTreeSet<String> = made_of.iter().map(|definition| definition.full_name()).collect();
-    let snapshot = warehouse.store().snapshot().await?;
-    // Somebody else's newer snapshot has newer versions at most of tables that the next scoring reads.
-    let versions = snapshot.tables.iter().filter(|(name, _)| names.contains(*name) && snapshot.id >= stamp.snapshot);
+    let versions = session.snapshot().tables.iter().filter(|(name, _)| names.contains(*name));
     let versions: Vec<String> = versions.map(|(name, version)| format!("{name}@{version}")).collect();
-    Ok(format!("{}:{:016x}", versions.join("+"), sql.finish()))
+    format!("{}:{:016x}", versions.join("+"), sql.finish())
 }
 
 /// A view and all that it reads, by name.
