@@ -6,9 +6,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use pipeline::{Project, Warehouse};
 use std::io::IsTerminal;
-#[cfg(feature = "train")]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};

@@ -4,7 +4,7 @@ use super::matrix::matrix;
 use super::top::at_least_one;
 use crate::error::Result;
 
-/// Each item's nearest neighbours by what is said about the items, so that one that nobody bought yet has neighbours too.
+/// Each item's `count` nearest neighbours by what is said about the items, so that one that nobody bought yet has neighbours too.
 ///
 /// In `attributes` a user is an item and an item an attribute (a word of a name, a brand, a band of prices); a weight says
 /// how much it describes the item, such as how often the word occurs. The similarity of two items is the cosine of weights
@@ -19,6 +19,6 @@ pub fn similar_items(attributes: &Interactions, neighbours: usize) -> Result<Ite
     let rarity = |attribute: usize| ((1.0 + items) / (1.0 + by_attribute.row(attribute).len() as f64)).ln() + 1.0;
     let described = described.scaled(&(0..by_attribute.rows()).map(rarity).collect::<Vec<_>>());
     // An attribute is to items what a user is to purchases.
-    let settings = KnnSettings { neighbours, shrinkage: 0.0 };
+    let settings = KnnSettings { neighbours: count, shrinkage: 0.0 };
     Ok(ItemNeighbours::among(&described.transposed(), &described, &settings))
 }
