@@ -31,9 +31,6 @@ impl Default for SimilarItems {
 
 impl Algorithm for SimilarItems {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
-        if self.count == 0 {
-            return Err("count is 0; valid is 1 or more".into());
-        }
         let groups = Groups::of(columns, COLUMNS)?;
         let [item, attribute, weight] = &groups.columns;
         let output = Schema::new(vec![
