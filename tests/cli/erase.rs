@@ -33,6 +33,10 @@ fn rows(folder: &Folder, customer: &str) -> Vec<String> {
     tables.into_iter().flat_map(count).collect()
 }
 
+fn is_gone(folder: &Folder, customer: &str) -> bool {
+    rows(folder, customer).iter().all(|count| count == "0")
+}
+
 #[test]
 fn a_customer_of_a_shop_is_forgotten() {
     let folder = shop::built();
@@ -50,12 +54,12 @@ fn a_customer_of_a_shop_is_forgotten() {
     assert!(refused.contains("--dry-run") && refused.contains("--yes"), "{refused}");
     let dry = folder.ok(&[erase, &["--dry-run"]].concat());
     assert!(dry.contains("raw.shop_order_lines") && dry.contains("nothing was changed"), "{dry}");
-    assert_ne!(rows(&folder, gone), vec!["0"; 6]);
+    assert!(!is_gone(&folder, gone));
 
     let report = folder.ok(&[erase, &["--yes", "--format", "json"]].concat());
     let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
     let receipt = report["receipt_id"].as_str().expect("a receipt");
-    assert_eq!(rows(&folder, gone), vec!["0"; 6]);
+    assert!(is_gone(&folder, gone));
     assert_eq!(rows(&folder, stays), before);
     for place in [W, "published"] {
         assert_nowhere(&folder.path(place), email);
@@ -67,12 +71,12 @@ fn a_customer_of_a_shop_is_forgotten() {
     // The warehouse goes on, and what was loaded is not loaded again.
     folder.ok(&["load", "raw.shop_customers", "shop/customers.csv", "--history", "--warehouse", W]);
     folder.ok(&["build", "--warehouse", W]);
-    assert_eq!(rows(&folder, gone), vec!["0"; 6]);
+    assert!(is_gone(&folder, gone));
 
     // An older snapshot does not bring them back, nor does it take back the receipt.
     folder.ok(&["restore", "9", "--warehouse", W]);
     folder.ok(&["build", "--warehouse", W]);
-    assert_eq!(rows(&folder, gone), vec!["0"; 6]);
+    assert!(is_gone(&folder, gone));
     assert_eq!(rows(&folder, stays), before);
     let receipts = folder.sql(W, "SELECT DISTINCT receipt_id FROM audit.erasures");
     assert_eq!(receipts, [receipt]);
