@@ -6,28 +6,6 @@
 -- as_of: cut-off of the spine row; only what was known before it decides.
 -- segmentation: rfm, lifecycle, value_tier, or a behaviour: frequent_browser, impulse, brand_loyal, price_sensitive or seasonal.
 -- segment: the segment, stage or tier; yes or no for a behaviour.
-WITH
-behaviour_names AS (
-    SELECT segmentation
-    FROM (VALUES ('frequent_browser'), ('impulse'), ('brand_loyal'), ('price_sensitive'), ('seasonal')) AS listed (segmentation)
-),
-
-behaviours AS (
-    SELECT
-        b.customer_id,
-        b.as_of,
-        n.segmentation,
-        CASE n.segmentation
-            WHEN 'frequent_browser' THEN b.is_frequent_browser
-            WHEN 'impulse' THEN b.is_impulse
-            WHEN 'brand_loyal' THEN b.is_brand_loyal
-            WHEN 'price_sensitive' THEN b.is_price_sensitive
-            ELSE b.is_seasonal
-        END AS is_shown
-    FROM insights.behaviour AS b
-    CROSS JOIN behaviour_names AS n
-)
-
 SELECT customer_id, as_of, 'rfm' AS segmentation, segment
 FROM insights.rfm
 UNION ALL
@@ -37,5 +15,5 @@ UNION ALL
 SELECT customer_id, as_of, 'value_tier' AS segmentation, tier AS segment
 FROM insights.value_tiers
 UNION ALL
-SELECT customer_id, as_of, segmentation, CASE WHEN is_shown THEN 'yes' ELSE 'no' END AS segment
-FROM behaviours
+SELECT customer_id, as_of, behaviour AS segmentation, CASE WHEN is_shown THEN 'yes' ELSE 'no' END AS segment
+FROM insights.behaviours

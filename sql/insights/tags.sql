@@ -62,34 +62,6 @@ gift_days AS (
     GROUP BY customer_id, as_of
 ),
 
-behaviour_names AS (
-    SELECT value
-    FROM (VALUES ('frequent_browser'), ('impulse'), ('brand_loyal'), ('price_sensitive'), ('seasonal')) AS listed (value)
-),
-
-behaviours AS (
-    SELECT
-        b.customer_id,
-        b.as_of,
-        n.value,
-        CASE n.value
-            WHEN 'frequent_browser' THEN b.is_frequent_browser
-            WHEN 'impulse' THEN b.is_impulse
-            WHEN 'brand_loyal' THEN b.is_brand_loyal
-            WHEN 'price_sensitive' THEN b.is_price_sensitive
-            ELSE b.is_seasonal
-        END AS is_shown,
-        CASE n.value
-            WHEN 'frequent_browser' THEN b.browsing_share
-            WHEN 'impulse' THEN b.impulse_share
-            WHEN 'brand_loyal' THEN b.top_brand_share
-            WHEN 'price_sensitive' THEN b.discounted_share
-            ELSE b.top_season_share
-        END AS share
-    FROM insights.behaviour AS b
-    CROSS JOIN behaviour_names AS n
-),
-
 ages AS (
     SELECT
         customer_id,
@@ -137,10 +109,10 @@ SELECT
     b.customer_id,
     b.as_of,
     'behaviour' AS tag,
-    b.value,
-    CASE WHEN b.value = 'frequent_browser' THEN b.as_of - INTERVAL '90 days' ELSE f.first_order_at END AS since,
+    b.behaviour AS value,
+    CASE WHEN b.behaviour = 'frequent_browser' THEN b.as_of - INTERVAL '90 days' ELSE f.first_order_at END AS since,
     concat('share ', round(b.share, 2)) AS evidence
-FROM behaviours AS b
+FROM insights.behaviours AS b
 LEFT JOIN first_orders AS f ON f.customer_id = b.customer_id AND f.as_of = b.as_of
 WHERE b.is_shown
 UNION ALL
