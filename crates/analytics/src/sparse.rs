@@ -7,6 +7,12 @@ pub(crate) struct Sparse {
     entries: Vec<(u32, f32)>,
 }
 
+/// Inverse document frequency, smoothed: 1 + ln((1 + rows) / (1 + rows that have it)) (Salton & Buckley 1988, as in
+/// scikit-learn's `TfidfVectorizer`). What few rows have says more of them than what many have.
+pub(crate) fn rarity(rows: usize, having: usize) -> f64 {
+    1.0 + ((1.0 + rows as f64) / (1.0 + having as f64)).ln()
+}
+
 impl Sparse {
     pub(crate) fn new(columns: usize) -> Self {
         Self { columns, offsets: vec![0], entries: Vec::new() }

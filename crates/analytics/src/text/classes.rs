@@ -64,9 +64,7 @@ pub fn classify(texts: &[&str], labels: &[Option<u32>], settings: &ClassSettings
         if asked.is_empty() {
             continue;
         }
-        let taught: Vec<(usize, u32)> =
-            labels.iter().enumerate().filter_map(|(row, label)| Some((row, (*label)?))).collect();
-        let taught: Vec<(usize, u32)> = taught.into_iter().filter(|(row, _)| parts[*row] != part).collect();
+        let taught: Vec<(usize, u32)> = given(labels).filter(|(row, _)| parts[*row] != part).collect();
         let mut x = Sparse::new(terms.matrix.columns);
         taught.iter().for_each(|(row, _)| x.push(terms.matrix.row(*row).iter().copied()));
         let y: Vec<u32> = taught.iter().map(|(_, label)| *label).collect();
@@ -75,6 +73,11 @@ pub fn classify(texts: &[&str], labels: &[Option<u32>], settings: &ClassSettings
         asked.into_iter().zip(answers).for_each(|(row, answer)| found[row] = Some(answer));
     }
     Ok(found.into_iter().flatten().collect())
+}
+
+/// The rows with a label.
+fn given(labels: &[Option<u32>]) -> impl Iterator<Item = (usize, u32)> {
+    labels.iter().enumerate().filter_map(|(row, label)| Some((row, (*label)?)))
 }
 
 fn answer(model: &Softmax, terms: &Terms, row: usize) -> Class {
@@ -94,16 +97,15 @@ fn parts(texts: &[&str], labels: &[Option<u32>], count: usize, folds: usize, see
     // By label, the first rows of its different texts.
     let mut first_rows: Vec<Vec<usize>> = vec![Vec::new(); count];
     let mut first_row: HashMap<(u32, &str), usize, FixedState> = HashMap::default();
-    let taught = || labels.iter().enumerate().filter_map(|(row, label)| Some((row, (*label)?)));
-    for (row, label) in taught() {
+    for (row, label) in given(labels) {
         first_row.entry((label, texts[row])).or_insert_with(|| {
             first_rows[label as usize].push(row);
             row
         });
     }
-    let given = first_rows.iter().filter(|rows| !rows.is_empty()).count();
-    if given < 2 {
-        let why = if given == 0 { "no text has a label" } else { "all labels are the same" };
+    let different = first_rows.iter().filter(|rows| !rows.is_empty()).count();
+    if different < 2 {
+        let why = if different == 0 { "no text has a label" } else { "all labels are the same" };
         return Err(Error::Undefined { metric: "a model of labels", why });
     }
     if let Some(rows) = first_rows.iter().find(|rows| rows.len() == 1) {
@@ -120,6 +122,6 @@ fn parts(texts: &[&str], labels: &[Option<u32>], count: usize, folds: usize, see
             next += 1;
         }
     }
-    taught().for_each(|(row, label)| parts[row] = parts[first_row[&(label, texts[row])]]);
+    given(labels).for_each(|(row, label)| parts[row] = parts[first_row[&(label, texts[row])]]);
     Ok(parts)
 }

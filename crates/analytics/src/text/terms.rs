@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
 use super::words::words;
-use crate::sparse::Sparse;
+use crate::sparse::{Sparse, rarity};
 
 /// Texts whose words are held at a time.
 const PORTION: usize = 4096;
@@ -20,8 +20,7 @@ type Term = (u32, Option<u32>);
 pub(super) struct Terms {
     /// In the order of their characters.
     pub(super) names: Vec<String>,
-    /// Texts by terms: 1 + ln(times in the text), times 1 + ln((1 + texts) / (1 + texts that have it)), over the length of
-    /// the row (scikit-learn's `TfidfVectorizer(sublinear_tf=True, min_df=2)`).
+    /// Texts by terms: 1 + ln(times in the text), times [`rarity`], over the length of the row (scikit-learn's `TfidfVectorizer(sublinear_tf=True, min_df=2)`).
     pub(super) matrix: Sparse,
 }
 
@@ -40,8 +39,7 @@ impl Terms {
         let mut kept: Vec<(String, Term, u32)> = frequency.into_iter().map(|(term, n)| (name(term), term, n)).collect();
         kept.par_sort_unstable();
         let columns: HashMap<Term, u32, FixedState> = kept.iter().map(|kept| kept.1).zip(0..).collect();
-        let rows = 1.0 + texts.len() as f64;
-        let rarity: Vec<f64> = kept.iter().map(|(_, _, texts)| 1.0 + (rows / (1.0 + f64::from(*texts))).ln()).collect();
+        let rarity: Vec<f64> = kept.iter().map(|(_, _, having)| rarity(texts.len(), *having as usize)).collect();
         let mut matrix = Sparse::new(kept.len());
         for text in counted {
             let weight = |(term, times): (Term, u32)| {
