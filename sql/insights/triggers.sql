@@ -59,16 +59,11 @@ due AS (
     WHERE due_on >= cast(as_of AS DATE) AND due_on < cast(as_of AS DATE) + 7
 ),
 
-campaigns AS (
-    SELECT campaign_id, ended_at, known_time, event_time
-    FROM core.campaigns
-),
-
 in_force AS (
     SELECT s.as_of, c.coupon_id, c.product_id
     FROM (SELECT DISTINCT as_of FROM spine) AS s
     INNER JOIN core.coupons AS c ON c.event_time < s.as_of AND c.known_time < s.as_of
-    LEFT JOIN campaigns AS g ON g.campaign_id = c.campaign_id AND g.known_time < s.as_of
+    LEFT JOIN core.campaigns AS g ON g.campaign_id = c.campaign_id AND g.known_time < s.as_of
     QUALIFY row_number() OVER (
         PARTITION BY s.as_of, c.coupon_id, c.product_id ORDER BY c.known_time DESC, g.known_time DESC NULLS LAST, g.event_time DESC
     ) = 1 AND coalesce(g.ended_at >= s.as_of, true)

@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use analytics::decisions::{Budgets, Candidates, Decision, decide};
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
 use arrow::util::display::array_value_to_string;
 use serde::Deserialize;
 
-use super::columns::{Codes, all_present, and_more, engine, offsets, real, whole};
+use super::columns::{Codes, all_present, and_more, engine, offsets, real, real_or_null, whole};
 use super::{Algorithm, Problem, Shape};
 use crate::ddl::type_name;
 
@@ -61,8 +62,8 @@ impl Algorithm for BestActions {
                     let (name, data_type) = (column.name(), type_name(column.data_type()));
                     return Err(format!("column \"{name}\" is {data_type}; it must be BOOLEAN"));
                 }
-                BUDGET | TOTAL_BUDGET if column.data_type().is_null() => DataType::Float64,
-                PROBABILITY..=TOTAL_BUDGET => real(column)?,
+                BUDGET | TOTAL_BUDGET => real_or_null(column)?,
+                PROBABILITY..=COST => real(column)?,
                 _ => DataType::Utf8,
             });
         }
@@ -80,10 +81,15 @@ impl Algorithm for BestActions {
         let gains = gains(rows)?;
         let mut decisions = vec![UNKNOWN_GAIN; rows.num_rows()];
         let ends = offsets(rows.column(0))?;
-        for cut_off in ends.windows(2).filter(|ends| ends[0] < ends[1]) {
-            decide_at(rows, &gains, cut_off[0]..cut_off[1], &mut decisions)?;
-        }
         let refusals = rows.column(REFUSAL).as_string::<i32>();
+        let named = rows.project(&(0..COLUMNS.len()).collect::<Vec<_>>()).map_err(engine)?;
+        for cut_off in ends.windows(2) {
+            let open = (cut_off[0]..cut_off[1]).filter(|row| refusals.is_null(*row));
+            let (open, gains): (Vec<usize>, Vec<f64>) = open.filter_map(|row| Some((row, gains[row]?))).unzip();
+            let indices = UInt32Array::from_iter_values(open.iter().map(|row| *row as u32));
+            let decided = decide_at(&take_record_batch(&named, &indices).map_err(engine)?, &gains)?;
+            open.iter().zip(decided).for_each(|(row, decision)| decisions[*row] = name(decision));
+        }
         let decided = decisions.iter().enumerate();
         let decided = decided.map(|(row, decision)| if refusals.is_null(row) { decision } else { refusals.value(row) });
         let mut columns = rows.columns().to_vec();
@@ -113,47 +119,29 @@ fn gains(rows: &RecordBatch) -> Result<Vec<Option<f64>>, Problem> {
     (0..rows.num_rows()).map(checked).collect()
 }
 
-/// Decides on the rows of one cut-off.
-fn decide_at(
-    rows: &RecordBatch,
-    gains: &[Option<f64>],
-    cut_off: std::ops::Range<usize>,
-    decisions: &mut [&'static str],
-) -> Result<(), Problem> {
-    let refusals = rows.column(REFUSAL);
-    let open: Vec<usize> = cut_off.filter(|row| refusals.is_null(*row) && gains[*row].is_some()).collect();
-    let codes = |column: usize| -> Result<(Vec<u32>, usize), Problem> {
-        let indices = arrow::array::UInt32Array::from_iter_values(open.iter().map(|row| *row as u32));
-        let of = arrow::compute::take(rows.column(column), &indices, None).map_err(engine)?;
-        let codes = Codes::of(&of)?;
-        Ok((codes.of_rows, codes.values.len()))
-    };
-    let ((customers, _), (channels, _), (actions, count)) = (codes(1)?, codes(2)?, codes(3)?);
-    let mut budgets = vec![f64::INFINITY; count];
+/// Decides on the rows of one cut-off that may be acted on.
+fn decide_at(open: &RecordBatch, gains: &[f64]) -> Result<Vec<Decision>, Problem> {
+    let [customers, channels, actions] = [1, 2, 3].map(|column| Codes::of(open.column(column)));
+    let (customers, channels, actions) = (customers?, channels?, actions?);
+    let mut budgets = vec![f64::INFINITY; actions.values.len()];
     let mut total = f64::INFINITY;
-    for (row, action) in open.iter().zip(&actions) {
-        budgets[*action as usize] = budgets[*action as usize].min(budget(rows, BUDGET, *row)?);
-        total = total.min(budget(rows, TOTAL_BUDGET, *row)?);
+    for (row, action) in actions.of_rows.iter().enumerate() {
+        let of_action = &mut budgets[*action as usize];
+        *of_action = of_action.min(budget(open, BUDGET, row)?);
+        total = total.min(budget(open, TOTAL_BUDGET, row)?);
     }
-    let left = rows.column(CONTACTS_LEFT).as_primitive::<Int64Type>();
-    let contacts_left = open.iter().map(|row| match left.is_null(*row) {
-        true => u32::MAX,
-        false => left.value(*row).clamp(0, i64::from(u32::MAX)) as u32,
-    });
-    let held_out = rows.column(HELD_OUT).as_boolean();
-    let costs = rows.column(COST).as_primitive::<Float64Type>();
+    let left = open.column(CONTACTS_LEFT).as_primitive::<Int64Type>().iter();
+    let left = left.map(|left| left.map_or(u32::MAX, |left| left.clamp(0, i64::from(u32::MAX)) as u32));
     let candidates = Candidates {
-        customers: &customers,
-        channels: &channels,
-        actions: &actions,
-        gains: &open.iter().filter_map(|row| gains[*row]).collect::<Vec<_>>(),
-        costs: &open.iter().map(|row| costs.value(*row)).collect::<Vec<_>>(),
-        contacts_left: &contacts_left.collect::<Vec<_>>(),
-        held_out: &open.iter().map(|row| held_out.is_valid(*row) && held_out.value(*row)).collect::<Vec<_>>(),
+        customers: &customers.of_rows,
+        channels: &channels.of_rows,
+        actions: &actions.of_rows,
+        gains,
+        costs: open.column(COST).as_primitive::<Float64Type>().values(),
+        contacts_left: &left.collect::<Vec<_>>(),
+        held_out: &open.column(HELD_OUT).as_boolean().iter().map(|is| is == Some(true)).collect::<Vec<_>>(),
     };
-    let decided = decide(&candidates, &Budgets { of_actions: &budgets, total }).map_err(|e| e.to_string())?;
-    open.iter().zip(decided).for_each(|(row, decision)| decisions[*row] = name(decision));
-    Ok(())
+    decide(&candidates, &Budgets { of_actions: &budgets, total }).map_err(|e| e.to_string())
 }
 
 /// No limit for NULL.

@@ -53,6 +53,11 @@ pub(super) fn real(field: &Field) -> Result<DataType, Problem> {
     }
 }
 
+/// That a column holds numbers or nothing, to be read as reals: a NULL that stands for every row has no type of its own.
+pub(super) fn real_or_null(field: &Field) -> Result<DataType, Problem> {
+    if field.data_type().is_null() { Ok(DataType::Float64) } else { real(field) }
+}
+
 /// That a column holds whole numbers.
 pub(super) fn whole(field: &Field) -> Result<DataType, Problem> {
     match field.data_type().is_integer() || field.data_type().is_null() {

@@ -9,7 +9,7 @@ use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{all_present, at, engine, exactly, real, reals};
+use super::columns::{all_present, at, engine, exactly, real, real_or_null, reals};
 use super::{Algorithm, Problem, Shape};
 
 const COLUMNS: [&str; 4] = [
@@ -40,9 +40,7 @@ impl Default for Power {
 impl Algorithm for Power {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
         let [test, baseline, deviation, effect] = exactly(columns, COLUMNS)?;
-        // A NULL that stands for every row has no type of its own.
-        let deviation = if deviation.data_type().is_null() { DataType::Float64 } else { real(&deviation)? };
-        let input = vec![test.data_type().clone(), real(&baseline)?, deviation, real(&effect)?];
+        let input = vec![test.data_type().clone(), real(&baseline)?, real_or_null(&deviation)?, real(&effect)?];
         let counts = RESULTS.map(|name| Arc::new(Field::new(name, DataType::Int64, false)));
         Ok(Shape {
             input,
