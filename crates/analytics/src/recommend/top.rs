@@ -8,6 +8,8 @@ pub(super) fn keep_top(scored: &mut Vec<(u32, f64)>, n: usize) {
     if scored.len() > n {
         scored.select_nth_unstable_by(n, best_first);
         scored.truncate(n);
+        // Lists of all items are held at once, and one may have had half the catalogue on it.
+        scored.shrink_to_fit();
     }
     scored.sort_unstable_by(best_first);
 }
