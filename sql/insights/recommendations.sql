@@ -23,8 +23,8 @@
 WITH
 rules AS (
     SELECT *
-    FROM (VALUES (1.0, 1.0, 0.1, 1.0, 0.2, 1.0, 5.0, 180, 0.5, 100)) AS listed
-        (neighbours, factors, content, model, popular, again, smoothing, gone_days, again_share, min_customers)
+    FROM (VALUES (1.0, 1.0, 0.1, 1.0, 0.2, 1.0, 5.0, 180, 0.5, 100, 5000)) AS listed
+        (neighbours, factors, content, model, popular, again, smoothing, gone_days, again_share, min_customers, most_alike)
 ),
 
 cut_offs AS (
@@ -131,9 +131,18 @@ attributes AS (
     WHERE price_band > floor(price_band)
 ),
 
+-- What so many products have says little of any, and costs the square of their number.
+telling AS (
+    SELECT a.as_of, a.product_id, a.attribute, a.weight
+    FROM attributes AS a
+    CROSS JOIN rules AS r
+    WHERE a.attribute <> ''
+    QUALIFY count(*) OVER (PARTITION BY a.as_of, a.attribute) <= r.most_alike
+),
+
 alike AS (
     SELECT *
-    FROM similar_items((SELECT as_of, product_id, attribute, weight FROM attributes WHERE attribute <> ''), count => 20)
+    FROM similar_items((SELECT as_of, product_id, attribute, weight FROM telling), count => 20)
 ),
 
 -- The newest twenty products say what a customer likes.
