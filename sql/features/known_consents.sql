@@ -17,8 +17,8 @@ SELECT
     c.channel,
     c.is_granted
 FROM spine AS s
-INNER JOIN core.consents AS c
+INNER JOIN core.consent_versions AS c
     ON c.customer_id = s.customer_id
     AND c.event_time < s.as_of
     AND c.known_time < s.as_of
-QUALIFY row_number() OVER (PARTITION BY s.customer_id, s.as_of, c.consent_id ORDER BY c.known_time DESC, c.is_granted) = 1
+    AND (c.superseded_at IS NULL OR c.superseded_at >= s.as_of)

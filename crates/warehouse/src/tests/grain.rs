@@ -349,7 +349,7 @@ async fn every_feature_view_runs_bucket_by_bucket() {
     let shop = Shop::new(&[]).await;
     let rows = "SELECT 'c1' AS customer_id, TIMESTAMP '2026-01-01' AS event_time, TIMESTAMP '2026-01-01' AS known_time";
     let rows = shop.session().await.sql(rows).await.unwrap().collect().await.unwrap();
-    for table in ["customers", "orders", "order_lines", "events", "touches", "redemptions", "moves"] {
+    for table in ["customers", "orders", "order_lines", "events", "touches", "consents", "redemptions", "moves"] {
         let table = format!("core.{table}");
         shop.warehouse.append(vec![(table.as_str(), rows.clone())], &table, &table).await.unwrap();
     }
