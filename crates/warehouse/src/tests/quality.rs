@@ -1,4 +1,6 @@
-use super::{Shop, TINY, assert_says, rows_of};
+use tempfile::TempDir;
+
+use super::{Shop, TINY, assert_says, rows_of, write_sql};
 use crate::{CheckOptions, CheckReport, CheckResult, Result, SessionOptions, Severity};
 
 /// Rows small enough to see which ones break a rule.
@@ -209,11 +211,9 @@ async fn a_query_of_failing_rows_is_a_check() {
         ("-- X.\n-- check: core.orders\nSELECT 1 AS id", "grain"),
         ("CREATE TABLE checks.x (id BIGINT)", "one SELECT"),
     ] {
-        let shipped = crate::Catalog::open(None).unwrap();
-        let mut files: std::collections::BTreeMap<String, String> =
-            shipped.iter().map(|d| (d.path.clone(), d.sql.clone())).collect();
-        files.insert("checks/x.sql".into(), sql.into());
-        assert_says(crate::Catalog::new(files), &["sql/checks/x.sql", part]);
+        let project = TempDir::new().unwrap();
+        write_sql(project.path(), &[("checks/x.sql", sql)]);
+        assert_says(crate::Catalog::open(Some(project.path())), &["sql/checks/x.sql", part]);
     }
 }
 
