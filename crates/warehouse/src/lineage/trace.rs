@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, JoinType, TableReference};
+use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Subquery};
 
 use crate::functions::Call;
@@ -64,8 +65,13 @@ impl<'a> Tracer<'a> {
         match plan {
             LogicalPlan::Projection(node) => self.expressions(&node.expr, &node.input),
             LogicalPlan::Aggregate(node) => {
-                let told = self.expressions(node.group_expr.iter().chain(&node.aggr_expr), &node.input)?;
-                // Grouping sets are one expression that makes several columns.
+                // Grouping sets are one expression that makes several columns, and one more: which of the sets.
+                let keys = grouping_set_to_exprlist(&node.group_expr).ok()?;
+                let mut told = self.expressions(keys, &node.input)?;
+                if matches!(node.group_expr.as_slice(), [Expr::GroupingSet(_)]) {
+                    told.push(Sources::new());
+                }
+                told.extend(self.expressions(&node.aggr_expr, &node.input)?);
                 Some(told).filter(|told| told.len() == plan.schema().fields().len())
             }
             LogicalPlan::Window(node) => {
