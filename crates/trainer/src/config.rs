@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(check(&text).unwrap(), config);
     }
 
-    /// The shipped task files, their keys for other crates left out, are valid and say only what differs.
+    /// The shipped task files that train a model, their keys for other crates left out, are valid and say only what differs.
     #[test]
     fn shipped_tasks_hold_differences_only() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
@@ -277,6 +277,9 @@ mod tests {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let mut task: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+            if task.contains_key("view") {
+                continue;
+            }
             task.retain(|key, _| ["head", "model", "training"].contains(&key));
             let raw: RawConfig = task.clone().try_into().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             Config::try_from(raw.clone()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
