@@ -3,6 +3,7 @@
 //! numbers out: the crate knows neither Arrow nor torch, so that `warehouse`, `trainer` and `pipeline` can all call it.
 //! Sums over rows are added in a fixed order, so that the same input gives the same bits on any number of threads.
 
+pub mod assortment;
 pub mod attribution;
 pub mod bandits;
 pub mod baskets;
@@ -10,6 +11,7 @@ pub mod bootstrap;
 pub mod btyd;
 mod cholesky;
 pub mod clustering;
+pub mod deciles;
 pub mod decisions;
 mod distributions;
 pub mod drift;

@@ -93,3 +93,42 @@ pub(crate) fn weigh(rows: &[usize], weights: &[u32], values: &[f64]) -> (f64, f6
         (count + weight, sum + weight * values[row])
     })
 }
+
+/// One of the parts that [`parts`] cuts rows into: its weight, and the sums of weight times value of each column.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part<const N: usize> {
+    pub(crate) weight: f64,
+    pub(crate) sums: [f64; N],
+}
+
+/// Cuts weighted rows into `count` parts in ascending order: part k ends at the whole number at or below (k + 1) / count
+/// of the weight, so that sizes differ by one at most and the last part is never the smaller. Equal values on both sides
+/// of a cut share what they hold evenly, so that the order of rows does not matter.
+pub(crate) fn parts<const N: usize>(
+    order: &Ordered,
+    weights: &[u32],
+    columns: [&[f64]; N],
+    count: u64,
+) -> Vec<Part<N>> {
+    let weigh_all = |rows: &[usize]| rows.iter().map(|&row| u64::from(weights[row])).sum::<u64>();
+    let total: u64 = order.groups().map(weigh_all).sum();
+    let end = |part: usize| total * (part as u64 + 1) / count;
+    let mut parts = vec![Part { weight: 0.0, sums: [0.0; N] }; count as usize];
+    let (mut part, mut taken) = (0, 0);
+    for rows in order.groups() {
+        let weight = weigh_all(rows);
+        let held = columns.map(|column| weigh(rows, weights, column).1);
+        let until = taken + weight;
+        while taken < until {
+            while end(part) <= taken {
+                part += 1;
+            }
+            let here = end(part).min(until) - taken;
+            let share = here as f64 / weight as f64;
+            parts[part].weight += here as f64;
+            parts[part].sums.iter_mut().zip(held).for_each(|(sum, held)| *sum += share * held);
+            taken += here;
+        }
+    }
+    parts
+}

@@ -7,6 +7,7 @@ mod bootstrap;
 mod btyd;
 mod cdnow;
 mod clustering;
+mod deciles;
 mod decisions;
 mod drift;
 mod experiments;

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::support::{assert_close, numbers, oracle};
 use analytics::metrics::{
-    METRICS, NOT_RANKED, Prepare, auc, average_precision, brier, hit_rate, log_loss, mae, metric, mrr, ndcg,
-    normalised_gini, pearson, rmse, spearman,
+    METRICS, NOT_RANKED, Prepare, auc, average_precision, brier, calibration_error, hit_rate, log_loss, mae, metric, mrr,
+    ndcg, normalised_gini, pearson, rmse, spearman, top_decile_lift, top_decile_precision,
 };
 use analytics::{Error, Statistic};
 use proptest::prelude::*;
@@ -18,9 +18,12 @@ fn metrics_equal_scikit_learn() {
     let column = |i: usize| rows.iter().map(|row| row[i]).collect::<Vec<f64>>();
     let labels: Vec<bool> = column(0).iter().map(|&y| y == 1.0).collect();
     let (score, probability, actual, predicted) = (column(1), column(2), column(3), column(4));
+    let distinct = |values: &[f64], factor: f64| -> Vec<f64> {
+        values.iter().zip(0..).map(|(value, row)| factor * value + 1e-4 * f64::from(row)).collect()
+    };
     let ranks = [1, 2, 3, 7, 10, 11, 400];
     let oracles = oracle("metrics.csv");
-    assert_eq!(oracles.len(), 10);
+    assert_eq!(oracles.len(), 13);
     for row in &oracles {
         let found = match row[0].as_str() {
             "auc" => auc(&labels, &score),
@@ -32,6 +35,9 @@ fn metrics_equal_scikit_learn() {
             "pearson" => pearson(&actual, &predicted),
             "spearman" => spearman(&actual, &predicted),
             "normalised_gini" => normalised_gini(&actual, &predicted),
+            "calibration_error" => calibration_error(&labels, &distinct(&probability, 0.99)),
+            "top_decile_precision" => top_decile_precision(&labels, &distinct(&score, 1.0)),
+            "top_decile_lift" => top_decile_lift(&labels, &distinct(&score, 1.0)),
             "ndcg@10" => ndcg(&ranks, 10),
             other => panic!("no function for {other}"),
         };
@@ -68,6 +74,9 @@ fn what_has_no_value_is_an_error() {
     assert!(matches!(auc(&[true, false], &[0.1, f64::NAN]), Err(Error::Value { row: 1, .. })));
     assert!(matches!(log_loss(&[true, false], &[0.1, 1.5]), Err(Error::Value { row: 1, value: 1.5, .. })));
     assert!(matches!(brier(&[true], &[-0.1]), Err(Error::Value { row: 0, .. })));
+    assert!(matches!(calibration_error(&[true, false], &[0.1, 1.5]), Err(Error::Value { row: 1, value: 1.5, .. })));
+    assert!(matches!(top_decile_lift(&[false; 3], &[0.1; 3]), Err(Error::Undefined { metric: "top_decile_lift", .. })));
+    assert!(matches!(top_decile_precision(&[true], &[f64::NAN]), Err(Error::Value { row: 0, .. })));
     assert!(matches!(pearson(&[1.0, 2.0], &[0.1, 0.1]), Err(Error::Undefined { metric: "pearson", .. })));
     assert!(matches!(spearman(&[1.1; 9], &[0.1; 9]), Err(Error::Undefined { metric: "spearman", .. })));
     assert!(matches!(normalised_gini(&[0.0; 9], &[0.1; 9]), Err(Error::Undefined { .. })));
@@ -177,12 +186,14 @@ proptest! {
         let mut reversed = rows.clone();
         reversed.reverse();
         let split = |rows: &[(bool, f64, f64, u32)]| -> (Vec<bool>, Vec<f64>, Vec<f64>) {
-            (rows.iter().map(|r| r.0).collect(), rows.iter().map(|r| r.1).collect(), rows.iter().map(|r| r.2).collect())
+            (rows.iter().map(|r| r.0).collect(), rows.iter().map(|r| r.1 / 8.0).collect(), rows.iter().map(|r| r.2).collect())
         };
         let ((y, a, b), (z, c, d)) = (split(&rows), split(&reversed));
         for (one, other) in [
             (average_precision(&y, &a), average_precision(&z, &c)),
             (normalised_gini(&a, &b), normalised_gini(&c, &d)),
+            (calibration_error(&y, &a), calibration_error(&z, &c)),
+            (top_decile_lift(&y, &a), top_decile_lift(&z, &c)),
         ] {
             match (one, other) {
                 (Ok(one), Ok(other)) => prop_assert!((one - other).abs() < 1e-12),

@@ -81,6 +81,15 @@ pub(crate) enum Answers<'a> {
     Days(&'a [f64], &'a [f64]),
 }
 
+const LABELS: [&str; 7] = [
+    "auc",
+    "average_precision",
+    "log_loss",
+    "brier",
+    "calibration_error",
+    "top_decile_lift",
+    "top_decile_precision",
+];
 /// Length of the list of products that is judged.
 const SHOWN: u32 = 10;
 /// A probability of exactly 0 or 1 that fails once has an infinite log loss; nobody is that sure.
@@ -95,9 +104,9 @@ impl Judged {
 
 fn metrics(answers: &Answers) -> Result<Vec<Metric>> {
     let (names, suffix): (&[&str], &str) = match answers {
-        Answers::Labels(..) => (&["auc", "average_precision", "log_loss", "brier"], ""),
+        Answers::Labels(..) => (&LABELS, ""),
         Answers::Values(..) => (&["spearman", "normalised_gini", "mae", "rmse", "total_error"], ""),
-        Answers::Ranks(_) => (&["hit_rate", "ndcg"], "@10"),
+        Answers::Ranks(_) => (&["hit_rate", "mrr", "ndcg"], "@10"),
         Answers::Days(..) => (&["mae"], " of days to purchase"),
     };
     let prepare = |name: &&str| {

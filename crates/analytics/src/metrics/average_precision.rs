@@ -1,4 +1,4 @@
-use super::{Metric, Prepare, check_scores};
+use super::{Metric, Prepare, check_scores, ones};
 use crate::error::Result;
 use crate::statistic::{Ordered, Statistic, defined, weigh};
 
@@ -23,8 +23,7 @@ struct AveragePrecision {
 impl AveragePrecision {
     fn new(labels: &[bool], scores: &[f64]) -> Result<Self> {
         check_scores(METRIC.name, labels, scores)?;
-        let positive = labels.iter().map(|&y| f64::from(u8::from(y))).collect();
-        Ok(Self { positive, by_score: Ordered::by(scores) })
+        Ok(Self { positive: ones(labels), by_score: Ordered::by(scores) })
     }
 }
 

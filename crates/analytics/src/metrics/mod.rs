@@ -5,6 +5,7 @@
 mod auc;
 mod average_precision;
 mod brier;
+mod calibration_error;
 mod hit_rate;
 mod log_loss;
 mod mae;
@@ -14,6 +15,8 @@ mod normalised_gini;
 mod pearson;
 mod rmse;
 mod spearman;
+mod top_decile_lift;
+mod top_decile_precision;
 mod total_error;
 
 use crate::error::{Error, Result, all_finite, all_within, both_classes, not_empty, same_length};
@@ -22,6 +25,7 @@ use crate::statistic::Statistic;
 pub use auc::auc;
 pub use average_precision::average_precision;
 pub use brier::brier;
+pub use calibration_error::calibration_error;
 pub use hit_rate::hit_rate;
 pub use log_loss::log_loss;
 pub use mae::mae;
@@ -31,13 +35,16 @@ pub use normalised_gini::normalised_gini;
 pub use pearson::pearson;
 pub use rmse::rmse;
 pub use spearman::spearman;
+pub use top_decile_lift::top_decile_lift;
+pub use top_decile_precision::top_decile_precision;
 pub use total_error::total_error;
 
 /// Every metric, in alphabetical order.
-pub const METRICS: [Metric; 13] = [
+pub const METRICS: [Metric; 16] = [
     auc::METRIC,
     average_precision::METRIC,
     brier::METRIC,
+    calibration_error::METRIC,
     hit_rate::METRIC,
     log_loss::METRIC,
     mae::METRIC,
@@ -47,6 +54,8 @@ pub const METRICS: [Metric; 13] = [
     pearson::METRIC,
     rmse::METRIC,
     spearman::METRIC,
+    top_decile_lift::METRIC,
+    top_decile_precision::METRIC,
     total_error::METRIC,
 ];
 
@@ -98,6 +107,11 @@ fn check_values(metric: &'static str, actual: &[f64], predicted: &[f64]) -> Resu
     not_empty(metric, actual.len())?;
     all_finite("actual value", actual)?;
     all_finite("predicted value", predicted)
+}
+
+/// 1 for true, 0 for false.
+fn ones(labels: &[bool]) -> Vec<f64> {
+    labels.iter().map(|&label| f64::from(u8::from(label))).collect()
 }
 
 /// What each rank within the first k earns; a rank beyond k earns nothing.
