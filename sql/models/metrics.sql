@@ -1,6 +1,6 @@
 -- Metrics of models and of their baselines: one row per number measured.
 -- owner: perennial
--- grain: run_id, task, split, epoch, model, protocol, metric, recorded_at
+-- grain: run_id, task, split, epoch, model, protocol, metric, slice, recorded_at
 -- run_id: run that was measured, also for the baselines beside it.
 -- task: task that was measured.
 -- split: train, valid or test.
@@ -8,6 +8,7 @@
 -- model: the trained model, a baseline or the attainable truth.
 -- protocol: how candidates, cut-offs and ties were handled, in a few words.
 -- metric: name of the metric, or of a difference between two models.
+-- slice: part of the customers that was measured, as `channel: web`; NULL for all of them.
 -- value: the number measured.
 -- low: lower end of its bootstrap interval; NULL where none was computed.
 -- high: upper end of its bootstrap interval; NULL where none was computed.
@@ -21,6 +22,7 @@ CREATE TABLE models.metrics (
     model VARCHAR,
     protocol VARCHAR,
     metric VARCHAR,
+    slice VARCHAR,
     value DOUBLE,
     low DOUBLE,
     high DOUBLE,

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::support::{assert_close, numbers, oracle};
 use analytics::metrics::{
-    METRICS, NOT_RANKED, Prepare, auc, average_precision, brier, calibration_error, hit_rate, log_loss, mae, metric, mrr,
-    ndcg, normalised_gini, pearson, rmse, spearman, top_decile_lift, top_decile_precision,
+    METRICS, NOT_RANKED, Prepare, auc, average_precision, brier, calibration_error, hit_rate, log_loss, mae, metric,
+    mrr, ndcg, normalised_gini, pearson, rmse, spearman, top_decile_lift, top_decile_precision,
 };
 use analytics::{Error, Statistic};
 use proptest::prelude::*;

@@ -2,13 +2,13 @@ use crate::context::{Context, Place};
 use crate::print::{self, Format};
 use anyhow::Result;
 use clap::Args;
-use pipeline::{EvaluateOptions, Evaluation, Interval};
+use pipeline::{EvaluateOptions, Evaluation};
 use std::path::PathBuf;
 
 /// Judge a run at its test cut-off, which training never saw, beside plain baselines.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  perennial evaluate churn\n  perennial evaluate clv --truth shop/truth   # a simulated shop knows the best possible score"
+    after_help = "Examples:\n  perennial evaluate churn\n  perennial evaluate clv --truth shop/truth   # a simulated shop knows the best possible score\n  perennial evaluate churn --deciles --slices --html churn.html"
 )]
 pub struct Arguments {
     /// A shipped task or a task file.
@@ -19,6 +19,16 @@ pub struct Arguments {
     /// Folder with a simulated shop's truth.
     #[arg(long, value_name = "DIR")]
     truth: Option<PathBuf>,
+    /// Also tenths of the customers by prediction: predicted, actual, lift and cumulative share.
+    #[arg(long)]
+    deciles: bool,
+    /// Also new and known customers, thirds by earlier spend, and each channel of the last order, beside the best
+    /// baseline of each.
+    #[arg(long)]
+    slices: bool,
+    /// Also write it all as one HTML page with charts.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
     #[arg(long, value_enum, default_value_t)]
@@ -26,37 +36,25 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { task, run, truth, place, format } = arguments;
+    let Arguments { task, run, truth, deciles, slices, html, place, format } = arguments;
     let task = context.task(&place, &task)?;
     let warehouse = context.open(&place).await?;
-    let options = EvaluateOptions { run, truth };
+    let options = EvaluateOptions { run, truth, slices };
     let evaluation = pipeline::evaluate(&warehouse, &task, &options, &context.progress()).await?;
-    print::report(format, &evaluation, || text(&evaluation))
+    if let Some(file) = html {
+        pipeline::write_report(&evaluation, &file)?;
+    }
+    print::report(format, &evaluation, || text(&evaluation, deciles))
 }
 
-/// One line a metric and model, the difference to ours with its interval and what it says.
-pub fn text(evaluation: &Evaluation) -> String {
-    let rows: Vec<Vec<String>> = evaluation
-        .rows
-        .iter()
-        .map(|row| {
-            let difference = row.difference.as_ref().map_or(String::new(), interval);
-            vec![row.metric.clone(), row.model.clone(), interval(&row.value), difference, row.verdict.clone()]
-        })
-        .collect();
-    let table = print::columns(&["metric", "model", "value [95 %]", "ours minus it [95 %]", "verdict"], &rows);
-    format!(
-        "{} · run {} · {}\n{} customers at {}\n{table}",
-        evaluation.task, evaluation.run_id, evaluation.protocol, evaluation.examples, evaluation.as_of
-    )
-}
-
-fn interval(interval: &Interval) -> String {
-    let Interval { estimate, low, high } = interval;
-    format!("{} [{}, {}]", number(*estimate), number(*low), number(*high))
-}
-
-/// Four significant decimals for rates, none for sums.
-fn number(value: f64) -> String {
-    if value.abs() >= 1000.0 { format!("{value:.0}") } else { format!("{value:.4}") }
+/// What was judged, how its training went, and its tables; JSON holds the deciles in any case.
+pub fn text(evaluation: &Evaluation, deciles: bool) -> String {
+    let Evaluation { task, run_id, protocol, as_of, examples, shown, learning, .. } = evaluation;
+    let mut text = format!("{task} · run {run_id} · {protocol}\n{examples} customers at {as_of}\n");
+    text.extend(learning.iter().map(|learning| format!("training: {learning}\n")));
+    text.extend(shown.iter().map(|shown| format!("lists: {shown}\n")));
+    let tables = [Some(evaluation.metrics()), deciles.then(|| evaluation.deciles()), Some(evaluation.slices())];
+    let tables = tables.into_iter().flatten().filter(|table| !table.rows.is_empty());
+    let tables: Vec<String> = tables.map(|table| print::columns(&table.header, &table.rows)).collect();
+    text + &tables.join("\n")
 }

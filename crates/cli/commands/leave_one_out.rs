@@ -36,5 +36,5 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let task = Task::read(&task, &project)?;
     let options = LeaveOneOutOptions { epochs, seed, work: super::work(out)?, interrupted: context.interrupted() };
     let evaluation = pipeline::leave_one_out(&file, &task, &options, &context.progress()).await?;
-    print::report(format, &evaluation, || super::evaluate::text(&evaluation))
+    print::report(format, &evaluation, || super::evaluate::text(&evaluation, false))
 }

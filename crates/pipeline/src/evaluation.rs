@@ -2,9 +2,13 @@
 //! whether it is more than chance.
 
 use crate::error::{Error, Result};
+use crate::learning::Learning;
+use crate::shown::Shown;
+use crate::slices::Slice;
 use analytics::bootstrap::Bootstrap;
 use analytics::metrics::{METRICS, Prepare, Prepared};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// One evaluation of one run.
 #[derive(Clone, Debug, Serialize)]
@@ -18,6 +22,14 @@ pub struct Evaluation {
     /// Customers judged.
     pub examples: usize,
     pub rows: Vec<Row>,
+    /// Tenths of the customers by our model's prediction, the highest first; empty where products are predicted.
+    pub deciles: Vec<Decile>,
+    /// What the lists of products show; absent where none are predicted.
+    pub shown: Option<Shown>,
+    /// Parts of the customers; empty unless asked for.
+    pub slices: Vec<Slice>,
+    /// How the training went; absent where its history is gone.
+    pub learning: Option<Learning>,
 }
 
 /// One metric of one model.
@@ -48,6 +60,27 @@ impl From<analytics::bootstrap::Interval> for Interval {
     }
 }
 
+/// A tenth of the customers.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Decile {
+    /// 1 has the highest predictions.
+    pub decile: usize,
+    pub customers: usize,
+    pub mean_predicted: f64,
+    pub mean_actual: f64,
+    /// Mean actual value over that of all customers; none where theirs is not above 0.
+    pub lift: Option<f64>,
+    /// Share of the actual total in this and the higher deciles; none where the total is not above 0.
+    pub gains: Option<f64>,
+}
+
+impl From<analytics::deciles::Decile> for Decile {
+    fn from(decile: analytics::deciles::Decile) -> Decile {
+        let analytics::deciles::Decile { decile, rows, mean_predicted, mean_actual, lift, gains } = decile;
+        Decile { decile, customers: rows, mean_predicted, mean_actual, lift, gains }
+    }
+}
+
 /// What a model is compared as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -61,6 +94,7 @@ pub(crate) enum Role {
 pub(crate) struct Judged {
     pub(crate) model: String,
     pub(crate) metrics: Vec<Metric>,
+    answers: Vec<Answers<'static>>,
 }
 
 pub(crate) struct Metric {
@@ -72,37 +106,68 @@ pub(crate) struct Metric {
 /// What a model says of each judged customer, with what then happened.
 pub(crate) enum Answers<'a> {
     /// Did it happen, and how probable it was called.
-    Labels(&'a [bool], &'a [f64]),
+    Labels(Cow<'a, [bool]>, Cow<'a, [f64]>),
     /// Actual and predicted value.
-    Values(&'a [f64], &'a [f64]),
+    Values(Cow<'a, [f64]>, Cow<'a, [f64]>),
     /// Rank of what was bought, from 1.
-    Ranks(&'a [u32]),
+    Ranks(Cow<'a, [u32]>),
     /// Actual and predicted days.
-    Days(&'a [f64], &'a [f64]),
+    Days(Cow<'a, [f64]>, Cow<'a, [f64]>),
 }
 
-const LABELS: [&str; 7] = [
-    "auc",
-    "average_precision",
-    "log_loss",
-    "brier",
-    "calibration_error",
-    "top_decile_lift",
-    "top_decile_precision",
-];
+impl Answers<'_> {
+    fn of(&self, rows: &[usize]) -> Answers<'static> {
+        fn pick<T: Copy>(values: &[T], rows: &[usize]) -> Cow<'static, [T]> {
+            rows.iter().map(|&row| values[row]).collect::<Vec<T>>().into()
+        }
+        match self {
+            Answers::Labels(labels, scores) => Answers::Labels(pick(labels, rows), pick(scores, rows)),
+            Answers::Values(actual, predicted) => Answers::Values(pick(actual, rows), pick(predicted, rows)),
+            Answers::Ranks(ranks) => Answers::Ranks(pick(ranks, rows)),
+            Answers::Days(actual, predicted) => Answers::Days(pick(actual, rows), pick(predicted, rows)),
+        }
+    }
+
+    fn into_owned(self) -> Answers<'static> {
+        fn own<T: Copy>(values: Cow<[T]>) -> Cow<'static, [T]> {
+            values.into_owned().into()
+        }
+        match self {
+            Answers::Labels(labels, scores) => Answers::Labels(own(labels), own(scores)),
+            Answers::Values(actual, predicted) => Answers::Values(own(actual), own(predicted)),
+            Answers::Ranks(ranks) => Answers::Ranks(own(ranks)),
+            Answers::Days(actual, predicted) => Answers::Days(own(actual), own(predicted)),
+        }
+    }
+}
+
+const LABELS: [&str; 7] =
+    ["auc", "average_precision", "log_loss", "brier", "calibration_error", "top_decile_lift", "top_decile_precision"];
 /// Length of the list of products that is judged.
-const SHOWN: u32 = 10;
+pub(crate) const SHOWN: u32 = 10;
 /// A probability of exactly 0 or 1 that fails once has an infinite log loss; nobody is that sure.
 const SUREST: f64 = 1e-6;
 
 impl Judged {
-    pub(crate) fn new(model: &str, answers: &[Answers]) -> Result<Judged> {
-        let metrics = answers.iter().map(metrics).collect::<Result<Vec<_>>>()?;
-        Ok(Judged { model: model.into(), metrics: metrics.into_iter().flatten().collect() })
+    pub(crate) fn new<'a>(model: &str, answers: impl IntoIterator<Item = Answers<'a>>) -> Result<Judged> {
+        let answers: Vec<Answers<'static>> = answers.into_iter().map(Answers::into_owned).collect();
+        let metrics = answers.iter().flat_map(metrics).collect::<Result<Vec<_>>>()?;
+        Ok(Judged { model: model.into(), metrics, answers })
+    }
+
+    pub(crate) fn metric(&self, name: &str) -> Option<&Metric> {
+        self.metrics.iter().find(|metric| metric.name == name)
+    }
+
+    /// The same model on some of its rows. A metric that has no value there is left out.
+    pub(crate) fn of(&self, rows: &[usize]) -> Judged {
+        let answers: Vec<Answers<'static>> = self.answers.iter().map(|answers| answers.of(rows)).collect();
+        let metrics = answers.iter().flat_map(metrics).filter_map(Result::ok).collect();
+        Judged { model: self.model.clone(), metrics, answers }
     }
 }
 
-fn metrics(answers: &Answers) -> Result<Vec<Metric>> {
+fn metrics(answers: &Answers) -> Vec<Result<Metric>> {
     let (names, suffix): (&[&str], &str) = match answers {
         Answers::Labels(..) => (&LABELS, ""),
         Answers::Values(..) => (&["spearman", "normalised_gini", "mae", "rmse", "total_error"], ""),
@@ -145,7 +210,7 @@ pub(crate) fn compare(ours: &Judged, others: &[(Role, Judged)]) -> Result<Vec<Ro
             verdict: String::new(),
         });
         for (role, other) in others {
-            let Some(theirs) = other.metrics.iter().find(|m| m.name == metric.name) else { continue };
+            let Some(theirs) = other.metric(&metric.name) else { continue };
             let difference = bootstrap.difference(&metric.statistic, &theirs.statistic);
             let difference = difference.map_err(unjudged(other))?.into();
             rows.push(Row {
@@ -161,7 +226,7 @@ pub(crate) fn compare(ours: &Judged, others: &[(Role, Judged)]) -> Result<Vec<Ro
     Ok(rows)
 }
 
-fn verdict(role: Role, higher_is_better: bool, difference: Interval) -> &'static str {
+pub(crate) fn verdict(role: Role, higher_is_better: bool, difference: Interval) -> &'static str {
     let (is_better, is_worse) = match higher_is_better {
         true => (difference.low > 0.0, difference.high < 0.0),
         false => (difference.high < 0.0, difference.low > 0.0),
@@ -181,7 +246,7 @@ mod tests {
     use super::*;
 
     fn judged(model: &str, errors: Vec<f64>) -> Judged {
-        Judged::new(model, &[Answers::Days(&vec![0.0; errors.len()], &errors)]).unwrap()
+        Judged::new(model, [Answers::Days(vec![0.0; errors.len()].into(), errors.into())]).unwrap()
     }
 
     #[test]

@@ -4,17 +4,20 @@
 use crate::baselines::{self, BuyTillYouDie};
 use crate::dataset::{self, Labels, Outcome};
 use crate::error::{Error, Result};
-use crate::evaluation::{Answers, Evaluation, Judged, Role, Row, compare};
+use crate::evaluation::{Answers, Decile, Evaluation, Judged, Role, Row, SHOWN, compare};
+use crate::learning::Learning;
 use crate::metrics_table::{MetricRow, OURS, metric_rows};
 use crate::progress::Progress;
 use crate::runs::{Plan, Run};
+use crate::shown::Shown;
+use crate::slices::{Slice, Traits};
 use crate::task::Task;
 use crate::time::{date, now};
 use crate::truth::Truth;
 use analytics::metrics::NOT_RANKED;
 use sequences::{Example, Head, LabelledExample, Sequences};
 use std::path::PathBuf;
-use trainer::{Model, Predictions};
+use trainer::{Model, NextPurchase, Predictions};
 use warehouse::Warehouse;
 
 /// What is judged, and against which truth.
@@ -24,6 +27,8 @@ pub struct EvaluateOptions {
     pub run: Option<String>,
     /// Folder with a simulated shop's truth.
     pub truth: Option<PathBuf>,
+    /// Judge parts of the customers too.
+    pub slices: bool,
 }
 
 /// Judges a run and appends what came out to `models.metrics`.
@@ -40,14 +45,15 @@ pub async fn evaluate(
     let labels = dataset::labels(warehouse, plan.snapshot, &plan.task, &[plan.test]).await?;
     let truth = options.truth.as_deref().map(|folder| Truth::read(folder, plan)).transpose()?;
     progress.start(&format!("evaluate {}", task.name), None);
-    let judge = Judge { warehouse, plan, sequences, labels, truth };
+    let traits = if options.slices { Some(Traits::read(warehouse, plan).await?) } else { None };
+    let judge = Judge { warehouse, plan, sequences, labels, truth, traits };
     let judged = judge.judged()?;
     let examples = judged.examples.len();
     let ours = {
         let model = run.model(warehouse).await?;
         tokio::task::block_in_place(|| answers(&model, &judge.sequences, &judged))?
     };
-    let rows = judge.compare(&judged, &ours).await?;
+    let Compared { rows, slices } = judge.compare(&judged, &ours).await?;
     let evaluation = Evaluation {
         task: task.name.clone(),
         run_id: run.run_id.clone(),
@@ -55,8 +61,14 @@ pub async fn evaluate(
         as_of: date(plan.test),
         examples,
         rows,
+        deciles: deciles(&judged.actual, &ours)?,
+        shown: judge.shown(&judged, &ours)?,
+        slices,
+        learning: Learning::read(warehouse, &run).await?,
     };
-    let metrics: Vec<MetricRow> = evaluation.rows.iter().map(|row| MetricRow::test(&evaluation, row)).collect();
+    let metrics = evaluation.rows.iter().map(|row| MetricRow::test(&evaluation, row));
+    let slices = evaluation.slices.iter().flat_map(|slice| MetricRow::of_slice(&evaluation, slice));
+    let metrics: Vec<MetricRow> = metrics.chain(slices).collect();
     let recorded_at = now();
     let transaction = format!("evaluate:{}:{recorded_at}", run.run_id);
     let tables = vec![("models.metrics", vec![metric_rows(&metrics, recorded_at)?])];
@@ -85,6 +97,13 @@ struct Judge<'a> {
     sequences: Sequences,
     labels: Labels,
     truth: Option<Truth>,
+    traits: Option<Traits>,
+}
+
+/// Our model beside the others, on all customers and on parts of them.
+struct Compared {
+    rows: Vec<Row>,
+    slices: Vec<Slice>,
 }
 
 /// Who is judged, and what happened to each.
@@ -111,24 +130,50 @@ enum Actual {
 enum Ours {
     Churn(Vec<f64>),
     Value(Vec<f64>),
-    /// Rank of each product bought; of everybody the median days to the purchase, at most the horizon's length, where
-    /// the model knows time.
-    Next(Vec<u32>, Option<Vec<f64>>),
+    Next {
+        /// Of each product bought.
+        ranks: Vec<u32>,
+        /// Of everybody the median days to the purchase, at most the horizon's length, where the model knows time.
+        days: Option<Vec<f64>>,
+        /// Of everybody the products that come first, as places in the catalogue.
+        lists: Vec<Vec<usize>>,
+        catalogue: Vec<String>,
+    },
 }
 
 fn answers(model: &Model, sequences: &Sequences, judged: &Judgement) -> Result<Ours> {
     let examples: Vec<Example> = judged.examples.iter().map(|labelled| labelled.example.clone()).collect();
-    Ok(match model.predict(sequences, &examples, 0) {
+    Ok(match model.predict(sequences, &examples, SHOWN as usize) {
         Predictions::Churn(p) => Ours::Churn(p),
         Predictions::Value(values) => Ours::Value(values.iter().map(|value| value.expected).collect()),
         Predictions::NextPurchase(next) => {
-            let Actual::Next { bought, .. } = &judged.actual else { return Ok(Ours::Next(Vec::new(), None)) };
+            let bought: &[LabelledExample] =
+                if let Actual::Next { bought, .. } = &judged.actual { bought } else { &[] };
             let ranks = model.rank_targets(sequences, bought, false)?;
-            let ranks = ranks.into_iter().map(|rank| rank.unwrap_or(NOT_RANKED)).collect();
             let horizon = f64::from(model.horizon_days());
-            Ours::Next(ranks, next.iter().map(|next| next.time.map(|time| time.median_days.min(horizon))).collect())
+            let place = |next: &NextPurchase| next.products.iter().map(|(place, _)| *place).collect();
+            Ours::Next {
+                ranks: ranks.into_iter().map(|rank| rank.unwrap_or(NOT_RANKED)).collect(),
+                days: next.iter().map(|next| next.time.map(|time| time.median_days.min(horizon))).collect(),
+                lists: next.iter().map(place).collect(),
+                catalogue: model.products().to_vec(),
+            }
         }
     })
+}
+
+/// Tenths of the customers by what our model says of them.
+fn deciles(actual: &Actual, ours: &Ours) -> Result<Vec<Decile>> {
+    let of = |actual: &[f64], predicted: &[f64]| -> Result<Vec<Decile>> {
+        Ok(analytics::deciles::deciles(actual, predicted)?.into_iter().map(Decile::from).collect())
+    };
+    match (actual, ours) {
+        (Actual::Churned(churned), Ours::Churn(p)) => {
+            of(&churned.iter().map(|&churned| f64::from(u8::from(churned))).collect::<Vec<_>>(), p)
+        }
+        (Actual::Value(actual), Ours::Value(predicted)) => of(actual, predicted),
+        _ => Ok(Vec::new()),
+    }
 }
 
 impl Judge<'_> {
@@ -163,15 +208,26 @@ impl Judge<'_> {
         Actual::Next { buyers, products, bought, days: restricted_days(&self.labels, self.plan) }
     }
 
-    async fn compare(&self, judged: &Judgement, ours: &Ours) -> Result<Vec<Row>> {
+    fn shown(&self, judged: &Judgement, ours: &Ours) -> Result<Option<Shown>> {
+        let (Actual::Next { products, .. }, Ours::Next { lists, catalogue, .. }) = (&judged.actual, ours) else {
+            return Ok(None);
+        };
+        Shown::new(&self.sequences, self.plan.test, catalogue, lists, products)
+    }
+
+    async fn compare(&self, judged: &Judgement, ours: &Ours) -> Result<Compared> {
         match (&judged.actual, ours) {
             (Actual::Churned(churned), Ours::Churn(p)) => self.churn(churned, p).await,
             (Actual::Value(actual), Ours::Value(predicted)) => self.value(actual, predicted).await,
-            (Actual::Next { buyers, products, days, .. }, Ours::Next(ranks, median)) => {
+            (Actual::Next { buyers, products, days, .. }, Ours::Next { ranks, days: median, .. }) => {
+                let mut compared = self.days(days, median.as_deref()).await?;
                 // A source without products, CDNOW say, still has a when.
-                let mut rows = if buyers.is_empty() { Vec::new() } else { self.products(buyers, products, ranks)? };
-                rows.extend(self.days(days, median.as_deref()).await?);
-                Ok(rows)
+                if !buyers.is_empty() {
+                    let Compared { rows, slices } = self.products(buyers, products, ranks)?;
+                    compared.rows.splice(0..0, rows);
+                    compared.slices.splice(0..0, slices);
+                }
+                Ok(compared)
             }
             _ => {
                 let problem = format!("the run's model does not predict {}", self.plan.task.head()?.name());
@@ -180,8 +236,8 @@ impl Judge<'_> {
         }
     }
 
-    async fn churn(&self, churned: &[bool], ours: &[f64]) -> Result<Vec<Row>> {
-        let judge = |name: &str, p: &[f64]| Judged::new(name, &[Answers::Labels(churned, p)]);
+    async fn churn(&self, churned: &[bool], ours: &[f64]) -> Result<Compared> {
+        let judge = |name: &str, p: &[f64]| Judged::new(name, [Answers::Labels(churned.into(), p.into())]);
         let logistic = baselines::logistic(self.warehouse, self.plan, &self.labels).await?;
         let mut others = vec![(Role::Baseline, judge("logistic regression on RFM", &logistic)?)];
         for baseline in self.buy_till_you_die().await? {
@@ -190,11 +246,12 @@ impl Judge<'_> {
         if let Some(truth) = &self.truth {
             others.push((Role::Attainable, judge(Truth::NAME, &truth.churn(&self.labels.keys)?)?));
         }
-        compare(&judge(OURS, ours)?, &others)
+        self.beside(&self.labels.keys, &judge(OURS, ours)?, &others)
     }
 
-    async fn value(&self, actual: &[f64], ours: &[f64]) -> Result<Vec<Row>> {
-        let judge = |name: &str, predicted: &[f64]| Judged::new(name, &[Answers::Values(actual, predicted)]);
+    async fn value(&self, actual: &[f64], ours: &[f64]) -> Result<Compared> {
+        let judge =
+            |name: &str, predicted: &[f64]| Judged::new(name, [Answers::Values(actual.into(), predicted.into())]);
         let mut others = Vec::new();
         for baseline in self.buy_till_you_die().await? {
             others.push((Role::Baseline, judge(baseline.name, &baseline.value())?));
@@ -205,12 +262,12 @@ impl Judge<'_> {
             best.metrics.retain(|metric| metric.name != "mae");
             others.push((Role::Attainable, best));
         }
-        compare(&judge(OURS, ours)?, &others)
+        self.beside(&self.labels.keys, &judge(OURS, ours)?, &others)
     }
 
     /// What those who bought in the horizon bought.
-    fn products(&self, buyers: &[(String, i64)], products: &[String], ranks: &[u32]) -> Result<Vec<Row>> {
-        let judge = |name: &str, ranks: &[u32]| Judged::new(name, &[Answers::Ranks(ranks)]);
+    fn products(&self, buyers: &[(String, i64)], products: &[String], ranks: &[u32]) -> Result<Compared> {
+        let judge = |name: &str, ranks: &[u32]| Judged::new(name, [Answers::Ranks(ranks.into())]);
         let rules = baselines::product_rules(&self.sequences, buyers, products);
         let mut others = vec![
             (Role::Baseline, judge("popularity", &rules.popularity)?),
@@ -219,17 +276,24 @@ impl Judge<'_> {
         if let Some(truth) = &self.truth {
             others.push((Role::Attainable, judge(Truth::NAME, &truth.ranks(buyers, products)?)?));
         }
-        compare(&judge(OURS, ranks)?, &others)
+        self.beside(buyers, &judge(OURS, ranks)?, &others)
     }
 
     /// When everybody bought, beside the best constant of the training cut-offs.
-    async fn days(&self, actual: &[f64], median: Option<&[f64]>) -> Result<Vec<Row>> {
-        let Some(median) = median else { return Ok(Vec::new()) };
-        let judge = |name: &str, predicted: &[f64]| Judged::new(name, &[Answers::Days(actual, predicted)]);
+    async fn days(&self, actual: &[f64], median: Option<&[f64]>) -> Result<Compared> {
+        let Some(median) = median else { return Ok(Compared { rows: Vec::new(), slices: Vec::new() }) };
+        let judge = |name: &str, predicted: &[f64]| Judged::new(name, [Answers::Days(actual.into(), predicted.into())]);
         let plan = self.plan;
         let training = dataset::labels(self.warehouse, plan.snapshot, &plan.task, &plan.train).await?;
         let typical = vec![middle(&restricted_days(&training, plan)); actual.len()];
-        compare(&judge(OURS, median)?, &[(Role::Baseline, judge("median of the training cut-offs", &typical)?)])
+        let others = [(Role::Baseline, judge("median of the training cut-offs", &typical)?)];
+        self.beside(&self.labels.keys, &judge(OURS, median)?, &others)
+    }
+
+    /// `keys` are the judged customers.
+    fn beside(&self, keys: &[(String, i64)], ours: &Judged, others: &[(Role, Judged)]) -> Result<Compared> {
+        let slices = self.traits.as_ref().map(|traits| traits.compare(keys, ours, others)).transpose()?;
+        Ok(Compared { rows: compare(ours, others)?, slices: slices.unwrap_or_default() })
     }
 
     /// Absent where nobody ever bought twice: then there is nothing to fit.

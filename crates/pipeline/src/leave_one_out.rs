@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::evaluation::{Answers, Evaluation, Judged, Role, compare};
+use crate::learning::Learning;
 use crate::metrics_table::OURS;
 use crate::progress::Progress;
 use crate::task::Task;
@@ -86,8 +87,8 @@ pub async fn leave_one_out(
     })?;
     let ranks: Vec<u32> = ranks.into_iter().map(|rank| rank.unwrap_or(NOT_RANKED)).collect();
     let popular = popularity(&sequences, &test);
-    let ours = Judged::new(OURS, &[Answers::Ranks(&ranks)])?;
-    let others = [(Role::Baseline, Judged::new("popularity", &[Answers::Ranks(&popular)])?)];
+    let ours = Judged::new(OURS, [Answers::Ranks(ranks.into())])?;
+    let others = [(Role::Baseline, Judged::new("popularity", [Answers::Ranks(popular.into())])?)];
     Ok(Evaluation {
         task: task.name,
         run_id,
@@ -95,6 +96,10 @@ pub async fn leave_one_out(
         as_of: "each user's last item".into(),
         examples: test.len(),
         rows: compare(&ours, &others)?,
+        deciles: Vec::new(),
+        shown: None,
+        slices: Vec::new(),
+        learning: Learning::new(trained.best_epoch, &trained.history),
     })
 }
 

@@ -60,6 +60,8 @@ mod evaluation;
 #[cfg(feature = "train")]
 mod judging;
 #[cfg(feature = "train")]
+mod learning;
+#[cfg(feature = "train")]
 mod leave_one_out;
 mod lineage;
 #[cfg(feature = "train")]
@@ -69,11 +71,17 @@ mod operations;
 mod progress;
 pub mod project;
 mod publishing;
+#[cfg(feature = "train")]
+mod report;
 mod run_folder;
 #[cfg(feature = "train")]
 mod runs;
 mod scoring;
+#[cfg(feature = "train")]
+mod shown;
 mod simulation;
+#[cfg(feature = "train")]
+mod slices;
 mod source;
 mod tables;
 mod task;
@@ -89,9 +97,11 @@ pub use doctor::{DoctorOptions, DoctorReport, doctor, must_be_sound};
 pub use erasing::erase;
 pub use error::{Error, Result};
 #[cfg(feature = "train")]
-pub use evaluation::{Evaluation, Interval, Row};
+pub use evaluation::{Decile, Evaluation, Interval, Row};
 #[cfg(feature = "train")]
 pub use judging::{EvaluateOptions, evaluate};
+#[cfg(feature = "train")]
+pub use learning::{Epoch, Fit, Learning};
 #[cfg(feature = "train")]
 pub use leave_one_out::{LeaveOneOutOptions, leave_one_out};
 pub use lineage::lineage;
@@ -101,10 +111,17 @@ pub use progress::{Progress, Silent};
 pub use project::{Project, Source, read_schema};
 pub use publishing::{PublishOptions, PublishReport, publish};
 #[cfg(feature = "train")]
+pub use report::{Table, write_report};
+#[cfg(feature = "train")]
 pub use runs::{Plan, Run};
 pub use scoring::{DEFAULT_TOP, ScoreOptions, ScoreReport, ScoredTable, score};
 pub use sequences::Head;
+#[cfg(feature = "train")]
+#[cfg(feature = "train")]
+pub use shown::Shown;
 pub use simulation::{SimulateOptions, simulate};
+#[cfg(feature = "train")]
+pub use slices::{Beside, Slice};
 pub use source::{NewSource, new_source};
 pub use store::{ExaminedTable, Finding, Keep, SnapshotChange, TableChange, TableVersion};
 pub use tables::{

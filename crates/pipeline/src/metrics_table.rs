@@ -1,8 +1,9 @@
 //! Rows of `models.metrics`.
 
 use crate::error::Result;
-use crate::evaluation::{Evaluation, Row};
+use crate::evaluation::{Evaluation, Interval, Row};
 use crate::runs::Run;
+use crate::slices::Slice;
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
@@ -19,6 +20,8 @@ pub(crate) struct MetricRow {
     model: String,
     protocol: String,
     metric: String,
+    /// Of all customers without it.
+    slice: Option<String>,
     value: f64,
     low: Option<f64>,
     high: Option<f64>,
@@ -39,6 +42,7 @@ impl MetricRow {
             model: OURS.into(),
             protocol: "time split".into(),
             metric: metric.into(),
+            slice: None,
             value,
             low: None,
             high: None,
@@ -48,18 +52,40 @@ impl MetricRow {
 
     /// A line of an evaluation.
     pub(crate) fn test(evaluation: &Evaluation, row: &Row) -> MetricRow {
+        MetricRow::tested(evaluation, &row.model, &row.metric, row.higher_is_better, row.value)
+    }
+
+    /// Our model on a part of the customers, and the best baseline there.
+    pub(crate) fn of_slice(evaluation: &Evaluation, slice: &Slice) -> Vec<MetricRow> {
+        let ours = std::iter::once((OURS, slice.value));
+        let baseline = slice.baseline.as_ref().map(|beside| (beside.model.as_str(), beside.value));
+        let row = |(model, value)| MetricRow {
+            slice: Some(slice.slice.clone()),
+            ..MetricRow::tested(evaluation, model, &slice.metric, slice.higher_is_better, value)
+        };
+        ours.chain(baseline).map(row).collect()
+    }
+
+    fn tested(
+        evaluation: &Evaluation,
+        model: &str,
+        metric: &str,
+        higher_is_better: bool,
+        value: Interval,
+    ) -> MetricRow {
         MetricRow {
             run_id: evaluation.run_id.clone(),
             task: evaluation.task.clone(),
             split: "test".into(),
             epoch: None,
-            model: row.model.clone(),
+            model: model.into(),
             protocol: evaluation.protocol.clone(),
-            metric: row.metric.clone(),
-            value: row.value.estimate,
-            low: Some(row.value.low),
-            high: Some(row.value.high),
-            higher_is_better: row.higher_is_better,
+            metric: metric.into(),
+            slice: None,
+            value: value.estimate,
+            low: Some(value.low),
+            high: Some(value.high),
+            higher_is_better,
         }
     }
 }
@@ -78,6 +104,7 @@ pub(crate) fn metric_rows(rows: &[MetricRow], recorded_at: i64) -> Result<Record
         ("model", text(|r| &r.model)),
         ("protocol", text(|r| &r.protocol)),
         ("metric", text(|r| &r.metric)),
+        ("slice", Arc::new(StringArray::from_iter(rows.iter().map(|r| r.slice.as_deref())))),
         ("value", number(|r| Some(r.value))),
         ("low", number(|r| r.low)),
         ("high", number(|r| r.high)),
