@@ -139,9 +139,38 @@ fn one_command_does_everything_and_the_second_night_little() {
     folder.ok(&["run", "--project", "shop"]);
     for task in ["churn", "next_purchase", "clv"] {
         let table = folder.ok(&["evaluate", task, "--project", "shop", "--truth", "shop/truth"]);
-        assert!(table.contains("attainable"), "{table}");
+        assert!(table.contains("attainable") && table.contains("training: epoch "), "{table}");
     }
+    an_evaluation_tells_more_when_asked(&folder);
     published_reads_equal_elsewhere(&folder.path("shop/published/current"));
+}
+
+/// Deciles, parts of the customers and the page: of the same customers as the table, and kept.
+#[cfg(feature = "train")]
+fn an_evaluation_tells_more_when_asked(folder: &Folder) {
+    let page = folder.path("churn.html");
+    let plain = folder.ok(&["evaluate", "churn", "--project", "shop"]);
+    assert!(!plain.contains("decile ") && !plain.contains("tenure: "), "{plain}");
+    let all = ["evaluate", "churn", "--project", "shop", "--deciles", "--slices", "--html", &page.to_string_lossy()];
+    let table = folder.ok(&all);
+    for told in
+        ["decile  customers", "tenure: known", "spend: high", "channel: ", "calibration_error", "top_decile_lift"]
+    {
+        assert!(table.contains(told), "{told} is not in {table}");
+    }
+    let page = std::fs::read_to_string(page).expect("a page");
+    assert!(page.contains("Learning curves") && page.contains("tenure: known"), "{page}");
+    let kept = folder.sql(
+        "shop/warehouse",
+        "SELECT count(DISTINCT slice) > 3, count(*) = count(low) FROM models.metrics WHERE slice IS NOT NULL",
+    );
+    assert_eq!(kept, ["true,true"]);
+    let json = folder.ok(&["evaluate", "next_purchase", "--project", "shop", "--format", "json"]);
+    let found: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let share = |name: &str| found["shown"][name].as_f64().unwrap_or(-1.0);
+    assert!((0.0..=1.0).contains(&share("coverage")) && share("coverage") > 0.0 && share("novelty") > 0.0, "{json}");
+    let inside = folder.fails(&["evaluate", "churn", "--project", "shop", "--html", "shop/warehouse/churn.html"]);
+    assert!(inside.contains("warehouse"), "{inside}");
 }
 
 #[cfg(feature = "train")]

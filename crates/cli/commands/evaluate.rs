@@ -39,11 +39,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { task, run, truth, deciles, slices, html, place, format } = arguments;
     let task = context.task(&place, &task)?;
     let warehouse = context.open(&place).await?;
-    let options = EvaluateOptions { run, truth, slices };
+    let options = EvaluateOptions { run, truth, slices, html };
     let evaluation = pipeline::evaluate(&warehouse, &task, &options, &context.progress()).await?;
-    if let Some(file) = html {
-        pipeline::write_report(&evaluation, &file)?;
-    }
     print::report(format, &evaluation, || text(&evaluation, deciles))
 }
 

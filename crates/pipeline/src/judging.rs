@@ -8,6 +8,7 @@ use crate::evaluation::{Answers, Decile, Evaluation, Judged, Role, Row, SHOWN, c
 use crate::learning::Learning;
 use crate::metrics_table::{MetricRow, OURS, metric_rows};
 use crate::progress::Progress;
+use crate::report::write_report;
 use crate::runs::{Plan, Run};
 use crate::shown::Shown;
 use crate::slices::{Slice, Traits};
@@ -29,6 +30,8 @@ pub struct EvaluateOptions {
     pub truth: Option<PathBuf>,
     /// Judge parts of the customers too.
     pub slices: bool,
+    /// Where to write it all as one HTML page.
+    pub html: Option<PathBuf>,
 }
 
 /// Judges a run and appends what came out to `models.metrics`.
@@ -39,6 +42,7 @@ pub async fn evaluate(
     progress: &dyn Progress,
 ) -> Result<Evaluation> {
     task.head()?;
+    options.html.as_deref().map_or(Ok(()), store::Store::must_be_outside)?;
     let run = Run::find(warehouse, &task.name, options.run.as_deref()).await?;
     let plan = &run.plan;
     let sequences = dataset::sequences(warehouse, plan.snapshot, progress).await?;
@@ -73,6 +77,9 @@ pub async fn evaluate(
     let transaction = format!("evaluate:{}:{recorded_at}", run.run_id);
     let tables = vec![("models.metrics", vec![metric_rows(&metrics, recorded_at)?])];
     warehouse.append(tables, &transaction, "evaluate").await?;
+    if let Some(file) = &options.html {
+        write_report(&evaluation, file)?;
+    }
     progress.finish(&format!("{examples} customers"));
     Ok(evaluation)
 }

@@ -111,7 +111,7 @@ pub use progress::{Progress, Silent};
 pub use project::{Project, Source, read_schema};
 pub use publishing::{PublishOptions, PublishReport, publish};
 #[cfg(feature = "train")]
-pub use report::{Table, write_report};
+pub use report::Table;
 #[cfg(feature = "train")]
 pub use runs::{Plan, Run};
 pub use scoring::{DEFAULT_TOP, ScoreOptions, ScoreReport, ScoredTable, score};

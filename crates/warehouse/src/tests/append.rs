@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use futures::StreamExt;
-use store::Publisher;
+use store::{Publisher, Store};
 
-use super::{Shop, assert_says, texts};
-use crate::{LoadOptions, PublishOptions};
+use super::{Shop, assert_says, rows_of, texts};
+use crate::{LoadOptions, PublishOptions, SessionOptions, Warehouse};
 
 fn scores(customer: &str, task: &str, at: i64) -> RecordBatch {
     let columns: Vec<(&str, ArrayRef)> = vec![
@@ -42,6 +42,27 @@ async fn an_append_is_one_snapshot_and_counts_once() {
     let batch = RecordBatch::try_from_iter([("nonsense", column)]).unwrap();
     let wrong = shop.warehouse.append(vec![("scores.churn", vec![batch])], "run:2", "score").await;
     assert_says(wrong, &["nonsense", "p_churn"]);
+}
+
+/// The definition of an older version lacked columns: its rows are NULL there, and rows to come are not.
+#[tokio::test]
+async fn a_table_may_get_columns_with_a_newer_version() {
+    let old = "-- As it was.\nCREATE TABLE models.metrics (task VARCHAR, metric VARCHAR)";
+    let shop = Shop::new(&[("models/metrics.sql", old)]).await;
+    let row = |columns: &[(&str, &str)]| {
+        let array = |value: &str| -> ArrayRef { Arc::new(StringArray::from(vec![value])) };
+        RecordBatch::try_from_iter(columns.iter().map(|(name, value)| (*name, array(value)))).unwrap()
+    };
+    let before = row(&[("task", "churn"), ("metric", "auc")]);
+    shop.warehouse.append(vec![("models.metrics", vec![before])], "run:1", "train").await.unwrap();
+    let store = Store::open(&shop.path("shop").to_string_lossy(), []).await.unwrap();
+    let newer = Warehouse::open(store, None).unwrap();
+    let told = "SELECT metric, coalesce(slice, 'all') FROM models.metrics ORDER BY metric, slice";
+    let session = || newer.session(SessionOptions::default());
+    assert_eq!(rows_of(&session().await.unwrap(), told).await, [["auc", "all"]]);
+    let after = row(&[("metric", "brier"), ("slice", "tenure: new")]);
+    newer.append(vec![("models.metrics", vec![after])], "run:2", "evaluate").await.unwrap();
+    assert_eq!(rows_of(&session().await.unwrap(), told).await, [["auc", "all"], ["brier", "tenure: new"]]);
 }
 
 #[tokio::test]
