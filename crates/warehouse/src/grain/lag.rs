@@ -1,4 +1,5 @@
-//! [`LagExec`]: `lag` over rows that come sorted by partition and order, as a shift of the column.
+//! [`LagExec`]: `lag` and `row_number` over rows that come sorted by partition and order: a shift of the column, and the row's
+//! place in its partition.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,18 +24,36 @@ use futures::StreamExt;
 
 use super::changes::Changes;
 
-/// [`LagExec`] in place of a window all of whose functions are plain lags.
+/// [`LagExec`] in place of a window all of whose functions are plain lags or row numbers.
 pub(super) fn instead_of(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
-    let lags = node.downcast_ref::<BoundedWindowAggExec>().and_then(lags)?;
-    Some(Arc::new(LagExec { window: Arc::clone(node), lags }))
+    let functions = node.downcast_ref::<BoundedWindowAggExec>().and_then(functions)?;
+    Some(Arc::new(LagExec { window: Arc::clone(node), functions }))
 }
 
-/// What each function of the window looks back at, and by how many rows; None if one of them is no plain lag.
-fn lags(window: &BoundedWindowAggExec) -> Option<Vec<Neighbour>> {
+/// What is asked of a row's partition.
+#[derive(Debug, Clone)]
+enum Function {
+    Lag(Neighbour),
+    RowNumber,
+}
+
+/// The functions of the window; None if one of them is another one.
+fn functions(window: &BoundedWindowAggExec) -> Option<Vec<Function>> {
     let is_sorted = window.input_order_mode == InputOrderMode::Sorted;
-    let before = |found: Option<Neighbour>| found.filter(|neighbour| !neighbour.is_next);
-    let lags = window.window_expr().iter().map(|function| before(neighbour(function.as_ref())));
-    lags.collect::<Option<Vec<_>>>().filter(|_| is_sorted)
+    let lag = |function| neighbour(function).filter(|neighbour| !neighbour.is_next).map(Function::Lag);
+    let number = |function| named(function, "row_number").then_some(Function::RowNumber);
+    let functions =
+        window.window_expr().iter().map(|function| lag(function.as_ref()).or_else(|| number(function.as_ref())));
+    functions.collect::<Option<Vec<_>>>().filter(|_| is_sorted)
+}
+
+fn of_engine(function: &dyn WindowExpr) -> Option<&WindowUDFExpr> {
+    let standard = function.as_any().downcast_ref::<StandardWindowExpr>()?;
+    standard.get_standard_func_expr().as_any().downcast_ref::<WindowUDFExpr>()
+}
+
+fn named(function: &dyn WindowExpr, name: &str) -> bool {
+    of_engine(function).is_some_and(|function| function.fun().name() == name)
 }
 
 /// The value of a row so many rows before or after, within the partition; NULL if there is none.
@@ -47,8 +66,7 @@ pub(super) struct Neighbour {
 
 /// What `lag` or `lead` asks for; None if the function is no plain one of these.
 pub(super) fn neighbour(function: &dyn WindowExpr) -> Option<Neighbour> {
-    let standard = function.as_any().downcast_ref::<StandardWindowExpr>()?;
-    let function = standard.get_standard_func_expr().as_any().downcast_ref::<WindowUDFExpr>()?;
+    let function = of_engine(function)?;
     let arguments = function.args();
     // Read backwards, or past NULLs, it is another function; only its debug form tells.
     let is_plain = {
@@ -77,7 +95,7 @@ pub(super) fn neighbour(function: &dyn WindowExpr) -> Option<Neighbour> {
 #[derive(Debug)]
 struct LagExec {
     window: Arc<dyn ExecutionPlan>,
-    lags: Vec<Neighbour>,
+    functions: Vec<Function>,
 }
 
 impl LagExec {
@@ -137,7 +155,7 @@ impl ExecutionPlan for LagExec {
             schema: self.schema(),
             // All functions of one window share its partitions.
             keys: window.window_expr().first().map(|f| f.partition_by().to_vec()).unwrap_or_default(),
-            lags: self.lags.iter().map(|lag| (lag.clone(), None)).collect(),
+            functions: self.functions.iter().map(|function| (function.clone(), None)).collect(),
             last: Vec::new(),
             position: 0,
         };
@@ -151,8 +169,8 @@ impl ExecutionPlan for LagExec {
 struct Shift {
     schema: SchemaRef,
     keys: Vec<Arc<dyn PhysicalExpr>>,
-    /// With the newest values, as many as the lag looks back at.
-    lags: Vec<(Neighbour, Option<ArrayRef>)>,
+    /// A lag with the newest values, as many as it looks back at.
+    functions: Vec<(Function, Option<ArrayRef>)>,
     /// The partition of the newest row; empty before there is one.
     last: Vec<ArrayRef>,
     /// Rows of that partition so far.
@@ -164,7 +182,12 @@ impl Shift {
         let rows = batch.num_rows();
         let positions = self.positions(batch)?;
         let mut columns = batch.columns().to_vec();
-        for (Neighbour { value, rows: back, .. }, kept) in &mut self.lags {
+        for (function, kept) in &mut self.functions {
+            let Function::Lag(Neighbour { value, rows: back, .. }) = function else {
+                columns
+                    .push(Arc::new(UInt64Array::from_iter_values(positions.iter().map(|before| *before as u64 + 1))));
+                continue;
+            };
             let values = value.evaluate(batch)?.into_array(rows)?;
             let before = kept.as_ref().map_or(0, |kept| kept.len());
             let all = match kept {

@@ -31,6 +31,7 @@ mod running;
 mod slots;
 mod sorted_groups;
 mod totals;
+mod whole_partitions;
 
 pub(crate) use buckets::{Bucket, BucketSource};
 pub(crate) use customers::must_come_by;

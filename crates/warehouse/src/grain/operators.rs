@@ -8,12 +8,13 @@ use datafusion::error::Result;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::{cross, lag, merge_join, neighbours, point_in_time, sorted_groups, totals};
+use super::{cross, lag, merge_join, neighbours, point_in_time, sorted_groups, totals, whole_partitions};
 
 type InsteadOf = fn(&Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>>;
 
 /// What may stand in place of an operator once it is known how its rows come, in the order in which they are tried.
-const ORDER_USERS: [InsteadOf; 3] = [totals::instead_of, lag::instead_of, sorted_groups::instead_of];
+const ORDER_USERS: [InsteadOf; 4] =
+    [totals::instead_of, lag::instead_of, sorted_groups::instead_of, whole_partitions::instead_of];
 
 /// What keeps an order that the operator in its place would have to be given by a sort.
 const ORDER_KEEPERS: [InsteadOf; 4] =
