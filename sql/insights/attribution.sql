@@ -20,16 +20,29 @@
 WITH
 touches AS (
     SELECT
-        order_id,
-        amount,
-        coalesce(channel, 'unknown') AS channel,
-        coalesce(campaign_id, 'unknown') AS campaign_id,
-        first_weight,
-        last_weight,
-        linear_weight,
-        time_decay_weight,
-        position_weight
+        *,
+        coalesce(channel, 'unknown') AS known_channel,
+        coalesce(campaign_id, 'unknown') AS known_campaign_id
     FROM insights.attribution_touches
+),
+
+sums AS (
+    SELECT
+        known_channel AS channel,
+        known_campaign_id AS campaign_id,
+        count(DISTINCT order_id) AS count_orders,
+        sum(first_weight) AS first_orders,
+        sum(first_weight * amount) AS first_revenue,
+        sum(last_weight) AS last_orders,
+        sum(last_weight * amount) AS last_revenue,
+        sum(linear_weight) AS linear_orders,
+        sum(linear_weight * amount) AS linear_revenue,
+        sum(time_decay_weight) AS time_decay_orders,
+        sum(time_decay_weight * amount) AS time_decay_revenue,
+        sum(position_weight) AS position_orders,
+        sum(position_weight * amount) AS position_revenue
+    FROM touches
+    GROUP BY known_channel, known_campaign_id
 ),
 
 models AS (
@@ -37,34 +50,28 @@ models AS (
     FROM (VALUES ('first'), ('last'), ('linear'), ('time_decay'), ('position')) AS listed (model)
 ),
 
-weighted AS (
-    SELECT
-        t.order_id,
-        t.amount,
-        t.channel,
-        t.campaign_id,
-        m.model,
-        CASE m.model
-            WHEN 'first' THEN t.first_weight
-            WHEN 'last' THEN t.last_weight
-            WHEN 'linear' THEN t.linear_weight
-            WHEN 'time_decay' THEN t.time_decay_weight
-            ELSE t.position_weight
-        END AS weight
-    FROM touches AS t
-    CROSS JOIN models AS m
-),
-
 credited AS (
     SELECT
-        channel,
-        campaign_id,
-        model,
-        count(DISTINCT order_id) AS count_orders,
-        sum(weight) AS credited_orders,
-        sum(weight * amount) AS credited_revenue
-    FROM weighted
-    GROUP BY channel, campaign_id, model
+        s.channel,
+        s.campaign_id,
+        m.model,
+        s.count_orders,
+        CASE m.model
+            WHEN 'first' THEN s.first_orders
+            WHEN 'last' THEN s.last_orders
+            WHEN 'linear' THEN s.linear_orders
+            WHEN 'time_decay' THEN s.time_decay_orders
+            ELSE s.position_orders
+        END AS credited_orders,
+        CASE m.model
+            WHEN 'first' THEN s.first_revenue
+            WHEN 'last' THEN s.last_revenue
+            WHEN 'linear' THEN s.linear_revenue
+            WHEN 'time_decay' THEN s.time_decay_revenue
+            ELSE s.position_revenue
+        END AS credited_revenue
+    FROM sums AS s
+    CROSS JOIN models AS m
 )
 
 SELECT

@@ -57,13 +57,18 @@ paths AS (
     GROUP BY o.order_id, o.customer_id, o.ordered_at, o.amount, t.campaign_id, t.channel, cast(t.event_time AS DATE)
 ),
 
+decayed AS (
+    SELECT *, power(0.5, date_part('epoch', ordered_at - touched_at) / 86400.0 / 7.0) AS decay
+    FROM paths
+),
+
 numbered AS (
     SELECT
         *,
-        row_number() OVER (PARTITION BY order_id ORDER BY touched_at, campaign_id, channel) AS touch_number,
-        count(*) OVER (PARTITION BY order_id) AS count_touches,
-        power(0.5, date_part('epoch', ordered_at - touched_at) / 86400.0 / 7.0) AS decay
-    FROM paths
+        row_number() OVER (PARTITION BY customer_id, order_id ORDER BY touched_at, campaign_id, channel) AS touch_number,
+        count(*) OVER (PARTITION BY customer_id, order_id) AS count_touches,
+        sum(decay) OVER (PARTITION BY customer_id, order_id) AS sum_decay
+    FROM decayed
 )
 
 SELECT
@@ -79,7 +84,7 @@ SELECT
     CASE WHEN touch_number = 1 THEN 1.0 ELSE 0.0 END AS first_weight,
     CASE WHEN touch_number = count_touches THEN 1.0 ELSE 0.0 END AS last_weight,
     1.0 / count_touches AS linear_weight,
-    decay / sum(decay) OVER (PARTITION BY order_id) AS time_decay_weight,
+    decay / sum_decay AS time_decay_weight,
     CASE
         WHEN count_touches <= 2 THEN 1.0 / count_touches
         WHEN touch_number IN (1, count_touches) THEN 0.4
