@@ -1,14 +1,58 @@
 """What the peers in DuckDB share."""
+import re
 import time
 
 import duckdb
 import pyarrow
 import pyarrow.compute as compute
 
+# What DuckDB calls otherwise.
+DIALECT = {r"\bLEFT (SEMI|ANTI) JOIN\b": r"\1 JOIN", r"\bfirst_value\(": "first("}
+# As a shop's own systems export its facts, and as whoever asks about customers would keep them.
+ORDERS = {"plain": "", "sorted": "ORDER BY customer_id, event_time"}
+
 
 def connect(threads):
     connection = duckdb.connect()
     connection.execute(f"SET threads = {threads}; SET TimeZone = 'UTC'")
+    return connection
+
+
+def statement(path):
+    text = "\n".join(line for line in path.read_text().splitlines() if not line.startswith("--"))
+    for ours, theirs in DIALECT.items():
+        text = re.sub(ours, theirs, text)
+    return text
+
+
+def zoneless(connection, file, order=""):
+    """The file's rows with times as DuckDB compares them fastest."""
+    columns = connection.execute(f"DESCRIBE FROM '{file}'").fetchall()
+    times = [name for name, kind, *_ in columns if kind == "TIMESTAMP WITH TIME ZONE"]
+    replaced = ", ".join(f"{name} AT TIME ZONE 'UTC' AS {name}" for name in times)
+    return f"SELECT * REPLACE ({replaced}) FROM '{file}' {order}"
+
+
+def shop(folder, sql, schemas, tables, threads, kind, order):
+    """A connection to the views of SQL files over Parquet copies of the tables, sorted so; all other tables are empty."""
+    connection = connect(threads)
+    for schema in schemas:
+        connection.execute(f"CREATE SCHEMA {schema}")
+    connection.execute("CREATE TABLE spine (customer_id VARCHAR, as_of TIMESTAMP)")
+    for path in (sql / "core").glob("*.sql"):
+        if "CREATE TABLE" in (text := statement(path)):
+            connection.execute(text)
+    for table in tables:
+        copy = folder / f"{table}_{kind}.parquet"
+        connection.execute(f"COPY ({zoneless(connection, folder / f'{table}.parquet', order)}) TO '{copy}' (FORMAT parquet)")
+        connection.execute(f"DROP TABLE core.{table}; CREATE VIEW core.{table} AS SELECT * FROM '{copy}'")
+    views = [path for schema in schemas for path in (sql / schema).glob("*.sql")]
+    views = {f"{path.parent.name}.{path.stem}": text for path in views if "CREATE TABLE" not in (text := statement(path))}
+    while views:
+        ready = [name for name in views if not any(re.search(rf"\b{re.escape(other)}\b", views[name]) for other in views if other != name)]
+        assert ready, f"none of {list(views)} can be made"
+        for name in ready:
+            connection.execute(f"CREATE VIEW {name} AS {views.pop(name)}")
     return connection
 
 

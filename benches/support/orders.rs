@@ -14,7 +14,7 @@ pub const TABLE: &str = "raw.bench_orders";
 /// 2021-12-01.
 const START: u64 = 1_638_316_800;
 const SECONDS: u64 = 37 * 30 * 86_400;
-const ORDERS_PER_CUSTOMER: u64 = 20;
+pub const ORDERS_PER_CUSTOMER: u64 = 20;
 const PRODUCTS: u64 = 500;
 const CHANNELS: [&str; 4] = ["web", "app", "store", "phone"];
 const BATCH: u64 = 64 * 1024;
@@ -30,12 +30,12 @@ struct Order {
 }
 
 /// In time order.
-fn orders(rows: u64) -> impl Iterator<Item = Order> {
+fn orders(rows: u64, customers: u64) -> impl Iterator<Item = Order> {
     (0..rows).map(move |id| {
         let [customer, cents, product, channel] = [1, 2, 3, 4].map(|stream| mix(id * 4 + stream));
         Order {
             id,
-            customer: customer % (rows / ORDERS_PER_CUSTOMER).max(1),
+            customer: customer % customers.max(1),
             at: START + (id as u128 * u128::from(SECONDS) / u128::from(rows)) as u64,
             cents: cents % 20_000,
             product: product % PRODUCTS,
@@ -48,7 +48,7 @@ fn orders(rows: u64) -> impl Iterator<Item = Order> {
 pub fn write_csv(path: &Path, rows: u64) -> Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     writeln!(file, "order_id,customer_id,event_time,amount,product_id,channel")?;
-    for Order { id, customer, at, cents, product, channel } in orders(rows) {
+    for Order { id, customer, at, cents, product, channel } in orders(rows, rows / ORDERS_PER_CUSTOMER) {
         let at = timestamp_s_to_datetime(at as i64).context("a time")?;
         writeln!(file, "{id},c{customer},{at},{}.{:02},{product},{channel}", cents / 100, cents % 100)?;
     }
@@ -57,13 +57,16 @@ pub fn write_csv(path: &Path, rows: u64) -> Result<()> {
 
 /// A raw table and the Parquet file in `folder` that it is loaded from.
 pub fn source(folder: &Path, rows: u64) -> Result<(String, Vec<String>)> {
-    let file = folder.join("raw.parquet");
-    write_parquet(&file, rows)?;
-    Ok((TABLE.to_owned(), vec![file.to_string_lossy().into_owned()]))
+    source_of(TABLE, &folder.join("raw.parquet"), rows, rows / ORDERS_PER_CUSTOMER)
 }
 
-fn write_parquet(path: &Path, rows: u64) -> Result<()> {
-    let mut orders = orders(rows);
+/// The same for any number of customers, of any table.
+pub fn source_of(table: &str, file: &Path, rows: u64, customers: u64) -> Result<(String, Vec<String>)> {
+    write_parquet(file, orders(rows, customers))?;
+    Ok((table.to_owned(), vec![file.to_string_lossy().into_owned()]))
+}
+
+fn write_parquet(path: &Path, mut orders: impl Iterator<Item = Order>) -> Result<()> {
     let mut writer: Option<ArrowWriter<File>> = None;
     loop {
         let portion: Vec<Order> = orders.by_ref().take(BATCH as usize).collect();
