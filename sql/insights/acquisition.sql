@@ -28,8 +28,8 @@ firsts AS (
 
 campaigns AS (
     SELECT campaign_id, channel, cost
-    FROM core.campaigns
-    QUALIFY row_number() OVER (PARTITION BY campaign_id ORDER BY known_time DESC, event_time DESC, name) = 1
+    FROM core.campaign_versions
+    WHERE superseded_at IS NULL
 ),
 
 -- A person who never bought counts as one who had not bought yet.

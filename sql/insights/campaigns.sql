@@ -23,8 +23,8 @@
 WITH
 campaigns AS (
     SELECT campaign_id, name, channel, event_time AS started_at, coalesce(cost, 0.0) AS cost
-    FROM core.campaigns
-    QUALIFY row_number() OVER (PARTITION BY campaign_id ORDER BY known_time DESC, event_time DESC, name) = 1
+    FROM core.campaign_versions
+    WHERE superseded_at IS NULL
 ),
 
 touches AS (
