@@ -280,6 +280,9 @@ impl Judge<'_> {
             (Role::Baseline, judge("popularity", &rules.popularity)?),
             (Role::Baseline, judge("last item, then popularity", &rules.last_item)?),
         ];
+        for (name, ranks) in baselines::buyers_recommenders(&self.sequences, buyers, products)? {
+            others.push((Role::Baseline, judge(name, &ranks)?));
+        }
         if let Some(truth) = &self.truth {
             others.push((Role::Attainable, judge(Truth::NAME, &truth.ranks(buyers, products)?)?));
         }

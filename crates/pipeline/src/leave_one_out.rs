@@ -1,6 +1,7 @@
 //! The public next-item benchmark: each user's last item is the test, the one before it the validation; ranked against
 //! the whole catalogue, with the items a user has seen removed.
 
+use crate::baselines::{Histories, recommenders};
 use crate::error::{Error, Result};
 use crate::evaluation::{Answers, Evaluation, Judged, Role, compare};
 use crate::learning::Learning;
@@ -88,7 +89,12 @@ pub async fn leave_one_out(
     let ranks: Vec<u32> = ranks.into_iter().map(|rank| rank.unwrap_or(NOT_RANKED)).collect();
     let popular = popularity(&sequences, &test);
     let ours = Judged::new(OURS, [Answers::Ranks(ranks.into())])?;
-    let others = [(Role::Baseline, Judged::new("popularity", [Answers::Ranks(popular.into())])?)];
+    let mut others = vec![(Role::Baseline, Judged::new("popularity", [Answers::Ranks(popular.into())])?)];
+    let histories = Histories::before(&sequences, test.iter().map(|t| (t.example.customer(), t.example.as_of())));
+    let bought: Vec<u32> = test.iter().map(target).collect();
+    for (name, ranks) in tokio::task::block_in_place(|| recommenders(&histories, &histories, &bought, true))? {
+        others.push((Role::Baseline, Judged::new(name, [Answers::Ranks(ranks.into())])?));
+    }
     Ok(Evaluation {
         task: task.name,
         run_id,
@@ -101,6 +107,14 @@ pub async fn leave_one_out(
         slices: Vec::new(),
         learning: Learning::new(trained.best_epoch, &trained.history),
     })
+}
+
+/// The code of the item asked for; 0 for none.
+fn target(labelled: &LabelledExample) -> u32 {
+    match labelled.target {
+        Target::NextPurchase { product: Some(product), .. } => product,
+        _ => 0,
+    }
 }
 
 /// Ranks by how often an item occurs outside the test, seen items removed; a tie counts against.

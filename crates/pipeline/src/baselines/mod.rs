@@ -1,0 +1,9 @@
+//! What a model has to beat, each fitted only on what was known before its cut-off.
+
+mod btyd;
+mod products;
+mod rfm;
+
+pub(crate) use btyd::{BuyTillYouDie, buy_till_you_die};
+pub(crate) use products::{Histories, buyers_recommenders, product_rules, recommenders};
+pub(crate) use rfm::logistic;
