@@ -132,7 +132,7 @@ impl ExecutionPlan for WholePartitionsExec {
 struct Partitions {
     schema: SchemaRef,
     keys: Vec<Arc<dyn PhysicalExpr>>,
-    functions: Vec<(Vec<Arc<dyn PhysicalExpr>>, Box<dyn GroupsAccumulator>)>,
+    functions: Vec<Function>,
     /// The partition of the newest row; empty before there is one.
     last: Vec<ArrayRef>,
     /// Partitions among the rows that wait, of which the last one may go on.
@@ -142,6 +142,11 @@ struct Partitions {
     memory: MemoryReservation,
 }
 
+struct Function {
+    arguments: Vec<Arc<dyn PhysicalExpr>>,
+    accumulator: Box<dyn GroupsAccumulator>,
+}
+
 impl Partitions {
     fn new(window: &WindowAggExec, memory: MemoryReservation) -> Result<Partitions> {
         let input = window.input().schema();
@@ -149,7 +154,7 @@ impl Partitions {
             let aggregate = aggregate(function.as_ref()).ok_or_else(|| internal_datafusion_err!("not an aggregate"))?;
             let arguments = aggregate.expressions();
             let accumulator: Box<dyn GroupsAccumulator> = accumulator(aggregate, &arguments, &input)?;
-            Ok((arguments, accumulator))
+            Ok(Function { arguments, accumulator })
         });
         Ok(Partitions {
             schema: window.schema(),
@@ -181,12 +186,12 @@ impl Partitions {
         }
         partitions.resize(rows, self.count - 1);
         self.last = keys.iter().map(|key| key.slice(rows - 1, 1)).collect();
-        for (arguments, accumulator) in &mut self.functions {
+        for Function { arguments, accumulator } in &mut self.functions {
             let values = arguments.iter().map(|argument| argument.evaluate(&batch)?.into_array(rows));
             accumulator.update_batch(&values.collect::<Result<Vec<_>>>()?, &partitions, None, self.count)?;
         }
         self.waiting.push((batch, partitions));
-        let accumulators = self.functions.iter().map(|(_, accumulator)| accumulator.size()).sum::<usize>();
+        let accumulators = self.functions.iter().map(|function| function.accumulator.size()).sum::<usize>();
         let waiting = self.waiting.iter().map(|(batch, _)| batch.get_array_memory_size()).sum::<usize>();
         self.memory.try_resize(accumulators + waiting)
     }
@@ -200,7 +205,7 @@ impl Partitions {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let totals = self.functions.iter_mut().map(|(_, accumulator)| accumulator.evaluate(emit));
+        let totals = self.functions.iter_mut().map(|function| function.accumulator.evaluate(emit));
         let totals = totals.collect::<Result<Vec<_>>>()?;
         let mut ready = Vec::new();
         for (batch, partitions) in std::mem::take(&mut self.waiting) {
