@@ -15,6 +15,8 @@ mod object_stores;
 mod operations;
 mod optimize;
 mod real_data;
+#[cfg(feature = "train")]
+mod registry;
 mod shop;
 mod soak;
 mod sql;

@@ -51,7 +51,7 @@ pub fn text(evaluation: &Evaluation) -> String {
     )
 }
 
-fn interval(interval: &Interval) -> String {
+pub fn interval(interval: &Interval) -> String {
     let Interval { estimate, low, high } = interval;
     format!("{} [{}, {}]", number(*estimate), number(*low), number(*high))
 }

@@ -54,6 +54,12 @@ verbs! {
     #[cfg(feature = "train")]
     evaluate Evaluate,
     score Score,
+    #[cfg(feature = "train")]
+    runs Runs,
+    #[cfg(feature = "train")]
+    promote Promote,
+    #[cfg(feature = "train")]
+    rollback Rollback,
     publish Publish,
     run Run,
     simulate Simulate,

@@ -81,6 +81,9 @@ pub(crate) enum Answers<'a> {
     Days(&'a [f64], &'a [f64]),
 }
 
+/// The metric that a run is known by, of each kind of task; days to the purchase where there are no products.
+pub(crate) const MAIN_METRICS: [&str; 4] = ["auc", "spearman", "ndcg@10", "mae of days to purchase"];
+
 /// Length of the list of products that is judged.
 const SHOWN: u32 = 10;
 /// A probability of exactly 0 or 1 that fails once has an infinite log loss; nobody is that sure.

@@ -69,6 +69,8 @@ mod operations;
 mod progress;
 pub mod project;
 mod publishing;
+#[cfg(feature = "train")]
+mod registry;
 mod run_folder;
 #[cfg(feature = "train")]
 mod runs;
@@ -100,6 +102,8 @@ pub use operations::{RestoreReport, VacuumOptions, VacuumReport, history, restor
 pub use progress::{Progress, Silent};
 pub use project::{Project, Source, read_schema};
 pub use publishing::{PublishOptions, PublishReport, publish};
+#[cfg(feature = "train")]
+pub use registry::{Judgement, Measured, Promotion, Role, RunLine, promote, rollback, runs};
 #[cfg(feature = "train")]
 pub use runs::{Plan, Run};
 pub use scoring::{DEFAULT_TOP, ScoreOptions, ScoreReport, ScoredTable, score};
