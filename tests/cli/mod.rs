@@ -11,6 +11,8 @@ mod load_changes;
 mod load_rejects;
 mod load_schema;
 mod load_source;
+#[cfg(feature = "train")]
+mod monitoring;
 mod object_stores;
 mod operations;
 mod optimize;

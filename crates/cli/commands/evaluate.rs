@@ -57,6 +57,6 @@ pub fn interval(interval: &Interval) -> String {
 }
 
 /// Four significant decimals for rates, none for sums.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     if value.abs() >= 1000.0 { format!("{value:.0}") } else { format!("{value:.4}") }
 }

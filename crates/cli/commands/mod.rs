@@ -55,6 +55,8 @@ verbs! {
     evaluate Evaluate,
     score Score,
     #[cfg(feature = "train")]
+    monitor Monitor,
+    #[cfg(feature = "train")]
     runs Runs,
     #[cfg(feature = "train")]
     promote Promote,

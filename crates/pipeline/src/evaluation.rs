@@ -85,7 +85,7 @@ pub(crate) enum Answers<'a> {
 pub(crate) const MAIN_METRICS: [&str; 4] = ["auc", "spearman", "ndcg@10", "mae of days to purchase"];
 
 /// Length of the list of products that is judged.
-const SHOWN: u32 = 10;
+pub(crate) const SHOWN: u32 = 10;
 /// A probability of exactly 0 or 1 that fails once has an infinite log loss; nobody is that sure.
 const SUREST: f64 = 1e-6;
 

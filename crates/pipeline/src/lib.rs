@@ -64,6 +64,8 @@ mod leave_one_out;
 mod lineage;
 #[cfg(feature = "train")]
 mod metrics_table;
+#[cfg(feature = "train")]
+mod monitoring;
 mod nightly;
 mod operations;
 mod progress;
@@ -97,6 +99,8 @@ pub use judging::{EvaluateOptions, evaluate};
 #[cfg(feature = "train")]
 pub use leave_one_out::{LeaveOneOutOptions, leave_one_out};
 pub use lineage::lineage;
+#[cfg(feature = "train")]
+pub use monitoring::{MonitorLine, MonitorReport, Pending, Unjudged, monitor, must_not_decay};
 pub use nightly::{RunOptions, RunReport, Step, run};
 pub use operations::{RestoreReport, VacuumOptions, VacuumReport, history, restore, table_history, vacuum};
 pub use progress::{Progress, Silent};
