@@ -42,7 +42,7 @@ Examples:
 
 /// Exit code for work that was interrupted, as shells have it: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
-/// Exit code where a check of severity error failed: the work itself went well.
+/// Exit code where a check of severity error failed or a model that scores has decayed: the work itself went well.
 const CHECKS_FAILED: u8 = 3;
 /// How long interrupted work may take to put away its temporary files.
 const GRACE: Duration = Duration::from_secs(1);
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match (print::error(&error), error.downcast_ref()) {
             (_, Some(pipeline::Error::Interrupted { .. })) => ExitCode::from(INTERRUPTED),
-            (_, Some(pipeline::Error::Checks(..))) => ExitCode::from(CHECKS_FAILED),
+            (_, Some(pipeline::Error::Checks(..) | pipeline::Error::Decayed { .. })) => ExitCode::from(CHECKS_FAILED),
             (code, _) => code,
         },
     }

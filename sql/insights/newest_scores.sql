@@ -17,13 +17,14 @@
 -- next_product_2: id of the second likeliest.
 -- next_product_3: id of the third likeliest.
 WITH
--- A history is kept, so each score is that of the newest cut-off, scored last.
+-- A history is kept, so each score is that of the newest cut-off: the champion's, or else the one scored last.
 churn AS (
     SELECT s.customer_id, s.as_of, c.as_of AS scores_as_of, c.p_churn, c.horizon_days
     FROM spine AS s
     INNER JOIN scores.churn AS c ON c.customer_id = s.customer_id AND c.as_of <= s.as_of AND c.task = 'churn'
+    LEFT JOIN models.current_champions AS m ON m.task = c.task AND m.run_id = c.run_id
     QUALIFY row_number() OVER (
-        PARTITION BY s.customer_id, s.as_of ORDER BY c.as_of DESC, c.scored_at DESC, c.run_id DESC
+        PARTITION BY s.customer_id, s.as_of ORDER BY c.as_of DESC, m.run_id IS NULL, c.scored_at DESC, c.run_id DESC
     ) = 1
 ),
 
@@ -31,8 +32,9 @@ clv AS (
     SELECT s.customer_id, s.as_of, c.expected_value, c.horizon_days
     FROM spine AS s
     INNER JOIN scores.clv AS c ON c.customer_id = s.customer_id AND c.as_of <= s.as_of AND c.task = 'clv'
+    LEFT JOIN models.current_champions AS m ON m.task = c.task AND m.run_id = c.run_id
     QUALIFY row_number() OVER (
-        PARTITION BY s.customer_id, s.as_of ORDER BY c.as_of DESC, c.scored_at DESC, c.run_id DESC
+        PARTITION BY s.customer_id, s.as_of ORDER BY c.as_of DESC, m.run_id IS NULL, c.scored_at DESC, c.run_id DESC
     ) = 1
 ),
 
@@ -41,8 +43,9 @@ next_time AS (
     FROM spine AS s
     INNER JOIN scores.next_purchase_time AS n
         ON n.customer_id = s.customer_id AND n.as_of <= s.as_of AND n.task = 'next_purchase'
+    LEFT JOIN models.current_champions AS m ON m.task = n.task AND m.run_id = n.run_id
     QUALIFY row_number() OVER (
-        PARTITION BY s.customer_id, s.as_of ORDER BY n.as_of DESC, n.scored_at DESC, n.run_id DESC
+        PARTITION BY s.customer_id, s.as_of ORDER BY n.as_of DESC, m.run_id IS NULL, n.scored_at DESC, n.run_id DESC
     ) = 1
 ),
 
@@ -52,7 +55,10 @@ next_ranks AS (
     FROM spine AS s
     INNER JOIN scores.next_purchase AS n
         ON n.customer_id = s.customer_id AND n.as_of <= s.as_of AND n.task = 'next_purchase'
-    QUALIFY rank() OVER (PARTITION BY s.customer_id, s.as_of ORDER BY n.as_of DESC, n.scored_at DESC, n.run_id DESC) = 1
+    LEFT JOIN models.current_champions AS m ON m.task = n.task AND m.run_id = n.run_id
+    QUALIFY rank() OVER (
+        PARTITION BY s.customer_id, s.as_of ORDER BY n.as_of DESC, m.run_id IS NULL, n.scored_at DESC, n.run_id DESC
+    ) = 1
 ),
 
 next_products AS (

@@ -113,34 +113,47 @@ cutoffs AS (
     GROUP BY customer_id
 ),
 
--- History of scores is kept, so each score is the one of the newest cut-off, scored last; other tasks have rows of their own.
+-- History of scores is kept, so each score is the one of the newest cut-off: the champion's, or else the one scored last; other
+-- tasks have rows of their own.
 churn AS (
-    SELECT customer_id, as_of, p_churn, horizon_days
-    FROM scores.churn
-    WHERE task = 'churn'
-    QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY as_of DESC, scored_at DESC, run_id DESC) = 1
+    SELECT s.customer_id, s.as_of, s.p_churn, s.horizon_days
+    FROM scores.churn AS s
+    LEFT JOIN models.current_champions AS m ON m.task = s.task AND m.run_id = s.run_id
+    WHERE s.task = 'churn'
+    QUALIFY row_number() OVER (
+        PARTITION BY s.customer_id ORDER BY s.as_of DESC, m.run_id IS NULL, s.scored_at DESC, s.run_id DESC
+    ) = 1
 ),
 
 clv AS (
-    SELECT customer_id, expected_value, horizon_days
-    FROM scores.clv
-    WHERE task = 'clv'
-    QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY as_of DESC, scored_at DESC, run_id DESC) = 1
+    SELECT s.customer_id, s.expected_value, s.horizon_days
+    FROM scores.clv AS s
+    LEFT JOIN models.current_champions AS m ON m.task = s.task AND m.run_id = s.run_id
+    WHERE s.task = 'clv'
+    QUALIFY row_number() OVER (
+        PARTITION BY s.customer_id ORDER BY s.as_of DESC, m.run_id IS NULL, s.scored_at DESC, s.run_id DESC
+    ) = 1
 ),
 
 next_time AS (
-    SELECT customer_id, median_days
-    FROM scores.next_purchase_time
-    WHERE task = 'next_purchase'
-    QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY as_of DESC, scored_at DESC, run_id DESC) = 1
+    SELECT s.customer_id, s.median_days
+    FROM scores.next_purchase_time AS s
+    LEFT JOIN models.current_champions AS m ON m.task = s.task AND m.run_id = s.run_id
+    WHERE s.task = 'next_purchase'
+    QUALIFY row_number() OVER (
+        PARTITION BY s.customer_id ORDER BY s.as_of DESC, m.run_id IS NULL, s.scored_at DESC, s.run_id DESC
+    ) = 1
 ),
 
 -- All ranks of one scoring share the first place here, so that two scorings never mix.
 next_ranks AS (
-    SELECT customer_id, rank, product_id, probability
-    FROM scores.next_purchase
-    WHERE task = 'next_purchase'
-    QUALIFY rank() OVER (PARTITION BY customer_id ORDER BY as_of DESC, scored_at DESC, run_id DESC) = 1
+    SELECT s.customer_id, s.rank, s.product_id, s.probability
+    FROM scores.next_purchase AS s
+    LEFT JOIN models.current_champions AS m ON m.task = s.task AND m.run_id = s.run_id
+    WHERE s.task = 'next_purchase'
+    QUALIFY rank() OVER (
+        PARTITION BY s.customer_id ORDER BY s.as_of DESC, m.run_id IS NULL, s.scored_at DESC, s.run_id DESC
+    ) = 1
 ),
 
 products AS (

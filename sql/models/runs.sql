@@ -13,7 +13,7 @@
 -- valid_as_of: cut-off of the examples that chose the best epoch.
 -- test_as_of: cut-off of the examples that the metrics of the test split speak of.
 -- best_epoch: epoch whose weights were kept.
--- config: resolved configuration as JSON.
+-- config: resolved task file as TOML.
 CREATE TABLE models.runs (
     run_id VARCHAR,
     task VARCHAR,

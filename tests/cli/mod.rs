@@ -11,10 +11,14 @@ mod load_changes;
 mod load_rejects;
 mod load_schema;
 mod load_source;
+#[cfg(feature = "train")]
+mod monitoring;
 mod object_stores;
 mod operations;
 mod optimize;
 mod real_data;
+#[cfg(feature = "train")]
+mod registry;
 mod shop;
 mod soak;
 mod sql;

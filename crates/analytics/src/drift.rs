@@ -14,6 +14,9 @@ pub struct PopulationStability {
 }
 
 impl PopulationStability {
+    /// Above this much has changed.
+    pub const MUCH: f64 = 0.25;
+
     /// Of so many expected and actual rows.
     pub fn new(expected: u64, actual: u64) -> Self {
         PopulationStability { totals: (expected, actual), index: 0.0 }

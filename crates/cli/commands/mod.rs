@@ -54,6 +54,14 @@ verbs! {
     #[cfg(feature = "train")]
     evaluate Evaluate,
     score Score,
+    #[cfg(feature = "train")]
+    monitor Monitor,
+    #[cfg(feature = "train")]
+    runs Runs,
+    #[cfg(feature = "train")]
+    promote Promote,
+    #[cfg(feature = "train")]
+    rollback Rollback,
     publish Publish,
     run Run,
     simulate Simulate,

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 /// The nightly command: load what is new, build, check, train where due, score, publish, as perennial.toml says.
 ///
+/// A task is scored by its champion (perennial promote), or by its newest run where none was promoted; what a night trains
+/// is a challenger then, and the summary says that it waits.
+///
 /// After a failure the summary says what was done, and the same command goes on from there. Exit code 0: everything
 /// done. 3: a check of severity error failed, so nothing was trained, scored or published; quality.failures has the rows.
 #[derive(Args)]

@@ -4,8 +4,10 @@ use anyhow::Result;
 use clap::Args;
 use pipeline::{ScoreOptions, ScoredTable};
 
-/// Score every customer who has ever completed an order with a task's newest run, or by its view, and append the scores as
+/// Score every customer who has ever completed an order with a task's model, or by its view, and append the scores as
 /// tables.
+///
+/// The model is that of the task's champion (perennial promote), or of its newest run where none was promoted.
 ///
 /// A task that names a view, as recommendations does, needs no training: the view's rows go to scores.<task>, after those
 /// of models, which the view may read.
@@ -20,7 +22,7 @@ pub struct Arguments {
     /// Only what happened and was known before this date or time counts (UTC); by default everything loaded.
     #[arg(long, value_name = "DATE")]
     as_of: Option<String>,
-    /// The run to score with; the newest of each task without it.
+    /// The run to score with; without it each task's champion, or its newest run where none was promoted.
     #[arg(long)]
     run: Option<String>,
     /// How many products are written for each customer's next purchase.

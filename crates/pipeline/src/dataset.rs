@@ -115,6 +115,14 @@ impl Labels {
 }
 
 impl Outcome {
+    /// Days to the next purchase, the horizon's length where there was none in it.
+    pub(crate) fn restricted_days(&self, horizon: f64) -> f64 {
+        match self {
+            Outcome::Next { days: Some(days), .. } => days.min(horizon),
+            _ => horizon,
+        }
+    }
+
     fn target(&self, sequences: &Sequences) -> Target {
         match self {
             Outcome::Churned(churned) => Target::Churn(*churned),

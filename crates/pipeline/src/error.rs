@@ -39,7 +39,20 @@ pub enum Error {
     KnownTooLate { task: String, newest: String, known: String },
     #[error("no run of task {task} in this warehouse; train one with: perennial train {task}")]
     NoRun { task: String },
-    #[error("no run {run} in this warehouse; SELECT run_id, task, finished_at FROM models.runs lists them")]
+    #[error(
+        "no run of task {task} was promoted, so there is nothing to undo: its newest run scores, and perennial promote {task} --run <run> makes another one do so"
+    )]
+    NoChampion { task: String },
+    #[error("no scores of task {task} by a model yet; perennial score {task} makes some")]
+    NoScores { task: String },
+    #[error(
+        "a model that scores has decayed: {alarms}. Train and promote another one; models.monitoring has every number"
+    )]
+    Decayed { alarms: String },
+    #[cfg(feature = "train")]
+    #[error("nobody who was scored has a label in the horizon")]
+    NobodyToJudge,
+    #[error("no run {run} in this warehouse; perennial runs lists them")]
     UnknownRun { run: String },
     #[error("{0} check(s) failed: {1}. quality.failures has every failing row")]
     Checks(usize, String),

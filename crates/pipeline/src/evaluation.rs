@@ -141,6 +141,9 @@ impl Answers<'_> {
     }
 }
 
+/// The metric that a run is known by, of each kind of task; days to the purchase where there are no products.
+pub(crate) const MAIN_METRICS: [&str; 4] = ["auc", "spearman", "ndcg@10", "mae of days to purchase"];
+
 const LABELS: [&str; 7] =
     ["auc", "average_precision", "log_loss", "brier", "calibration_error", "top_decile_lift", "top_decile_precision"];
 /// Length of the list of products that is judged.

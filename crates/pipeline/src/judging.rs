@@ -318,11 +318,7 @@ impl Judge<'_> {
 /// Days to the next purchase, the horizon's length where there was none in it.
 fn restricted_days(labels: &Labels, plan: &Plan) -> Vec<f64> {
     let horizon = f64::from(plan.task.horizon_days);
-    let days = |outcome: &Outcome| match outcome {
-        Outcome::Next { days: Some(days), .. } => days.min(horizon),
-        _ => horizon,
-    };
-    labels.outcomes.iter().map(days).collect()
+    labels.outcomes.iter().map(|outcome| outcome.restricted_days(horizon)).collect()
 }
 
 /// The median; `values` is not empty.

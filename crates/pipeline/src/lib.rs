@@ -66,11 +66,15 @@ mod leave_one_out;
 mod lineage;
 #[cfg(feature = "train")]
 mod metrics_table;
+#[cfg(feature = "train")]
+mod monitoring;
 mod nightly;
 mod operations;
 mod progress;
 pub mod project;
 mod publishing;
+#[cfg(feature = "train")]
+mod registry;
 #[cfg(feature = "train")]
 mod report;
 mod run_folder;
@@ -105,13 +109,17 @@ pub use learning::{Epoch, Fit, Learning};
 #[cfg(feature = "train")]
 pub use leave_one_out::{LeaveOneOutOptions, leave_one_out};
 pub use lineage::lineage;
+#[cfg(feature = "train")]
+pub use monitoring::{MonitorLine, MonitorReport, Pending, Unjudged, monitor, must_not_decay};
 pub use nightly::{RunOptions, RunReport, Step, run};
 pub use operations::{RestoreReport, VacuumOptions, VacuumReport, history, restore, table_history, vacuum};
 pub use progress::{Progress, Silent};
 pub use project::{Project, Source, read_schema};
 pub use publishing::{PublishOptions, PublishReport, publish};
 #[cfg(feature = "train")]
-pub use report::Table;
+pub use registry::{Judgement, Measured, Promotion, Role, RunLine, promote, rollback, runs};
+#[cfg(feature = "train")]
+pub use report::{Table, number};
 #[cfg(feature = "train")]
 pub use runs::{Plan, Run};
 pub use scoring::{DEFAULT_TOP, ScoreOptions, ScoreReport, ScoredTable, score};

@@ -137,6 +137,9 @@ async fn models(
         let started = Instant::now();
         let outcome = train_where_due(warehouse, task, rule, options, progress).await?;
         report.add("train", &task.name, outcome, started);
+        if let Some(waiting) = waiting(warehouse, task).await? {
+            report.add("train", &task.name, waiting, started);
+        }
     }
     if !tasks.is_empty() {
         let started = Instant::now();
@@ -161,6 +164,16 @@ fn trainable(task: &Task) -> Result<()> {
 #[cfg(not(feature = "train"))]
 fn trainable(task: &Task) -> Result<()> {
     Err(Error::NoTrainer { task: task.name.clone() })
+}
+
+#[cfg(feature = "train")]
+async fn waiting(warehouse: &Warehouse, task: &Task) -> Result<Option<String>> {
+    crate::registry::waiting(warehouse, &task.name).await
+}
+
+#[cfg(not(feature = "train"))]
+async fn waiting(_warehouse: &Warehouse, _task: &Task) -> Result<Option<String>> {
+    Ok(None)
 }
 
 #[cfg(feature = "train")]

@@ -23,7 +23,7 @@ use crate::statement::Statement;
 
 /// The schemas, in the order in which they may read each other: a view reads only its own or an earlier one.
 pub const SCHEMAS: [&str; 12] = [
-    "raw", "staging", "core", "features", "labels", "scores", "insights", "models", "quality", "audit", "marts", CHECKS,
+    "raw", "staging", "core", "features", "labels", "scores", "models", "insights", "quality", "audit", "marts", CHECKS,
 ];
 
 /// Tables that every session fills itself; they are in no schema.

@@ -12,7 +12,7 @@ use charts::{Bars, Lines};
 use std::path::Path;
 use warehouse::replace_file;
 
-pub use tables::Table;
+pub use tables::{Table, number};
 
 /// Writes the page, whole or not at all, over what was there.
 pub(crate) fn write_report(evaluation: &Evaluation, file: &Path) -> Result<()> {

@@ -70,6 +70,6 @@ impl fmt::Display for Interval {
 }
 
 /// Four decimals for rates, none for sums.
-pub(super) fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     if value.abs() >= 1000.0 { format!("{value:.0}") } else { format!("{value:.4}") }
 }

@@ -26,7 +26,7 @@ pub const DEFAULT_TOP: usize = 10;
 pub struct ScoreOptions {
     /// Cut-off; just after everything loaded without it.
     pub as_of: Option<DateTime<Utc>>,
-    /// The run; each task's newest without it.
+    /// The run; each task's champion without it, or its newest run where none was promoted.
     pub run: Option<String>,
     /// Products written for each customer's next purchase.
     pub top: usize,

@@ -4,6 +4,7 @@ use super::{Rows, ScoreOptions, Stamp};
 use crate::dataset;
 use crate::error::Result;
 use crate::progress::Progress;
+use crate::registry;
 use crate::runs::Run;
 use crate::task::Task;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -23,7 +24,7 @@ pub(super) async fn scores(
     let sequences = dataset::sequences(warehouse, stamp.snapshot, progress).await?;
     let mut rows = Vec::new();
     for task in tasks {
-        let run = Run::find(warehouse, &task.name, options.run.as_deref()).await?;
+        let run = registry::scoring_run(warehouse, &task.name, options.run.as_deref()).await?;
         progress.start(&format!("score {}", task.name), None);
         let scored = Scored { run: &run, stamp };
         let batches = {
