@@ -7,6 +7,7 @@ pub mod assortment;
 pub mod attribution;
 pub mod bandits;
 pub mod baskets;
+pub mod boosting;
 pub mod bootstrap;
 pub mod btyd;
 mod cholesky;

@@ -3,6 +3,7 @@
 mod attribution;
 mod bandits;
 mod baskets;
+mod boosting;
 mod bootstrap;
 mod btyd;
 mod cdnow;
