@@ -246,7 +246,11 @@ impl Judge<'_> {
     async fn churn(&self, churned: &[bool], ours: &[f64]) -> Result<Compared> {
         let judge = |name: &str, p: &[f64]| Judged::new(name, [Answers::Labels(churned.into(), p.into())]);
         let logistic = baselines::logistic(self.warehouse, self.plan, &self.labels).await?;
-        let mut others = vec![(Role::Baseline, judge("logistic regression on RFM", &logistic)?)];
+        let trees = baselines::boosted_trees(self.warehouse, self.plan, &self.labels).await?;
+        let mut others = vec![
+            (Role::Baseline, judge("logistic regression on RFM", &logistic)?),
+            (Role::Baseline, judge(baselines::TREES, &trees)?),
+        ];
         for baseline in self.buy_till_you_die().await? {
             others.push((Role::Baseline, judge(baseline.name, &baseline.churn())?));
         }
@@ -259,7 +263,8 @@ impl Judge<'_> {
     async fn value(&self, actual: &[f64], ours: &[f64]) -> Result<Compared> {
         let judge =
             |name: &str, predicted: &[f64]| Judged::new(name, [Answers::Values(actual.into(), predicted.into())]);
-        let mut others = Vec::new();
+        let trees = baselines::boosted_trees(self.warehouse, self.plan, &self.labels).await?;
+        let mut others = vec![(Role::Baseline, judge(baselines::TREES, &trees)?)];
         for baseline in self.buy_till_you_die().await? {
             others.push((Role::Baseline, judge(baseline.name, &baseline.value())?));
         }

@@ -3,7 +3,9 @@
 mod btyd;
 mod products;
 mod rfm;
+mod trees;
 
 pub(crate) use btyd::{BuyTillYouDie, buy_till_you_die};
 pub(crate) use products::{Histories, buyers_recommenders, product_rules, recommenders};
 pub(crate) use rfm::logistic;
+pub(crate) use trees::{TREES, boosted_trees};
