@@ -42,7 +42,8 @@ fn a_champion_scores_until_another_is_promoted_or_it_is_rolled_back() {
     assert!(promoted.contains("auc ") && promoted.contains(&format!("evaluate churn --run {new}")), "{promoted}");
     assert_eq!(roles(&folder), [(new.clone(), "challenger".into()), (old.clone(), "champion".into())]);
     assert_eq!(scored_by(&folder), (old.clone(), old.clone()));
-    let judged = json(&folder, &["evaluate", "churn"]);
+    // Of parts of the customers, too, which are not what a run is known by.
+    let judged = json(&folder, &["evaluate", "churn", "--slices"]);
     assert_eq!(judged["run_id"].as_str(), Some(new.as_str()), "evaluate judges the newest run all the same");
     let night = "warehouse = 'w'\n[[tasks]]\ntask = 'churn'\n";
     folder.write("perennial.toml", night);
@@ -56,7 +57,7 @@ fn a_champion_scores_until_another_is_promoted_or_it_is_rolled_back() {
     let listed = &json(&folder, &["runs"])[0];
     let auc = promoted["scores"]["metrics"].as_array().expect("metrics").iter().find(|m| m["metric"] == "auc");
     assert_eq!(Some(&listed["main"]), auc);
-    let in_table = folder.sql(W, &format!("SELECT value FROM models.metrics WHERE run_id = '{new}' AND split = 'test' AND model = 'perennial' AND metric = 'auc'"));
+    let in_table = folder.sql(W, &format!("SELECT value FROM models.metrics WHERE run_id = '{new}' AND split = 'test' AND slice IS NULL AND model = 'perennial' AND metric = 'auc'"));
     assert_eq!(listed["main"]["value"]["estimate"].as_f64(), in_table[0].parse().ok());
     assert_eq!(scored_by(&folder), (new.clone(), new.clone()));
     let again = folder.ok(&["promote", "churn", "--warehouse", W]);

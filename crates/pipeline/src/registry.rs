@@ -319,7 +319,8 @@ async fn decisions(session: &Session) -> Result<BTreeMap<String, Vec<Decision>>>
 async fn metrics(session: &Session) -> Result<BTreeMap<String, Vec<Measured>>> {
     let query = format!(
         "SELECT run_id, metric, value, low, high FROM models.metrics \
-        WHERE split = 'test' AND model = '{OURS}' AND value IS NOT NULL AND low IS NOT NULL AND high IS NOT NULL \
+        WHERE split = 'test' AND slice IS NULL AND model = '{OURS}' \
+        AND value IS NOT NULL AND low IS NOT NULL AND high IS NOT NULL \
         QUALIFY row_number() OVER (PARTITION BY run_id, metric ORDER BY recorded_at DESC) = 1 ORDER BY run_id, metric"
     );
     let rows = dataset::rows(session, "models.metrics", &query).await?;
