@@ -1,7 +1,7 @@
 //! The public next-item benchmark: each user's last item is the test, the one before it the validation; ranked against
 //! the whole catalogue, with the items a user has seen removed.
 
-use crate::baselines::{Histories, recommenders};
+use crate::baselines::{Histories, most_bought, recommenders};
 use crate::error::{Error, Result};
 use crate::evaluation::{Answers, Evaluation, Judged, Role, compare};
 use crate::learning::Learning;
@@ -10,8 +10,7 @@ use crate::progress::Progress;
 use crate::task::Task;
 use crate::training::{config, watch};
 use analytics::metrics::NOT_RANKED;
-use sequences::{Field, Head, LabelledExample, Sequences, Target, Vocabulary};
-use std::collections::{HashMap, HashSet};
+use sequences::{Head, LabelledExample, Sequences, Target, Vocabulary};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -87,11 +86,11 @@ pub async fn leave_one_out(
         model.rank_targets(&sequences, &test, true)
     })?;
     let ranks: Vec<u32> = ranks.into_iter().map(|rank| rank.unwrap_or(NOT_RANKED)).collect();
-    let popular = popularity(&sequences, &test);
     let ours = Judged::new(OURS, [Answers::Ranks(ranks.into())])?;
-    let mut others = vec![(Role::Baseline, Judged::new("popularity", [Answers::Ranks(popular.into())])?)];
     let histories = Histories::before(&sequences, test.iter().map(|t| (t.example.customer(), t.example.as_of())));
     let bought: Vec<u32> = test.iter().map(target).collect();
+    let popular = most_bought(&histories, &histories, &bought);
+    let mut others = vec![(Role::Baseline, Judged::new("popularity", [Answers::Ranks(popular.into())])?)];
     for (name, ranks) in tokio::task::block_in_place(|| recommenders(&histories, &histories, &bought, true))? {
         others.push((Role::Baseline, Judged::new(name, [Answers::Ranks(ranks.into())])?));
     }
@@ -115,24 +114,4 @@ fn target(labelled: &LabelledExample) -> u32 {
         Target::NextPurchase { product: Some(product), .. } => product,
         _ => 0,
     }
-}
-
-/// Ranks by how often an item occurs outside the test, seen items removed; a tie counts against.
-fn popularity(sequences: &Sequences, test: &[LabelledExample]) -> Vec<u32> {
-    let mut counts: HashMap<u32, u32> = HashMap::new();
-    for labelled in test {
-        for event in sequences.visible(labelled.example.customer(), labelled.example.as_of()) {
-            *counts.entry(sequences.code(event, Field::Product)).or_default() += 1;
-        }
-    }
-    let rank = |labelled: &LabelledExample| {
-        let Target::NextPurchase { product: Some(target), .. } = labelled.target else { return NOT_RANKED };
-        let visible = sequences.visible(labelled.example.customer(), labelled.example.as_of());
-        let seen: HashSet<u32> = visible.map(|event| sequences.code(event, Field::Product)).collect();
-        let Some(own) = counts.get(&target) else { return NOT_RANKED };
-        let before = counts.iter().filter(|(code, count)| *count >= own && **code != target && !seen.contains(code));
-        before.count() as u32 + 1
-    };
-    use rayon::prelude::*;
-    test.par_iter().map(rank).collect()
 }

@@ -6,6 +6,6 @@ mod rfm;
 mod trees;
 
 pub(crate) use btyd::{BuyTillYouDie, buy_till_you_die};
-pub(crate) use products::{Histories, buyers_recommenders, product_rules, recommenders};
+pub(crate) use products::{Histories, buyers_recommenders, most_bought, product_rules, recommenders};
 pub(crate) use rfm::logistic;
 pub(crate) use trees::{TREES, boosted_trees};

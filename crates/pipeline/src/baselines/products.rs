@@ -143,6 +143,13 @@ pub(crate) fn recommenders(
     Ok([("item neighbours", ranks_of_neighbours), ("ALS factors", ranks(judged, bought, remove_seen, by_factors))])
 }
 
+/// Ranks of `bought` by how often all histories have a product, those of the own history removed.
+pub(crate) fn most_bought(all: &Histories, judged: &Histories, bought: &[u32]) -> Vec<u32> {
+    let mut counts = vec![0.0; all.catalogue];
+    all.items.iter().for_each(|&item| counts[item as usize] += 1.0);
+    ranks(judged, bought, true, |_, scores| scores.copy_from_slice(&counts))
+}
+
 /// `score` adds to the scores of the catalogue, which are 0 where it says nothing.
 fn ranks(judged: &Histories, bought: &[u32], remove_seen: bool, score: impl Fn(usize, &mut [f64]) + Sync) -> Vec<u32> {
     let rank = |scores: &mut Vec<f64>, (customer, &product): (usize, &u32)| {
