@@ -190,8 +190,19 @@ impl Block {
         let key = rotation.turn(&self.key.forward(weights, to));
         let value = self.value.forward(weights, to);
         let [query, key, value] = [query, &key, &value].map(|x| split_heads(x, self.heads));
-        let attended =
-            Tensor::scaled_dot_product_attention(&query, &key, &value, mask, 0.0, mask.is_none(), None, false);
+        let attended = match mask {
+            // By name: libtorch would choose a kernel that it plans anew for every shape of batch, each for as long as
+            // many steps take.
+            None if query.device().is_cuda() => {
+                let (query, key, value) = (&query, &key, &value);
+                let no_bias = None::<Tensor>;
+                Tensor::internal_scaled_dot_product_efficient_attention(
+                    query, key, value, no_bias, true, 0.0, true, None,
+                )
+                .0
+            }
+            _ => Tensor::scaled_dot_product_attention(&query, &key, &value, mask, 0.0, mask.is_none(), None, false),
+        };
         attended.transpose(1, 2).reshape([batch, queries, width])
     }
 
