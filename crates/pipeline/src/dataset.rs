@@ -2,6 +2,7 @@
 
 use crate::columns::Rows;
 use crate::error::{Error, Result};
+use crate::features::Features;
 use crate::progress::Progress;
 use crate::task::Task;
 use crate::time::utc;
@@ -104,13 +105,27 @@ impl Labels {
         Ok(Labels { keys, outcomes })
     }
 
-    /// Each label with the customer's history before its cut-off, at most `max_length` events long.
-    pub(crate) fn examples(&self, sequences: &Sequences, max_length: usize) -> Result<Vec<LabelledExample>> {
-        let of = |(key, outcome): (&(String, i64), &Outcome)| {
-            let example = example(sequences, key, max_length)?;
-            Ok(LabelledExample { example, target: outcome.target(sequences) })
-        };
-        self.keys.par_iter().zip(&self.outcomes).map(of).collect()
+    /// All of them, or of more than `most` every n-th.
+    pub(crate) fn at_most(self, most: usize) -> Labels {
+        let step = self.keys.len().div_ceil(most).max(1);
+        let Labels { keys, outcomes } = self;
+        Labels {
+            keys: keys.into_iter().step_by(step).collect(),
+            outcomes: outcomes.into_iter().step_by(step).collect(),
+        }
+    }
+
+    /// Each label with the customer's history before its cut-off, at most `max_length` events long, and its features.
+    pub(crate) fn examples(
+        &self,
+        sequences: &Sequences,
+        features: &Features,
+        max_length: usize,
+    ) -> Result<Vec<LabelledExample>> {
+        let examples = examples(sequences, &self.keys, features, max_length)?;
+        let target = |outcome: &Outcome| outcome.target(sequences);
+        let labelled = examples.into_iter().zip(&self.outcomes);
+        Ok(labelled.map(|(example, outcome)| LabelledExample { example, target: target(outcome) }).collect())
     }
 }
 
@@ -135,12 +150,16 @@ impl Outcome {
     }
 }
 
-/// Histories of customers before their cut-offs.
-pub(crate) fn examples(sequences: &Sequences, keys: &[(String, i64)], max_length: usize) -> Result<Vec<Example>> {
-    keys.par_iter().map(|key| example(sequences, key, max_length)).collect()
-}
-
-fn example(sequences: &Sequences, (customer, as_of): &(String, i64), max_length: usize) -> Result<Example> {
-    let number = sequences.customer(customer).ok_or_else(|| Error::NoEvents { customer: customer.clone() })?;
-    Ok(Example::at(sequences, number, *as_of, max_length))
+/// Histories of customers before their cut-offs, with the features of each.
+pub(crate) fn examples(
+    sequences: &Sequences,
+    keys: &[(String, i64)],
+    features: &Features,
+    max_length: usize,
+) -> Result<Vec<Example>> {
+    let example = |(place, (customer, as_of)): (usize, &(String, i64))| {
+        let number = sequences.customer(customer).ok_or_else(|| Error::NoEvents { customer: customer.clone() })?;
+        Ok(Example::at(sequences, number, *as_of, max_length).with_features(features.row(place)))
+    };
+    keys.par_iter().enumerate().map(example).collect()
 }

@@ -1,10 +1,11 @@
 //! Evaluating a run at its test cut-off, which neither training nor early stopping saw, beside plain baselines and,
 //! for a simulated shop, beside the best that any model could know.
 
-use crate::baselines::{self, BuyTillYouDie};
+use crate::baselines::{self, BuyTillYouDie, Known};
 use crate::dataset::{self, Labels, Outcome};
 use crate::error::{Error, Result};
 use crate::evaluation::{Answers, Decile, Evaluation, Judged, Role, Row, SHOWN, compare};
+use crate::features::{EVERY_FEATURE, Features};
 use crate::learning::Learning;
 use crate::metrics_table::{MetricRow, OURS, metric_rows};
 use crate::progress::Progress;
@@ -15,6 +16,7 @@ use crate::slices::{Slice, Traits};
 use crate::task::Task;
 use crate::time::{date, now};
 use crate::truth::Truth;
+use analytics::boosting::Loss;
 use analytics::metrics::NOT_RANKED;
 use sequences::{Example, Head, LabelledExample, Sequences};
 use std::path::PathBuf;
@@ -50,13 +52,13 @@ pub async fn evaluate(
     let truth = options.truth.as_deref().map(|folder| Truth::read(folder, plan)).transpose()?;
     progress.start(&format!("evaluate {}", task.name), None);
     let traits = if options.slices { Some(Traits::read(warehouse, plan).await?) } else { None };
-    let judge = Judge { warehouse, plan, sequences, labels, truth, traits };
+    let model = run.model(warehouse).await?;
+    let features = TestFeatures::read(warehouse, plan, &model, &labels).await?;
+    let judge = Judge { warehouse, plan, sequences, labels, features, truth, traits };
     let judged = judge.judged()?;
     let examples = judged.examples.len();
-    let ours = {
-        let model = run.model(warehouse).await?;
-        tokio::task::block_in_place(|| answers(&model, &judge.sequences, &judged))?
-    };
+    let ours = tokio::task::block_in_place(|| answers(&model, &judge.sequences, &judged))?;
+    drop(model);
     let Compared { rows, slices } = judge.compare(&judged, &ours).await?;
     let evaluation = Evaluation {
         task: task.name.clone(),
@@ -103,8 +105,33 @@ struct Judge<'a> {
     plan: &'a Plan,
     sequences: Sequences,
     labels: Labels,
+    features: TestFeatures,
     truth: Option<Truth>,
     traits: Option<Traits>,
+}
+
+/// What is known of the test customers beside their events.
+struct TestFeatures {
+    /// What our model reads.
+    ours: Features,
+    /// Every shipped feature, which baselines read; empty where none does.
+    every: Features,
+}
+
+impl TestFeatures {
+    async fn read(warehouse: &Warehouse, plan: &Plan, model: &Model, labels: &Labels) -> Result<TestFeatures> {
+        let read = |view| Features::read(warehouse, plan.snapshot, view, &labels.keys);
+        let every = match plan.task.head()? {
+            Head::Churn | Head::Clv => read(EVERY_FEATURE).await?,
+            Head::NextPurchase | Head::NextItem => Features::default(),
+        };
+        let ours = match plan.task.features.as_deref() {
+            None => Features::default(),
+            Some(EVERY_FEATURE) if !every.names.is_empty() => every.select(&model.features())?,
+            Some(view) => read(view).await?.select(&model.features())?,
+        };
+        Ok(TestFeatures { ours, every })
+    }
 }
 
 /// Our model beside the others, on all customers and on parts of them.
@@ -150,7 +177,7 @@ enum Ours {
 
 fn answers(model: &Model, sequences: &Sequences, judged: &Judgement) -> Result<Ours> {
     let examples: Vec<Example> = judged.examples.iter().map(|labelled| labelled.example.clone()).collect();
-    Ok(match model.predict(sequences, &examples, SHOWN as usize) {
+    Ok(match model.predict(sequences, &examples, SHOWN as usize)? {
         Predictions::Churn(p) => Ours::Churn(p),
         Predictions::Value(values) => Ours::Value(values.iter().map(|value| value.expected).collect()),
         Predictions::NextPurchase(next) => {
@@ -186,7 +213,7 @@ fn deciles(actual: &Actual, ours: &Ours) -> Result<Vec<Decile>> {
 impl Judge<'_> {
     fn judged(&self) -> Result<Judgement> {
         let length = crate::training::config(&self.plan.task)?.length();
-        let examples = self.labels.examples(&self.sequences, length)?;
+        let examples = self.labels.examples(&self.sequences, &self.features.ours, length)?;
         let outcomes = &self.labels.outcomes;
         let actual = match self.plan.task.head()? {
             Head::Churn => Actual::Churned(outcomes.iter().map(|o| *o == Outcome::Churned(true)).collect()),
@@ -245,8 +272,10 @@ impl Judge<'_> {
 
     async fn churn(&self, churned: &[bool], ours: &[f64]) -> Result<Compared> {
         let judge = |name: &str, p: &[f64]| Judged::new(name, [Answers::Labels(churned.into(), p.into())]);
-        let logistic = baselines::logistic(self.warehouse, self.plan, &self.labels).await?;
-        let trees = baselines::boosted_trees(self.warehouse, self.plan, &self.labels).await?;
+        let known = Known::read(self.warehouse, self.plan).await?;
+        let every = &self.features.every;
+        let logistic = tokio::task::block_in_place(|| baselines::logistic(&known, every))?;
+        let trees = tokio::task::block_in_place(|| baselines::boosted_trees(&known, Loss::Log, every))?;
         let mut others = vec![
             (Role::Baseline, judge("logistic regression on RFM", &logistic)?),
             (Role::Baseline, judge(baselines::TREES, &trees)?),
@@ -263,7 +292,8 @@ impl Judge<'_> {
     async fn value(&self, actual: &[f64], ours: &[f64]) -> Result<Compared> {
         let judge =
             |name: &str, predicted: &[f64]| Judged::new(name, [Answers::Values(actual.into(), predicted.into())]);
-        let trees = baselines::boosted_trees(self.warehouse, self.plan, &self.labels).await?;
+        let (known, every) = (Known::read(self.warehouse, self.plan).await?, &self.features.every);
+        let trees = tokio::task::block_in_place(|| baselines::boosted_trees(&known, Loss::Squared, every))?;
         let mut others = vec![(Role::Baseline, judge(baselines::TREES, &trees)?)];
         for baseline in self.buy_till_you_die().await? {
             others.push((Role::Baseline, judge(baseline.name, &baseline.value())?));

@@ -60,6 +60,7 @@ pub async fn leave_one_out(
     let dataset = trainer::Dataset {
         sequences: &sequences,
         vocabulary: &vocabulary,
+        features: &[],
         horizon_days: task.horizon_days as f32,
         train: &train,
         valid: &valid,

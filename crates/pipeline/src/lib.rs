@@ -57,6 +57,7 @@ mod erasing;
 mod error;
 #[cfg(feature = "train")]
 mod evaluation;
+mod features;
 #[cfg(feature = "train")]
 mod judging;
 #[cfg(feature = "train")]

@@ -20,10 +20,11 @@ pub async fn lineage(warehouse: &Warehouse, tasks: &[Task], name: Option<&str>, 
         }
         let (Some(label), Some(head)) = (&task.label, task.head) else { continue };
         let name = format!("tasks.{}", task.name);
-        let reads = vec![label.clone(), TIMELINE.to_string()];
+        let inputs: Vec<String> = [TIMELINE.to_string()].into_iter().chain(task.features.clone()).collect();
+        let reads = [vec![label.clone()], inputs.clone()].concat();
         lineage.derivations.push(by_model(name.clone(), format!("models/{}.toml", task.name), reads));
         for table in score_tables(head) {
-            let reads = vec![name.clone(), TIMELINE.to_string()];
+            let reads = [vec![name.clone()], inputs.clone()].concat();
             lineage.derivations.push(by_model(table.to_string(), "score".to_string(), reads));
         }
     }

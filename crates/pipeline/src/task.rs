@@ -21,6 +21,10 @@ pub struct Task {
     /// The view that holds the label, one row per (customer_id, as_of). A benchmark that brings its own file has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// A view of numbers known at the cut-off, rows of customers at cut-offs, that the model reads beside the events; by
+    /// default it reads events alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<String>,
     /// Days after the cut-off that the label looks at.
     #[serde(default = "default_horizon_days")]
     pub horizon_days: u32,
@@ -130,6 +134,8 @@ impl Task {
             Some("cutoffs is 0; training needs at least one cut-off")
         } else if task.every_days == 0 {
             Some("every_days is 0; training cut-offs must differ")
+        } else if task.features.is_some() && task.head == Some(Head::NextItem) {
+            Some("the next item of a list has no cut-off whose features could be read: leave features out")
         } else {
             None
         };

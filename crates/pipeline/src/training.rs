@@ -1,8 +1,9 @@
 //! Training a task: examples from the warehouse, a run folder from the trainer, rows in `models`.
 
 use crate::cutoffs::Cutoffs;
-use crate::dataset;
+use crate::dataset::{self, Labels};
 use crate::error::{Error, Result};
+use crate::features::Features;
 use crate::metrics_table::{MetricRow, metric_rows};
 use crate::progress::Progress;
 use crate::run_folder::{self, RECORD};
@@ -137,6 +138,7 @@ async fn plan(warehouse: &Warehouse, task: &Task, config: &trainer::Config, opti
 
 struct Data {
     horizon_days: f32,
+    features: Vec<String>,
     sequences: Sequences,
     vocabulary: Vocabulary,
     train: Vec<LabelledExample>,
@@ -151,9 +153,29 @@ impl Data {
         let valid = dataset::labels(warehouse, plan.snapshot, &plan.task, &[plan.valid]).await?;
         progress.finish(&format!("{} to train on, {} to validate", train.keys.len(), valid.keys.len()));
         let vocabulary = Vocabulary::fit(&sequences, plan.valid, MIN_COUNT);
-        let (train, valid) = (train.examples(&sequences, length)?, valid.examples(&sequences, length)?);
-        Ok(Data { horizon_days: plan.task.horizon_days as f32, sequences, vocabulary, train, valid })
+        let (train, features) = examples(warehouse, plan, &train, &sequences, length, progress).await?;
+        let (valid, _) = examples(warehouse, plan, &valid, &sequences, length, progress).await?;
+        Ok(Data { horizon_days: plan.task.horizon_days as f32, features, sequences, vocabulary, train, valid })
     }
+}
+
+/// The examples of labels, and the names of their features.
+async fn examples(
+    warehouse: &Warehouse,
+    plan: &Plan,
+    labels: &Labels,
+    sequences: &Sequences,
+    length: usize,
+    progress: &dyn Progress,
+) -> Result<(Vec<LabelledExample>, Vec<String>)> {
+    progress.start("features", None);
+    let features = match &plan.task.features {
+        Some(view) => Features::read(warehouse, plan.snapshot, view, &labels.keys).await?,
+        None => Features::default(),
+    };
+    let examples = labels.examples(sequences, &features, length)?;
+    progress.finish(&format!("{} of {} customers at cut-offs", features.names.len(), examples.len()));
+    Ok((examples, features.names))
 }
 
 fn fit(
@@ -163,8 +185,8 @@ fn fit(
     options: &TrainOptions,
     progress: &dyn Progress,
 ) -> Result<trainer::Trained> {
-    let Data { horizon_days, sequences, vocabulary, train, valid } = data;
-    let dataset = trainer::Dataset { sequences, vocabulary, horizon_days: *horizon_days, train, valid };
+    let Data { horizon_days, features, sequences, vocabulary, train, valid } = data;
+    let dataset = trainer::Dataset { sequences, vocabulary, features, horizon_days: *horizon_days, train, valid };
     let mut report = |at: trainer::Progress| watch(progress, &at);
     // A run that has no checkpoint yet starts from its beginning.
     let options = trainer::TrainOptions { resume: true, progress: &mut report, interrupted: &options.interrupted };

@@ -26,6 +26,8 @@ pub struct Batch {
     pub features: Vec<f32>,
     /// Per example the [`CONTEXT_FEATURES`].
     pub context: Vec<f32>,
+    /// Per example its [`Example::features`].
+    pub customer_features: Vec<f32>,
 }
 
 impl Batch {
@@ -52,6 +54,7 @@ impl Batch {
             }
             batch.offsets.push(batch.ids[0].len());
             batch.context.extend(example.context());
+            batch.customer_features.extend(example.features());
         }
         debug_assert_eq!(batch.context.len(), batch.len() * CONTEXT_FEATURES.len());
         batch

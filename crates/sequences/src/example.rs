@@ -5,13 +5,15 @@ use std::ops::Range;
 use crate::context::{Context, Kinds, Tally};
 use crate::{Encoding, Field, PAD, Sequences, UNKNOWN};
 
-/// A model input: the newest events of a customer before a cut-off, and aggregates over all of them.
+/// A model input: the newest events of a customer before a cut-off, aggregates over all of them, and whatever features
+/// the caller adds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
     customer: usize,
     as_of: i64,
     events: Events,
     context: Context,
+    features: Box<[f32]>,
 }
 
 impl Example {
@@ -36,7 +38,13 @@ impl Example {
             Some(first) if newest().last() == Some(first + length - 1) => Events::Run(first..first + length),
             Some(_) => Events::Picked(newest().collect()),
         };
-        Self { customer, as_of, events, context: tally.finish() }
+        Self { customer, as_of, events, context: tally.finish(), features: Box::default() }
+    }
+
+    /// The same with what else is known of the customer at the cut-off, as numbers, NaN where unknown. All examples of a
+    /// model have equally many, in the same order.
+    pub fn with_features(self, features: &[f32]) -> Self {
+        Self { features: features.into(), ..self }
     }
 
     /// The customer's number in the sequences.
@@ -74,6 +82,11 @@ impl Example {
     /// The aggregates at the cut-off, in the order of [`crate::CONTEXT_FEATURES`].
     pub fn context(&self) -> &[f32] {
         &self.context
+    }
+
+    /// What [`Example::with_features`] was given; nothing without it.
+    pub fn features(&self) -> &[f32] {
+        &self.features
     }
 
     /// What was bought next, inside the visible history: entry `j` of `len() + 1` is the product id of the first order

@@ -34,8 +34,14 @@ fn main() {
     let length = config.length();
     let train_set = sequences.leave_one_out_training(length);
     let (valid, test) = (sequences.leave_one_out(2, length), sequences.leave_one_out(1, length));
-    let data =
-        Dataset { sequences: &sequences, vocabulary: &vocabulary, horizon_days: 1.0, train: &train_set, valid: &valid };
+    let data = Dataset {
+        sequences: &sequences,
+        vocabulary: &vocabulary,
+        features: &[],
+        horizon_days: 1.0,
+        train: &train_set,
+        valid: &valid,
+    };
 
     let folder = tempfile::tempdir().expect("a temporary folder");
     let started = Instant::now();
@@ -60,7 +66,8 @@ fn main() {
     if let Ok(gpu) = Model::load(folder.path(), DeviceChoice::Cuda) {
         let examples: Vec<Example> = test.iter().take(COMPARED).map(|labelled| labelled.example.clone()).collect();
         let cpu = Model::load(folder.path(), DeviceChoice::Cpu).expect("was just trained");
-        let difference = farthest(&gpu.predict(&sequences, &examples, 10), &cpu.predict(&sequences, &examples, 10));
+        let first = |model: &Model| model.predict(&sequences, &examples, 10).expect("it reads no features");
+        let difference = farthest(&first(&gpu), &first(&cpu));
         println!(
             "CUDA and CPU: probabilities of {COMPARED} users' first ten products differ by {difference:.1e} at most"
         );

@@ -1,6 +1,6 @@
 //! What is trained on, and the checks that it can be.
 
-use sequences::{LabelledExample, Sequences, Target, Vocabulary, format_time};
+use sequences::{Example, LabelledExample, Sequences, Target, Vocabulary, format_time};
 
 use crate::{Error, Head, Result};
 
@@ -11,6 +11,8 @@ pub struct Dataset<'a> {
     pub sequences: &'a Sequences,
     /// What the model will know; fitted on what training may see.
     pub vocabulary: &'a Vocabulary,
+    /// Names of the features that every example brings ([`Example::with_features`]), in their order.
+    pub features: &'a [String],
     /// How far the targets look ahead, in days.
     pub horizon_days: f32,
     /// Examples to learn from.
@@ -34,10 +36,21 @@ impl Dataset<'_> {
                 let has = format!("{} examples (cut-offs {})", rest.len(), cutoffs(rest));
                 return Err(Error::Empty { set, other, has, advice });
             }
+            check_features(self.features, examples.iter().map(|labelled| &labelled.example))?;
             check_targets(head, set, examples)?;
         }
         Ok(())
     }
+}
+
+/// Whether every example brings the features of these names.
+///
+/// # Errors
+/// An example that does not.
+pub(crate) fn check_features<'a>(names: &[String], examples: impl IntoIterator<Item = &'a Example>) -> Result<()> {
+    let needed = names.len();
+    let other = examples.into_iter().map(|example| example.features().len()).find(|given| *given != needed);
+    other.map_or(Ok(()), |given| Err(Error::Features { given, needed, names: names.join(", ") }))
 }
 
 fn check_targets(head: Head, set: &'static str, examples: &[LabelledExample]) -> Result<()> {

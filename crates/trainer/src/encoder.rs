@@ -18,12 +18,14 @@ pub(crate) struct Encoder {
     table: Slot,
     features: Linear,
     context: Linear,
+    /// `None` where the model reads no features.
+    customer: Option<Linear>,
     blocks: Vec<Block>,
     norm: LayerNorm,
 }
 
 impl Encoder {
-    pub(crate) fn new(layout: &mut Layout, model: &RawModel, table: &Table, features: usize) -> Self {
+    pub(crate) fn new(layout: &mut Layout, model: &RawModel, table: &Table, features: usize, customer: usize) -> Self {
         let RawModel { width, layers, heads, feed_forward, length: _, dropout: _ } = model;
         let (width, heads, feed_forward) = (*width as i64, *heads as i64, *feed_forward as i64);
         // Small, so that the tied product scores start nearly equal.
@@ -36,6 +38,7 @@ impl Encoder {
             // Without a bias: what is the same in every token only drowns what is not.
             features: Linear::without_bias(layout, "features", features as i64, width),
             context: Linear::without_bias(layout, "context", CONTEXT_FEATURES.len() as i64, width),
+            customer: (customer > 0).then(|| Linear::without_bias(layout, "customer", customer as i64, width)),
             blocks: (0..*layers)
                 .map(|i| Block::new(layout, &format!("block_{i}"), width, heads, feed_forward))
                 .collect(),
@@ -98,9 +101,12 @@ impl Encoder {
         // Scaled as in SASRec, so that what a block adds does not drown the small embeddings.
         let rows = rows.view([batch, tokens, self.width]) * (self.width as f64).sqrt();
         let number = |x: &Tensor| x.to_kind(weights.kind());
-        let context = self.context.forward(weights, &number(&inputs.context)).unsqueeze(1);
+        let mut query = self.context.forward(weights, &number(&inputs.context));
+        if let (Some(layer), Some(customer)) = (&self.customer, &inputs.customer) {
+            query += layer.forward(weights, &number(customer));
+        }
         let features = self.features.forward(weights, &number(&inputs.features));
-        let x = number(&rows) + features + context * number(&inputs.is_query);
+        let x = number(&rows) + features + query.unsqueeze(1) * number(&inputs.is_query);
         dropout.apply(&x)
     }
 }

@@ -21,6 +21,10 @@ pub enum Error {
     #[error("{set} example {row} (from 0) has the target {target}; the head `{head}` needs {needed}")]
     WrongTarget { set: &'static str, row: usize, target: String, head: &'static str, needed: &'static str },
 
+    /// An example without the features that the model reads.
+    #[error("an example brings {given} features; the model reads {needed}: {names}")]
+    Features { given: usize, needed: usize, names: String },
+
     /// All targets of the training or validation set say the same.
     #[error("all {count} examples of the {set} set (cut-offs {cutoffs}) have {what}: there is nothing to tell apart")]
     OneClass { set: &'static str, count: usize, cutoffs: String, what: &'static str },

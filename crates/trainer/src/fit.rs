@@ -136,6 +136,11 @@ impl<'a> Session<'a> {
             let (saved, asked) = (examples.to_string(), data.train.len().to_string());
             return Err(Error::OtherRun { path: folder.checkpoint(), key: "training examples".into(), saved, asked });
         }
+        let names: Vec<&str> = scaling.customer_features.iter().map(|feature| feature.name.as_str()).collect();
+        if names != data.features {
+            let (saved, asked) = (names.join(", "), data.features.join(", "));
+            return Err(Error::OtherRun { path: folder.checkpoint(), key: "features".into(), saved, asked });
+        }
         let mut session = Self::new(config, data, encoding, folder, device, scaling);
         session.optimizer.restore(saved.state(&session.layout)?, step);
         session.history = history;

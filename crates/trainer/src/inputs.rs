@@ -92,6 +92,8 @@ pub(crate) struct Inputs {
     pub(crate) features: Tensor,
     /// Standardised aggregates per example, `[B, context]`.
     pub(crate) context: Tensor,
+    /// The encoded features of each example, `[B, encoded]`; none where the model has none.
+    pub(crate) customer: Option<Tensor>,
     /// 1 at the query token, `[B, W, 1]`; all 0 where the extra token is a start.
     pub(crate) is_query: Tensor,
     /// The row of the token to read in `[B * W]`, `[B]`.
@@ -104,7 +106,7 @@ pub(crate) struct Inputs {
 
 impl Inputs {
     pub(crate) fn new(batch: &Batch, table: &Table, scaling: &Scaling, head: Head, device: Device) -> Self {
-        let (examples, tokens) = (batch.len(), batch.longest() + 1);
+        let (examples, tokens) = (batch.len(), padded_length(batch.longest() + 1, device));
         let features = feature_count(head);
         let extra = Extra::of(head);
         let mut padded = Padded {
@@ -132,17 +134,31 @@ impl Inputs {
         let context = batch.context.iter().zip(scaling.context.iter().cycle());
         let context: Vec<f32> = context.map(|(x, moments)| moments.standardise(*x)).collect();
 
+        let encoded = scaling.customer_width();
+        let mut customer = Vec::with_capacity(examples * encoded);
+        for (value, feature) in batch.customer_features.iter().zip(scaling.customer_features.iter().cycle()) {
+            feature.encode(*value, &mut customer);
+        }
+
         let (b, w) = (examples as i64, tokens as i64);
+        let customer = (encoded > 0).then(|| device::send(&customer, device).view([b, encoded as i64]));
         Self {
             bags: device::send(&padded.bags, device).view([b * w, Table::BAG as i64]),
             features: device::send(&padded.features, device).view([b, w, features as i64]),
             context: device::send(&context, device).view([b, CONTEXT_FEATURES.len() as i64]),
+            customer,
             is_query: device::send(&padded.is_query, device).view([b, w, 1]),
             read_rows: device::send(&padded.read_rows, device),
             is_real: device::send(&padded.is_real, device).view([b, 1, 1, w]),
             size: (b, w),
         }
     }
+}
+
+/// A GPU's kernels like multiples, and its memory is handed out by shape: few different ones are reused.
+fn padded_length(tokens: usize, device: Device) -> usize {
+    const MULTIPLE_CUDA: usize = 8;
+    if device.is_cuda() { tokens.next_multiple_of(MULTIPLE_CUDA) } else { tokens }
 }
 
 struct Padded {

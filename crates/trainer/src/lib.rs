@@ -25,6 +25,7 @@ mod mean_loss;
 mod network;
 mod optimizer;
 mod parameters;
+mod piecewise;
 mod predict;
 mod run;
 mod scaling;

@@ -60,14 +60,15 @@ impl Network {
         let width = config.model.width as i64;
         let mut layout = Layout::default();
         let table = Table::new(vocabulary);
-        let encoder = Encoder::new(&mut layout, &config.model, &table, feature_count(head));
+        let customer = scaling.customer_width();
+        let encoder = Encoder::new(&mut layout, &config.model, &table, feature_count(head), customer);
         let start = match head {
             Head::Churn => Some(churn::start(scaling)),
             Head::NextPurchase => Some(next::start(scaling)),
             Head::NextItem => None,
             Head::Clv => Some(clv::start(scaling)),
         };
-        let readout = start.map(|start| Readout::new(&mut layout, "readout", width, start));
+        let readout = start.map(|start| Readout::new(&mut layout, "readout", width, customer, start));
         (Self { head, table, encoder, readout, negatives: config.training.negatives as i64 }, layout)
     }
 
@@ -173,6 +174,7 @@ mod tests {
         let scaling = Scaling {
             features: moments(sequences::EVENT_FEATURES.len()),
             context: moments(sequences::CONTEXT_FEATURES.len()),
+            customer_features: Vec::new(),
             rate: 0.3,
             log_target: Moments { mean: 3.0, deviation: 1.0 },
             log_largest: 5.0,

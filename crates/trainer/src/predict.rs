@@ -6,6 +6,7 @@ use sequences::{Example, Field, LabelledExample, Sequences, Target, Vocabulary};
 use tch::{Device, Kind, Tensor};
 
 use crate::checkpoint::read_weights;
+use crate::dataset::check_features;
 use crate::evaluate::Scorer;
 use crate::network::Network;
 use crate::parameters::Layout;
@@ -106,15 +107,24 @@ impl Model {
         self.vocabulary.texts(Field::Product)
     }
 
+    /// Names of the features that every example must bring, in their order.
+    pub fn features(&self) -> Vec<String> {
+        self.scaling.customer_features.iter().map(|feature| feature.name.clone()).collect()
+    }
+
     /// Predictions for examples of any sequences, in their order; customers and products unseen in training included.
     /// `top` is how many products a customer gets where products are ranked.
-    pub fn predict(&self, sequences: &Sequences, examples: &[Example], top: usize) -> Predictions {
+    ///
+    /// # Errors
+    /// An example without the model's features.
+    pub fn predict(&self, sequences: &Sequences, examples: &[Example], top: usize) -> Result<Predictions> {
+        check_features(&self.features(), examples)?;
         let examples: Vec<&Example> = examples.iter().collect();
-        self.with_scorer(sequences, |scorer| match self.config.head {
+        Ok(self.with_scorer(sequences, |scorer| match self.config.head {
             Head::Churn => Predictions::Churn(scorer.churn(&examples)),
             Head::NextPurchase | Head::NextItem => Predictions::NextPurchase(scorer.next_purchases(&examples, top)),
             Head::Clv => Predictions::Value(scorer.values(&examples)),
-        })
+        }))
     }
 
     /// The rank of each example's right product in the *whole* catalogue, 1 the best; `None` where the target names no
@@ -123,7 +133,7 @@ impl Model {
     /// products in any event visible at the cut-off do not compete (the right one always does).
     ///
     /// # Errors
-    /// A model that ranks no products.
+    /// A model that ranks no products, an example without the model's features.
     pub fn rank_targets(
         &self,
         sequences: &Sequences,
@@ -134,6 +144,7 @@ impl Model {
             let valid = "next_purchase and next_item";
             return Err(Error::NotRanked { head: self.config.head.name(), valid });
         }
+        check_features(&self.features(), examples.iter().map(|labelled| &labelled.example))?;
         let mut ranks = vec![None; examples.len()];
         let (mut places, mut chosen, mut products) = (Vec::new(), Vec::new(), Vec::new());
         for (place, labelled) in examples.iter().enumerate() {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
 use crate::losses::MIN_DAYS;
+use crate::piecewise::Feature;
 
 /// Means and deviations of inputs and targets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,9 @@ use crate::losses::MIN_DAYS;
 pub(crate) struct Scaling {
     pub(crate) features: Vec<Moments>,
     pub(crate) context: Vec<Moments>,
+    /// The features that the examples bring; runs of older versions have none.
+    #[serde(default)]
+    pub(crate) customer_features: Vec<Feature>,
     /// The share of targets that happened: churned, bought a value above 0, bought within the horizon.
     pub(crate) rate: f32,
     /// Of the natural logarithms of the positive targets: values, or days to the next purchase.
@@ -58,11 +62,23 @@ impl Scaling {
         Self {
             features: columns(&batch.features, EVENT_FEATURES.len()),
             context: columns(&batch.context, CONTEXT_FEATURES.len()),
+            customer_features: (0..)
+                .zip(data.features)
+                .map(|(i, name)| {
+                    let column = batch.customer_features.iter().skip(i).step_by(data.features.len());
+                    Feature::fit(name, column.copied())
+                })
+                .collect(),
             rate: happened as f32 / data.train.len().max(1) as f32,
             log_target: moments(logs.iter().copied()),
             log_largest: logs.iter().copied().fold(0.0, f32::max),
             horizon_days: data.horizon_days,
         }
+    }
+
+    /// How many numbers an example's features become.
+    pub(crate) fn customer_width(&self) -> usize {
+        self.customer_features.iter().map(Feature::width).sum()
     }
 }
 

@@ -104,7 +104,7 @@ fn purchase_shop() -> Shop {
 impl Shop {
     fn dataset(&self) -> Dataset<'_> {
         let Shop { sequences, vocabulary, train, valid } = self;
-        Dataset { sequences, vocabulary, horizon_days: 90.0, train, valid }
+        Dataset { sequences, vocabulary, features: &[], horizon_days: 90.0, train, valid }
     }
 
     fn examples(&self) -> Vec<Example> {
@@ -143,7 +143,9 @@ fn learns_churn_from_recency() {
     assert!(last_metric(&trained, "auc") > 0.95, "{trained:?}");
 
     let model = Model::load(folder.path(), DeviceChoice::Cpu).unwrap();
-    let Predictions::Churn(p) = model.predict(&shop.sequences, &shop.examples(), 0) else { panic!("no churn") };
+    let Predictions::Churn(p) = model.predict(&shop.sequences, &shop.examples(), 0).unwrap() else {
+        panic!("no churn")
+    };
     let right =
         p.iter().zip(&shop.valid).filter(|(p, labelled)| (**p > 0.5) == (labelled.target == Target::Churn(true)));
     assert!(right.count() as f64 > 0.95 * shop.valid.len() as f64);
@@ -158,7 +160,9 @@ fn learns_value_from_what_was_spent() {
     let trained = run(&config(Head::Clv, |_, _| ()), shop.dataset(), folder.path()).unwrap();
     assert!(last_metric(&trained, "normalised_gini") > 0.9, "{trained:?}");
     let model = Model::load(folder.path(), DeviceChoice::Cpu).unwrap();
-    let Predictions::Value(values) = model.predict(&shop.sequences, &shop.examples(), 0) else { panic!("no value") };
+    let Predictions::Value(values) = model.predict(&shop.sequences, &shop.examples(), 0).unwrap() else {
+        panic!("no value")
+    };
     for value in values {
         // The largest value of the training set is the most that is ever expected.
         assert!((0.0..=3f64.powi(6) * 1.000_001).contains(&value.expected), "{value:?}");
@@ -172,7 +176,7 @@ fn learns_the_next_product_and_its_time() {
     run(&config(Head::NextPurchase, |_, training| training.epochs = 25), shop.dataset(), folder.path()).unwrap();
     let model = Model::load(folder.path(), DeviceChoice::Cpu).unwrap();
     let ranks = model.rank_targets(&shop.sequences, &shop.valid, false).unwrap();
-    let predictions = model.predict(&shop.sequences, &shop.examples(), 3);
+    let predictions = model.predict(&shop.sequences, &shop.examples(), 3).unwrap();
     let Predictions::NextPurchase(predicted) = predictions else { panic!("no purchases") };
     let (mut bought, mut first) = (0, 0);
     for ((labelled, rank), predicted) in shop.valid.iter().zip(ranks).zip(predicted) {
@@ -208,7 +212,7 @@ fn learns_as_well_in_bf16() {
     let ranks: Vec<u32> = ranks.into_iter().flatten().collect();
     let first = ranks.iter().filter(|rank| **rank == 1).count();
     assert!(first as f64 > 0.9 * ranks.len() as f64, "{first} of {}", ranks.len());
-    let Predictions::NextPurchase(predicted) = model.predict(&shop.sequences, &shop.examples(), 1) else {
+    let Predictions::NextPurchase(predicted) = model.predict(&shop.sequences, &shop.examples(), 1).unwrap() else {
         panic!("no purchases")
     };
     for (labelled, predicted) in shop.valid.iter().zip(predicted) {
@@ -235,8 +239,14 @@ fn learns_the_next_item_and_leaves_out_the_seen() {
     };
     let (train, valid, test) = (at(5), at(6), at(7));
     let folder = TempDir::new().unwrap();
-    let data =
-        Dataset { sequences: &sequences, vocabulary: &vocabulary, horizon_days: 1.0, train: &train, valid: &valid };
+    let data = Dataset {
+        sequences: &sequences,
+        vocabulary: &vocabulary,
+        features: &[],
+        horizon_days: 1.0,
+        train: &train,
+        valid: &valid,
+    };
     let config = config(Head::NextItem, |_, training| training.epochs = 40);
     let trained = run(&config, data, folder.path()).unwrap();
     assert!(last_metric(&trained, "ndcg@10") > 0.9, "{:?}", trained.history.last());
@@ -396,6 +406,44 @@ fn data_without_an_answer_is_refused() {
     assert!(message.contains("training set") && message.contains("have churned"), "{message}");
 }
 
+/// Who leaves is in no event, only in a feature, and of every tenth customer it is unknown, which says it too.
+#[test]
+fn learns_from_features_what_no_event_says() {
+    let secret = |customer: usize| if customer.is_multiple_of(10) { f32::NAN } else { (customer * 37 % 101) as f32 };
+    let mut shop = shop(|_, customer, _| Target::Churn(!(secret(customer) < 50.0)));
+    for labelled in shop.train.iter_mut().chain(&mut shop.valid) {
+        let customer = labelled.example.customer();
+        labelled.example = labelled.example.clone().with_features(&[(customer * 53 % 89) as f32, secret(customer)]);
+    }
+    let names = ["noise", "secret"].map(str::to_owned);
+    let data = Dataset { features: &names, ..shop.dataset() };
+    let (config, folder) = (config(Head::Churn, |_, _| ()), TempDir::new().unwrap());
+    let trained = run(&config, data, folder.path()).unwrap();
+    assert!(last_metric(&trained, "auc") > 0.95, "{trained:?}");
+
+    let model = Model::load(folder.path(), DeviceChoice::Cpu).unwrap();
+    assert_eq!(model.features(), names);
+    let Predictions::Churn(p) = model.predict(&shop.sequences, &shop.examples(), 0).unwrap() else {
+        panic!("no churn")
+    };
+    let right =
+        p.iter().zip(&shop.valid).filter(|(p, labelled)| (**p > 0.5) == (labelled.target == Target::Churn(true)));
+    assert!(right.count() as f64 > 0.9 * shop.valid.len() as f64);
+
+    // Features that are missing, or of other names than when the run began, are no guess.
+    let bare = Example::at(&shop.sequences, 0, CUT_OFF, LENGTH);
+    let message = model.predict(&shop.sequences, &[bare], 0).unwrap_err().to_string();
+    assert!(message.contains("brings 0 features; the model reads 2: noise, secret"), "{message}");
+    let message = run(&config, shop.dataset(), TempDir::new().unwrap().path()).unwrap_err().to_string();
+    assert!(message.contains("brings 2 features; the model reads 0"), "{message}");
+    let others = ["noise", "other"].map(str::to_owned);
+    let interrupted = AtomicBool::new(false);
+    let options = TrainOptions { resume: true, progress: &mut |_| (), interrupted: &interrupted };
+    let resumed = train(&config, Dataset { features: &others, ..shop.dataset() }, folder.path(), options);
+    let message = resumed.unwrap_err().to_string();
+    assert!(message.contains("features = noise, secret, now it is noise, other"), "{message}");
+}
+
 #[test]
 fn a_loss_that_is_no_number_stops_the_run() {
     let (shop, folder) = (churn_shop(), TempDir::new().unwrap());
@@ -430,14 +478,14 @@ fn scores_do_not_depend_on_the_batch() {
         predicted.into_iter().flat_map(row).collect()
     };
     let everything = model.products().len();
-    let together = numbers(model.predict(&shop.sequences, &examples, everything));
+    let together = numbers(model.predict(&shop.sequences, &examples, everything).unwrap());
     let alone: Vec<f64> =
-        examples.chunks(1).flat_map(|one| numbers(model.predict(&shop.sequences, one, everything))).collect();
+        examples.chunks(1).flat_map(|one| numbers(model.predict(&shop.sequences, one, everything).unwrap())).collect();
     assert_eq!(together.len(), alone.len());
     for (together, alone) in together.iter().zip(&alone) {
         assert!((together - alone).abs() < 1e-5, "{together} and {alone}");
     }
-    assert_eq!(numbers(model.predict(&shop.sequences, &[], 3)), [] as [f64; 0]);
+    assert_eq!(numbers(model.predict(&shop.sequences, &[], 3).unwrap()), [] as [f64; 0]);
 }
 
 #[test]
@@ -452,7 +500,8 @@ fn strangers_and_new_products_are_scored() {
             example: example.clone(),
             target: Target::NextPurchase { product: Some(sequences.code_of(Field::Product, product)), days: Some(1.0) },
         };
-        let Predictions::NextPurchase(p) = model.predict(&sequences, std::slice::from_ref(&example), 10) else {
+        let Predictions::NextPurchase(p) = model.predict(&sequences, std::slice::from_ref(&example), 10).unwrap()
+        else {
             panic!("no purchases")
         };
         assert_eq!(p[0].products.len(), 5, "the whole catalogue is shorter than the list asked for");
@@ -464,7 +513,9 @@ fn strangers_and_new_products_are_scored() {
     // Who has no history at all is a stranger, too.
     let nobody = Example::at(&shop.sequences, 0, 0, LENGTH);
     assert!(nobody.is_empty());
-    assert!(matches!(model.predict(&shop.sequences, &[nobody], 1), Predictions::NextPurchase(p) if p.len() == 1));
+    assert!(
+        matches!(model.predict(&shop.sequences, &[nobody], 1).unwrap(), Predictions::NextPurchase(p) if p.len() == 1)
+    );
 }
 
 fn sequences_hold(sequences: &Sequences, product: &str) -> bool {
@@ -484,13 +535,14 @@ fn a_source_without_products_has_times_only() {
     };
     let examples: Vec<LabelledExample> = (0..40).map(label).collect();
     let (train, valid) = examples.split_at(30);
-    let data = Dataset { sequences: &sequences, vocabulary: &vocabulary, horizon_days: 90.0, train, valid };
+    let data =
+        Dataset { sequences: &sequences, vocabulary: &vocabulary, features: &[], horizon_days: 90.0, train, valid };
     let folder = TempDir::new().unwrap();
     let trained = run(&config(Head::NextPurchase, |_, training| training.epochs = 2), data, folder.path()).unwrap();
     assert!(trained.history.iter().all(|epoch| epoch.valid_loss.is_finite() && epoch.metrics.is_empty()));
     let model = Model::load(folder.path(), DeviceChoice::Cpu).unwrap();
     let examples: Vec<Example> = valid.iter().map(|labelled| labelled.example.clone()).collect();
-    let predictions = model.predict(&sequences, &examples, 10);
+    let predictions = model.predict(&sequences, &examples, 10).unwrap();
     let Predictions::NextPurchase(predicted) = predictions else { panic!("no purchases") };
     assert!(predicted.iter().all(|p| p.products.is_empty() && p.time.is_some_and(|time| time.median_days > 0.0)));
     let wished = Target::NextPurchase { product: Some(1), days: Some(1.0) };

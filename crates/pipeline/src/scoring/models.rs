@@ -3,12 +3,14 @@
 use super::{Rows, ScoreOptions, Stamp};
 use crate::dataset;
 use crate::error::Result;
+use crate::features::Features;
 use crate::progress::Progress;
 use crate::registry;
 use crate::runs::Run;
 use crate::task::Task;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use sequences::Sequences;
+use std::collections::HashMap;
 use std::sync::Arc;
 use trainer::{Model, NextPurchase, Predictions, TimeToNext};
 use warehouse::Warehouse;
@@ -22,14 +24,23 @@ pub(super) async fn scores(
     progress: &dyn Progress,
 ) -> Result<Vec<Rows>> {
     let sequences = dataset::sequences(warehouse, stamp.snapshot, progress).await?;
+    // Several models read the same features, so those of a view are read once.
+    let mut features: HashMap<String, Features> = HashMap::new();
     let mut rows = Vec::new();
     for task in tasks {
         let run = registry::scoring_run(warehouse, &task.name, options.run.as_deref()).await?;
         progress.start(&format!("score {}", task.name), None);
         let scored = Scored { run: &run, stamp };
+        if let Some(view) = &run.plan.task.features
+            && !features.contains_key(view)
+        {
+            features.insert(view.clone(), Features::read(warehouse, stamp.snapshot, view, &stamp.keys).await?);
+        }
+        let features = run.plan.task.features.as_ref().and_then(|view| features.get(view));
         let batches = {
             let model = run.model(warehouse).await?;
-            tokio::task::block_in_place(|| scored.tables(&model, &sequences, options.top))?
+            let features = features.map_or(Ok(Features::default()), |all| all.select(&model.features()))?;
+            tokio::task::block_in_place(|| scored.tables(&model, &sequences, &features, options.top))?
         };
         progress.finish(&format!("{} customers", stamp.keys.len()));
         // A run at a cut-off of the same core tables is one score, however often a kill or an idle night repeats it.
@@ -53,9 +64,15 @@ struct Scored<'a> {
 }
 
 impl Scored<'_> {
-    fn tables(&self, model: &Model, sequences: &Sequences, top: usize) -> Result<Vec<(&'static str, RecordBatch)>> {
-        let examples = dataset::examples(sequences, &self.stamp.keys, model.config().length())?;
-        let predictions = model.predict(sequences, &examples, top);
+    fn tables(
+        &self,
+        model: &Model,
+        sequences: &Sequences,
+        features: &Features,
+        top: usize,
+    ) -> Result<Vec<(&'static str, RecordBatch)>> {
+        let examples = dataset::examples(sequences, &self.stamp.keys, features, model.config().length())?;
+        let predictions = model.predict(sequences, &examples, top)?;
         let every: Vec<usize> = (0..self.stamp.keys.len()).collect();
         let number = |values: Vec<f64>| -> ArrayRef { Arc::new(Float64Array::from(values)) };
         let horizon = i64::from(self.run.plan.task.horizon_days);

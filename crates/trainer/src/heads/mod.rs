@@ -13,30 +13,45 @@ use crate::parameters::{Layout, Weights};
 
 /// State of the token read → a few numbers per example.
 ///
-/// The aggregates have a short way of their own to the output: a plain log-linear model on recency, frequency and value
-/// is a strong baseline, and the encoder then only has to learn what the order of events adds. All of it starts at the
+/// The aggregates and the customer's features have a short way of their own to the output: a plain model of recency,
+/// frequency and value is a strong baseline, and the encoder then only has to learn what the order of events adds. All of it starts at the
 /// training set's base rate.
 #[derive(Debug)]
 pub(crate) struct Readout {
     hidden: Linear,
     output: Linear,
     direct: Linear,
+    /// Of the customer's features, to the hidden layer and to the output; none where the model reads none.
+    customer: Option<[Linear; 2]>,
 }
 
 impl Readout {
-    pub(crate) fn new(layout: &mut Layout, path: &str, width: i64, start: Vec<f32>) -> Self {
+    pub(crate) fn new(layout: &mut Layout, path: &str, width: i64, customer: usize, start: Vec<f32>) -> Self {
         let zeros = vec![0.0; start.len()];
+        let customer = (customer > 0).then(|| {
+            let inputs = customer as i64;
+            [
+                Linear::without_bias(layout, &format!("{path}.customer_hidden"), inputs, width),
+                Linear::starting_at(layout, &format!("{path}.customer"), inputs, zeros.clone()),
+            ]
+        });
         Self {
             hidden: Linear::new(layout, &format!("{path}.hidden"), width, width),
             output: Linear::starting_at(layout, &format!("{path}.output"), width, start),
             direct: Linear::starting_at(layout, &format!("{path}.direct"), CONTEXT_FEATURES.len() as i64, zeros),
+            customer,
         }
     }
 
     /// `[B, D]` → `[B, outputs]`.
     pub(crate) fn forward(&self, weights: &Weights, state: &Tensor, inputs: &Inputs) -> Tensor {
-        let hidden = self.hidden.forward_exact(weights, &state.to_kind(Kind::Float)).gelu("none");
-        self.output.forward_exact(weights, &hidden) + self.direct.forward_exact(weights, &inputs.context)
+        let mut hidden = self.hidden.forward_exact(weights, &state.to_kind(Kind::Float));
+        let mut direct = self.direct.forward_exact(weights, &inputs.context);
+        if let (Some([to_hidden, to_output]), Some(customer)) = (&self.customer, &inputs.customer) {
+            hidden += to_hidden.forward_exact(weights, customer);
+            direct += to_output.forward_exact(weights, customer);
+        }
+        self.output.forward_exact(weights, &hidden.gelu("none")) + direct
     }
 }
 
