@@ -11,10 +11,11 @@ use rayon::prelude::*;
 use sequences::{Example, Field, Head, LabelledExample, Sequences, SequencesBuilder, Target};
 use warehouse::{DEFAULT_HORIZON_DAYS, Session, SessionOptions, Spine, Warehouse};
 
-/// Every customer's events in the order that sequences are packed in; the last keys only make equal times repeatable.
+/// Every customer's events in the order that sequences are packed in. An order's largest line, which decides what comes next,
+/// is its last; the keys after it only make equal times repeatable.
 pub const TIMELINE: &str = "SELECT customer_id, event_time, known_time, superseded_at, kind, product_id, category, channel, \
     amount FROM core.timeline WHERE customer_id IS NOT NULL \
-    ORDER BY customer_id, event_time, known_time, kind, product_id, amount, channel";
+    ORDER BY customer_id, event_time, known_time, kind, amount, product_id, channel";
 
 /// Every customer's sequence as of a snapshot.
 pub(crate) async fn sequences(warehouse: &Warehouse, snapshot: u64, progress: &dyn Progress) -> Result<Sequences> {

@@ -8,12 +8,21 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::time::{calendar, days_between};
-use crate::{CONTEXT_FEATURES, Encoding, Example, Field, Sequences};
+use crate::{CONTEXT_FEATURES, Encoding, Example, Field, PAD, Sequences};
 
-/// The numbers that describe an event, in the order of [`Batch::features`]. The last one looks back from the cut-off,
-/// so a loss at an earlier event must leave it out.
-pub const EVENT_FEATURES: [&str; 7] =
-    ["log_amount", "log_gap_days", "year_sin", "year_cos", "week_sin", "week_cos", "log_days_to_cut_off"];
+/// The numbers that describe an event, in the order of [`Batch::features`]. The last but one is 1 for the line of an order
+/// that [`Example::next_products`] means, else 0. The last one looks back from the cut-off, so a loss at an earlier event
+/// must leave it out.
+pub const EVENT_FEATURES: [&str; 8] = [
+    "log_amount",
+    "log_gap_days",
+    "year_sin",
+    "year_cos",
+    "week_sin",
+    "week_cos",
+    "is_largest_of_order",
+    "log_days_to_cut_off",
+];
 
 /// Packed columns of some examples: example `i` owns the events `offsets[i]..offsets[i + 1]`.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +31,8 @@ pub struct Batch {
     pub offsets: Vec<usize>,
     /// Per field of [`Field::ALL`] the id of each event.
     pub ids: [Vec<u32>; 4],
+    /// Per event the id of the product that the newest order so far is of: its largest line.
+    pub last_products: Vec<u32>,
     /// Per event the [`EVENT_FEATURES`]: signed logarithms ln(1 + |x|), and the calendar as it is.
     pub features: Vec<f32>,
     /// Per example the [`CONTEXT_FEATURES`].
@@ -39,16 +50,22 @@ impl Batch {
     ) -> Self {
         let mut batch = Batch { offsets: vec![0], ..Batch::default() };
         for example in examples {
-            let mut previous = None;
-            for event in example.events() {
+            let (mut previous, mut last_product) = (None, PAD);
+            let largest = example.largest_lines(sequences);
+            for (event, is_largest) in example.events().zip(largest) {
                 for (field, ids) in Field::ALL.into_iter().zip(&mut batch.ids) {
                     ids.push(encoding.id(field, sequences.code(event, field)));
                 }
+                if is_largest {
+                    last_product = encoding.id(Field::Product, sequences.code(event, Field::Product));
+                }
+                batch.last_products.push(last_product);
                 let time = sequences.event_time(event);
                 let amount = sequences.amount(event);
                 batch.features.push(amount.abs().ln_1p().copysign(amount));
                 batch.features.push(log_days(previous.unwrap_or(time), time));
                 batch.features.extend(calendar(time));
+                batch.features.push(f32::from(u8::from(is_largest)));
                 batch.features.push(log_days(time, example.as_of()));
                 previous = Some(time);
             }
@@ -172,7 +189,7 @@ fn log_days(from: i64, to: i64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FIRST_KNOWN, PAD, Vocabulary};
+    use crate::{FIRST_KNOWN, Vocabulary};
 
     fn lengths() -> Vec<usize> {
         (0..5000).map(|i| (i * 7919) % 201).collect()

@@ -89,11 +89,34 @@ impl Example {
         &self.features
     }
 
+    /// Of each event whether it is the largest line of its order, the first of equally large ones.
+    pub(crate) fn largest_lines(&self, sequences: &Sequences) -> Vec<bool> {
+        let purchase = Kinds::of(sequences).purchase;
+        let mut is_largest = vec![false; self.len()];
+        let mut largest: Option<(usize, usize)> = None;
+        for (place, event) in self.events().enumerate() {
+            if sequences.code(event, Field::Kind) != purchase {
+                continue;
+            }
+            if let Some((place, line)) = largest
+                && sequences.event_time(line) == sequences.event_time(event)
+            {
+                if sequences.amount(event) <= sequences.amount(line) {
+                    continue;
+                }
+                is_largest[place] = false;
+            }
+            is_largest[place] = true;
+            largest = Some((place, event));
+        }
+        is_largest
+    }
+
     /// What was bought next, inside the visible history: entry `j` of `len() + 1` is the product id of the first order
     /// strictly later than the first `j` events (for `j = 0`: of the first order), by its largest line, the first of
     /// equally large ones. [`PAD`] where no order follows or its product is not in the vocabulary.
     pub fn next_products(&self, sequences: &Sequences, encoding: &Encoding) -> Vec<u32> {
-        let purchase = Kinds::of(sequences).purchase;
+        let is_largest = self.largest_lines(sequences);
         let mut next = vec![PAD; self.len() + 1];
         // From the newest event to the oldest: the order at the event's own time, and the first one later than that.
         let (mut time, mut order, mut later) = (i64::MAX, None::<usize>, PAD);
@@ -103,8 +126,7 @@ impl Example {
                 (time, order) = (sequences.event_time(event), None);
             }
             next[j + 1] = later;
-            let is_larger = |line| sequences.amount(event) >= sequences.amount(line);
-            if sequences.code(event, Field::Kind) == purchase && order.is_none_or(is_larger) {
+            if is_largest[j] {
                 order = Some(event);
             }
         }
@@ -290,6 +312,11 @@ mod tests {
             prop_assert_eq!(*got, wanted, "entry {}", j);
         }
         prop_assert_eq!(next.len(), shown.len() + 1);
+        for (j, got) in example.largest_lines(sequences).into_iter().enumerate() {
+            let line = |r: &Row| r.3 == 0 && r.1 == shown[j].1;
+            let beats = |(i, r): (usize, &Row)| line(r) && (r.5 > shown[j].5 || (r.5 == shown[j].5 && i < j));
+            prop_assert_eq!(got, line(&shown[j]) && !shown.iter().enumerate().any(beats), "event {}", j);
+        }
         Ok(())
     }
 

@@ -83,7 +83,7 @@ impl Encoder {
 
     fn embed(&self, weights: &Weights, inputs: &Inputs, dropout: Dropout) -> Tensor {
         let (batch, tokens) = inputs.size;
-        let bag = Table::BAG as i64;
+        let bag = inputs.bags.size()[1];
         let offsets = Tensor::arange_start_step(0, batch * tokens * bag, bag, (tch::Kind::Int64, inputs.bags.device()));
         const SUM: i64 = 0;
         let (rows, ..) = Tensor::embedding_bag_padding_idx(

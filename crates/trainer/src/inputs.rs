@@ -13,8 +13,11 @@ use crate::{Head, device};
 /// Which rows of the embedding table belong to what.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
-    /// Per field the row of its first id after `PAD`; none for a field that is the same in all events.
-    fields: [Option<i64>; 4],
+    /// The fields that tell events apart, each with the row of its first id after `PAD`.
+    fields: Vec<(Field, i64)>,
+    /// The same of the last order's product, where every token carries it: the next order is often of that product too, or
+    /// of one that goes with it, and what is bought after it need not be like it.
+    last_product: Option<i64>,
     /// The row that marks the token which is no event.
     extra: i64,
     /// The rows of known products: the first, and how many.
@@ -24,27 +27,35 @@ pub(crate) struct Table {
 impl Table {
     /// The row of padding and of missing values, which adds nothing.
     pub(crate) const PAD: i64 = PAD as i64;
-    /// How many rows make a token.
-    pub(crate) const BAG: usize = Field::ALL.len();
 
-    pub(crate) fn new(vocabulary: &Vocabulary) -> Self {
+    pub(crate) fn new(vocabulary: &Vocabulary, head: Head) -> Self {
         let mut next = Self::PAD + 1;
-        let mut products = (next, 0);
-        let fields = Field::ALL.map(|field| {
-            let known = vocabulary.texts(field).len() as i64;
-            // Every event has a kind; another field may be missing, so that one text of it tells events apart.
-            if known == 0 || (known == 1 && field == Field::Kind) {
-                return None;
-            }
+        let mut add = |field| {
             let first = next;
             // PAD is shared by all fields.
             next += vocabulary.id_count(field) as i64 - 1;
-            if field == Field::Product {
-                products = (next - known, known);
+            (first, next)
+        };
+        let (mut fields, mut products) = (Vec::new(), (Self::PAD + 1, 0));
+        for field in Field::ALL {
+            let known = vocabulary.texts(field).len() as i64;
+            // Every event has a kind; another field may be missing, so that one text of it tells events apart.
+            if known == 0 || (known == 1 && field == Field::Kind) {
+                continue;
             }
-            Some(first)
-        });
-        Self { fields, extra: next, products }
+            let (first, end) = add(field);
+            if field == Field::Product {
+                products = (end - known, known);
+            }
+            fields.push((field, first));
+        }
+        let last_product = (head == Head::NextPurchase && products.1 > 0).then(|| add(Field::Product).0);
+        Self { fields, last_product, extra: next, products }
+    }
+
+    /// How many rows make a token.
+    pub(crate) fn bag(&self) -> usize {
+        (self.fields.len() + usize::from(self.last_product.is_some())).max(1)
     }
 
     /// How many rows there are.
@@ -52,11 +63,8 @@ impl Table {
         self.extra + 1
     }
 
-    fn row(&self, field: Field, id: u32) -> i64 {
-        match self.fields[field.index()] {
-            Some(first) if id != PAD => first + i64::from(id) - 1,
-            _ => Self::PAD,
-        }
+    fn row(first: i64, id: u32) -> i64 {
+        if id == PAD { Self::PAD } else { first + i64::from(id) - 1 }
     }
 }
 
@@ -79,14 +87,18 @@ impl Extra {
 }
 
 /// How many of [`EVENT_FEATURES`] the head's events carry: the last one looks back from the cut-off, which a loss at
-/// earlier events must not see.
+/// earlier events must not see, and items of a list are in no order whose largest line they could be.
 pub(crate) fn feature_count(head: Head) -> usize {
-    EVENT_FEATURES.len() - usize::from(head.ranks_products())
+    match head {
+        Head::NextItem => EVENT_FEATURES.len() - 2,
+        Head::NextPurchase => EVENT_FEATURES.len() - 1,
+        Head::Churn | Head::Clv => EVENT_FEATURES.len(),
+    }
 }
 
 /// The tensors of one forward pass over `B` examples, padded to `W` tokens: their events and one more.
 pub(crate) struct Inputs {
-    /// Rows of the table per token, `[B * W, BAG]`.
+    /// Rows of the table per token, `[B * W, bag]`.
     pub(crate) bags: Tensor,
     /// Standardised numbers per event, `[B, W, features]`, 0 at other tokens.
     pub(crate) features: Tensor,
@@ -110,7 +122,7 @@ impl Inputs {
         let features = feature_count(head);
         let extra = Extra::of(head);
         let mut padded = Padded {
-            bags: vec![Table::PAD; examples * tokens * Table::BAG],
+            bags: vec![Table::PAD; examples * tokens * table.bag()],
             features: vec![0.0; examples * tokens * features],
             is_query: vec![0.0; examples * tokens],
             is_real: vec![false; examples * tokens],
@@ -119,6 +131,7 @@ impl Inputs {
         for example in 0..examples {
             let events = batch.offsets[example]..batch.offsets[example + 1];
             let (length, first) = (events.len(), example * tokens);
+            let last_event = events.clone().last();
             let (extra_token, first_event) = match extra {
                 Extra::Start => (first, first + 1),
                 Extra::Query => (first + length, first),
@@ -126,7 +139,12 @@ impl Inputs {
             for (event, token) in events.zip(first_event..) {
                 padded.put_event(batch, event, token, table, scaling, features);
             }
-            padded.bags[extra_token * Table::BAG] = table.extra;
+            // Where there is a last product there is another field before it, that of products.
+            let extra_bag = &mut padded.bags[extra_token * table.bag()..][..table.bag()];
+            extra_bag[0] = table.extra;
+            if let (Some(first), Some(last), [_, .., row]) = (table.last_product, last_event, extra_bag) {
+                *row = Table::row(first, batch.last_products[last]);
+            }
             padded.is_query[extra_token] = f32::from(extra == Extra::Query);
             padded.is_real[first..=first + length].fill(true);
             padded.read_rows.push((first + length) as i64);
@@ -143,7 +161,7 @@ impl Inputs {
         let (b, w) = (examples as i64, tokens as i64);
         let customer = (encoded > 0).then(|| device::send(&customer, device).view([b, encoded as i64]));
         Self {
-            bags: device::send(&padded.bags, device).view([b * w, Table::BAG as i64]),
+            bags: device::send(&padded.bags, device).view([b * w, table.bag() as i64]),
             features: device::send(&padded.features, device).view([b, w, features as i64]),
             context: device::send(&context, device).view([b, CONTEXT_FEATURES.len() as i64]),
             customer,
@@ -179,10 +197,10 @@ impl Padded {
         scaling: &Scaling,
         features: usize,
     ) {
-        for field in Field::ALL {
-            let row = table.row(field, batch.ids[field.index()][event]);
-            self.bags[token * Table::BAG + field.index()] = row;
-        }
+        let rows = table.fields.iter().map(|&(field, first)| Table::row(first, batch.ids[field.index()][event]));
+        let last_product = table.last_product.map(|first| Table::row(first, batch.last_products[event]));
+        let bag = &mut self.bags[token * table.bag()..][..table.bag()];
+        bag.iter_mut().zip(rows.chain(last_product)).for_each(|(to, row)| *to = row);
         let from = &batch.features[event * EVENT_FEATURES.len()..][..features];
         let to = &mut self.features[token * features..][..features];
         for ((to, from), moments) in to.iter_mut().zip(from).zip(&scaling.features) {

@@ -59,7 +59,7 @@ impl Network {
         let head = config.head;
         let width = config.model.width as i64;
         let mut layout = Layout::default();
-        let table = Table::new(vocabulary);
+        let table = Table::new(vocabulary, head);
         let customer = scaling.customer_width();
         let encoder = Encoder::new(&mut layout, &config.model, &table, feature_count(head), customer);
         let start = match head {
