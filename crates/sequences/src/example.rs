@@ -91,25 +91,7 @@ impl Example {
 
     /// Of each event whether it is the largest line of its order, the first of equally large ones.
     pub(crate) fn largest_lines(&self, sequences: &Sequences) -> Vec<bool> {
-        let purchase = Kinds::of(sequences).purchase;
-        let mut is_largest = vec![false; self.len()];
-        let mut largest: Option<(usize, usize)> = None;
-        for (place, event) in self.events().enumerate() {
-            if sequences.code(event, Field::Kind) != purchase {
-                continue;
-            }
-            if let Some((place, line)) = largest
-                && sequences.event_time(line) == sequences.event_time(event)
-            {
-                if sequences.amount(event) <= sequences.amount(line) {
-                    continue;
-                }
-                is_largest[place] = false;
-            }
-            is_largest[place] = true;
-            largest = Some((place, event));
-        }
-        is_largest
+        largest_of_orders(sequences, self.events())
     }
 
     /// What was bought next, inside the visible history: entry `j` of `len() + 1` is the product id of the first order
@@ -158,6 +140,30 @@ pub struct LabelledExample {
 enum Events {
     Run(Range<usize>),
     Picked(Box<[usize]>),
+}
+
+/// The same of some events in time order.
+pub(crate) fn largest_of_orders(sequences: &Sequences, events: impl Iterator<Item = usize>) -> Vec<bool> {
+    let purchase = Kinds::of(sequences).purchase;
+    let mut is_largest = Vec::new();
+    let mut largest: Option<(usize, usize)> = None;
+    for (place, event) in events.enumerate() {
+        is_largest.push(false);
+        if sequences.code(event, Field::Kind) != purchase {
+            continue;
+        }
+        if let Some((before, line)) = largest
+            && sequences.event_time(line) == sequences.event_time(event)
+        {
+            if sequences.amount(event) <= sequences.amount(line) {
+                continue;
+            }
+            is_largest[before] = false;
+        }
+        is_largest[place] = true;
+        largest = Some((place, event));
+    }
+    is_largest
 }
 
 fn known_product(sequences: &Sequences, encoding: &Encoding, event: usize) -> u32 {

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use analytics::metrics::{self, NOT_RANKED};
-use sequences::{Batch, Batcher, Encoding, Example, FIRST_KNOWN, Field, LabelledExample, Sequences, Target};
+use sequences::{
+    Batch, Batcher, Encoding, Example, FIRST_KNOWN, Field, Followers, LabelledExample, Recall, Sequences, Target,
+};
 use tch::{Device, Kind, Tensor};
 
 use crate::ahead::ahead;
@@ -14,6 +16,7 @@ use crate::heads::{churn, clv, next};
 use crate::inputs::{Extra, Inputs};
 use crate::losses::chunks;
 use crate::mean_loss::MeanLoss;
+use crate::memory::Recalled;
 use crate::network::{Network, Outcome, Targets};
 use crate::parameters::Weights;
 use crate::predict::{NextPurchase, TimeToNext, Value};
@@ -31,11 +34,13 @@ pub(crate) struct Scorer<'a> {
     pub(crate) scaling: &'a Scaling,
     pub(crate) sequences: &'a Sequences,
     pub(crate) encoding: &'a Encoding,
+    /// Of a network with a memory.
+    pub(crate) followers: Option<&'a Followers>,
     pub(crate) batch_size: usize,
     pub(crate) device: Device,
 }
 
-impl Scorer<'_> {
+impl<'a> Scorer<'a> {
     /// Probability of churn.
     pub(crate) fn churn(&self, examples: &[&Example]) -> Vec<f64> {
         self.outputs(examples, |raw| vec![churn::probability(raw)]).into_iter().map(|row| row[0]).collect()
@@ -53,10 +58,10 @@ impl Scorer<'_> {
         let top = (top as i64).min(self.network.table.products.1);
         self.for_each_batch(examples, |numbers, inputs, state| {
             for (first, count) in chunks(state.size()[0], self.network.table.products.1, self.device) {
-                let scores = self.network.product_scores(self.weights, &state.narrow(0, first, count));
-                let (probabilities, products) = scores.softmax(1, Kind::Float).topk(top, 1, true, true);
+                let numbers = &numbers[first as usize..(first + count) as usize];
+                let all = self.product_probabilities(&state.narrow(0, first, count), numbers, examples);
+                let (probabilities, products) = all.topk(top, 1, true, true);
                 let (probabilities, products) = (rows_of::<f64>(&probabilities), rows_of::<i64>(&products));
-                let numbers = &numbers[first as usize..];
                 for ((number, product), probability) in numbers.iter().zip(products).zip(probabilities) {
                     let pairs = product.into_iter().map(|place| place as usize).zip(probability);
                     found[*number].products = pairs.collect();
@@ -82,7 +87,7 @@ impl Scorer<'_> {
             for (first, count) in chunks(state.size()[0], self.network.table.products.1, self.device) {
                 let numbers = &numbers[first as usize..(first + count) as usize];
                 let right: Vec<Option<i64>> = numbers.iter().map(|&n| self.place(products[n])).collect();
-                let mut scores = self.network.product_scores(self.weights, &state.narrow(0, first, count));
+                let mut scores = self.product_probabilities(&state.narrow(0, first, count), numbers, examples);
                 let gathered: Vec<i64> = right.iter().map(|place| place.unwrap_or(0)).collect();
                 let gathered = device::send(&gathered, self.device).unsqueeze(1);
                 if scores.size()[1] == 0 {
@@ -147,17 +152,21 @@ impl Scorer<'_> {
 
     /// Mean loss at the tokens read.
     fn loss(&self, labelled: &[LabelledExample]) -> f64 {
-        let Self { network, weights, scaling, sequences, encoding, batch_size, device } = self;
+        let Self { network, weights, scaling, sequences, encoding, followers, batch_size, device } = self;
         let lengths: Vec<usize> = labelled.iter().map(|labelled| labelled.example.len()).collect();
         let prepare = |numbers: &Vec<usize>| {
             let chosen: Vec<&LabelledExample> = numbers.iter().map(|&number| &labelled[number]).collect();
             let batch = Batch::gather(sequences, encoding, chosen.iter().map(|labelled| &labelled.example));
             let place = |labelled: &LabelledExample| known_place(encoding.id(Field::Product, next_product(labelled)?));
             let products: Vec<(i64, i64)> = (0..).zip(&chosen).filter_map(|(i, l)| Some((i, place(l)?))).collect();
+            let recalled = followers.map(|followers| {
+                let asked = products.iter().map(|&(i, place)| (&chosen[i as usize].example, vec![(usize::MAX, place)]));
+                Recalled::new(followers, sequences, encoding, &asked.collect::<Vec<_>>(), *device)
+            });
             let products = network.head.ranks_products().then_some(products.as_slice());
             let outcomes: Vec<Outcome> = chosen.iter().map(|l| outcome(l, scaling.horizon_days)).collect();
             let inputs = Inputs::new(&batch, &network.table, scaling, network.head, *device);
-            (inputs, Targets::new(&outcomes, products, *device))
+            (inputs, Targets::new(&outcomes, products, recalled, *device))
         };
         let mut mean = MeanLoss::default();
         ahead(&Batcher::by_length(&lengths, *batch_size), *device, prepare, |batches| {
@@ -184,7 +193,7 @@ impl Scorer<'_> {
 
     /// Calls with the numbers of a batch's examples, their inputs and the states read.
     fn for_each_batch(&self, examples: &[&Example], mut call: impl FnMut(&[usize], &Inputs, &Tensor)) {
-        let Self { network, weights, scaling, sequences, encoding, batch_size, device } = self;
+        let Self { network, weights, scaling, sequences, encoding, batch_size, device, .. } = self;
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
         let prepare = |numbers: &Vec<usize>| {
             let batch = Batch::gather(sequences, encoding, numbers.iter().map(|&number| examples[number]));
@@ -196,6 +205,16 @@ impl Scorer<'_> {
                 tch::no_grad(|| call(numbers, &inputs, &network.read(weights, &inputs)));
             }
         });
+    }
+
+    /// Of all known products, `[B, P]`, of the examples with these numbers.
+    fn product_probabilities(&self, states: &Tensor, numbers: &[usize], examples: &[&Example]) -> Tensor {
+        let recall = |followers: &'a Followers, example| followers.recall(self.sequences, self.encoding, example);
+        let recalls: Vec<Recall> = match self.followers {
+            Some(followers) => numbers.iter().map(|&number| recall(followers, examples[number])).collect(),
+            None => Vec::new(),
+        };
+        self.network.product_probabilities(self.weights, states, &recalls)
     }
 
     /// The place of a product's code among the known ones.
@@ -224,6 +243,7 @@ pub(crate) fn training_targets(
     network: &Network,
     sequences: &Sequences,
     encoding: &Encoding,
+    followers: Option<&Followers>,
     examples: &[&LabelledExample],
     inputs: &Inputs,
     scaling: &Scaling,
@@ -231,9 +251,9 @@ pub(crate) fn training_targets(
     let outcomes: Vec<Outcome> = examples.iter().map(|example| outcome(example, scaling.horizon_days)).collect();
     let device = inputs.bags.device();
     if !network.head.ranks_products() {
-        return Targets::new(&outcomes, None, device);
+        return Targets::new(&outcomes, None, None, device);
     }
-    let mut products = Vec::new();
+    let (mut products, mut asked) = (Vec::new(), Vec::new());
     for (i, labelled) in examples.iter().enumerate() {
         let mut next = labelled.example.next_products(sequences, encoding);
         if let (Some(last), Some(code)) = (next.last_mut(), next_product(labelled)) {
@@ -241,16 +261,22 @@ pub(crate) fn training_targets(
         }
         let first = i as i64 * inputs.size.1;
         let length = labelled.example.len();
+        let mut of_example = Vec::new();
         for token in 0..=length {
             // How many events the token has seen: a start token none yet, the token of asking all of them.
             let seen = match network.extra() {
                 Extra::Start => token,
                 Extra::Query => (token + 1).min(length),
             };
-            products.extend(known_place(next[seen]).map(|place| (first + token as i64, place)));
+            if let Some(place) = known_place(next[seen]) {
+                products.push((first + token as i64, place));
+                of_example.push((seen, place));
+            }
         }
+        asked.push((&labelled.example, of_example));
     }
-    Targets::new(&outcomes, Some(&products), device)
+    let recalled = followers.map(|followers| Recalled::new(followers, sequences, encoding, &asked, device));
+    Targets::new(&outcomes, Some(&products), recalled, device)
 }
 
 fn outcome(labelled: &LabelledExample, horizon_days: f32) -> Outcome {

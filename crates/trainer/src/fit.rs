@@ -7,18 +7,18 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use sequences::{Batch, Batcher, Encoding, LabelledExample, Lessons};
+use sequences::{Batch, Batcher, Encoding, Field, Followers, LabelledExample, Lessons};
 use tch::{Device, Kind, Tensor};
 
 use crate::ahead::ahead;
 use crate::checkpoint::{State, WeightsHeader, read_checkpoint, save_checkpoint, save_weights};
 use crate::dataset::Dataset;
 use crate::evaluate::{Scorer, training_targets};
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, Table};
 use crate::layers::Dropout;
 use crate::losses::Loss;
 use crate::mean_loss::MeanLoss;
-use crate::network::{Network, Targets};
+use crate::network::{Network, Targets, has_memory};
 use crate::optimizer::AdamW;
 use crate::parameters::Layout;
 use crate::run::{EpochMetrics, RunFolder, best};
@@ -79,12 +79,18 @@ pub fn train(config: &Config, data: Dataset<'_>, run: &Path, options: TrainOptio
     if is_started && !options.resume {
         return Err(Error::RunExists { path: run.to_owned() });
     }
+    let has_memory = has_memory(config.head, &Table::new(data.vocabulary, config.head));
+    let followers = match (has_memory, is_started) {
+        (false, _) => None,
+        (true, true) => Some(folder.read_followers()?),
+        (true, false) => Some(count_followers(data, &encoding)),
+    };
     let mut session = if is_started {
         folder.check_same(config, data.vocabulary)?;
-        Session::resume(config, data, &encoding, &folder, device)?
+        Session::resume(config, data, &encoding, followers.as_ref(), &folder, device)?
     } else {
-        folder.create(config, data.vocabulary)?;
-        Session::start(config, data, &encoding, &folder, device)
+        folder.create(config, data.vocabulary, followers.as_ref())?;
+        Session::start(config, data, &encoding, followers.as_ref(), &folder, device)
     };
     while !session.is_done() {
         let train_loss = session.train_epoch(options.progress, options.interrupted)?;
@@ -94,11 +100,18 @@ pub fn train(config: &Config, data: Dataset<'_>, run: &Path, options: TrainOptio
     Ok(Trained { best_epoch, history: session.history })
 }
 
+/// What followed what before the newest cut-off to learn from.
+fn count_followers(data: Dataset<'_>, encoding: &Encoding) -> Followers {
+    let until = data.train.iter().map(|labelled| labelled.example.as_of()).max().unwrap_or(i64::MIN);
+    Followers::count(data.sequences, encoding, data.vocabulary.texts(Field::Product).len(), until)
+}
+
 /// A training run in progress.
 struct Session<'a> {
     config: &'a Config,
     data: Dataset<'a>,
     encoding: &'a Encoding,
+    followers: Option<&'a Followers>,
     folder: &'a RunFolder,
     device: Device,
     scaling: Scaling,
@@ -114,19 +127,21 @@ impl<'a> Session<'a> {
         config: &'a Config,
         data: Dataset<'a>,
         encoding: &'a Encoding,
+        followers: Option<&'a Followers>,
         folder: &'a RunFolder,
         device: Device,
     ) -> Self {
         let scaling = Scaling::fit(&data, |sample| {
             Batch::gather(data.sequences, encoding, sample.iter().map(|&i| &data.train[i].example))
         });
-        Self::new(config, data, encoding, folder, device, scaling)
+        Self::new(config, data, encoding, followers, folder, device, scaling)
     }
 
     fn resume(
         config: &'a Config,
         data: Dataset<'a>,
         encoding: &'a Encoding,
+        followers: Option<&'a Followers>,
         folder: &'a RunFolder,
         device: Device,
     ) -> Result<Self> {
@@ -141,7 +156,7 @@ impl<'a> Session<'a> {
             let (saved, asked) = (names.join(", "), data.features.join(", "));
             return Err(Error::OtherRun { path: folder.checkpoint(), key: "features".into(), saved, asked });
         }
-        let mut session = Self::new(config, data, encoding, folder, device, scaling);
+        let mut session = Self::new(config, data, encoding, followers, folder, device, scaling);
         session.optimizer.restore(saved.state(&session.layout)?, step);
         session.history = history;
         tracing::info!(epochs = session.history.len(), "resumed");
@@ -152,6 +167,7 @@ impl<'a> Session<'a> {
         config: &'a Config,
         data: Dataset<'a>,
         encoding: &'a Encoding,
+        followers: Option<&'a Followers>,
         folder: &'a RunFolder,
         device: Device,
         scaling: Scaling,
@@ -167,7 +183,20 @@ impl<'a> Session<'a> {
         let steps = training.epochs * batcher.batches_per_epoch();
         let optimizer = AdamW::new(&layout, parameters, training, steps);
         let history = Vec::new();
-        Self { config, data, encoding, folder, device, scaling, network, layout, optimizer, batcher, history }
+        Self {
+            config,
+            data,
+            encoding,
+            followers,
+            folder,
+            device,
+            scaling,
+            network,
+            layout,
+            optimizer,
+            batcher,
+            history,
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -178,10 +207,24 @@ impl<'a> Session<'a> {
 
     /// One pass over the training examples; gives their mean loss.
     fn train_epoch(&mut self, progress: &mut dyn FnMut(Progress<'_>), interrupted: &AtomicBool) -> Result<f64> {
-        let Self { config, data, encoding, device, scaling, network, layout, optimizer, batcher, history, .. } = self;
+        let Self {
+            config,
+            data,
+            encoding,
+            followers,
+            device,
+            scaling,
+            network,
+            layout,
+            optimizer,
+            batcher,
+            history,
+            ..
+        } = self;
         let epoch = history.len() + 1;
         let batches = batcher.epoch(epoch);
-        let prepare = |numbers: &Vec<usize>| Prepared::new(numbers, data, encoding, network, scaling, *device);
+        let prepare =
+            |numbers: &Vec<usize>| Prepared::new(numbers, data, encoding, *followers, network, scaling, *device);
         ahead(&batches, *device, prepare, |prepared| {
             let started = Instant::now();
             let (mut examples, mut events, mut loss) = (0, 0, f64::NAN);
@@ -229,6 +272,7 @@ impl<'a> Session<'a> {
             scaling: &self.scaling,
             sequences: self.data.sequences,
             encoding: self.encoding,
+            followers: self.followers,
             batch_size: self.config.scoring_batch(),
             device: self.device,
         };
@@ -268,6 +312,7 @@ impl Prepared {
         numbers: &[usize],
         data: &Dataset,
         encoding: &Encoding,
+        followers: Option<&Followers>,
         network: &Network,
         scaling: &Scaling,
         device: Device,
@@ -275,7 +320,7 @@ impl Prepared {
         let chosen: Vec<&LabelledExample> = numbers.iter().map(|&number| &data.train[number]).collect();
         let batch = Batch::gather(data.sequences, encoding, chosen.iter().map(|labelled| &labelled.example));
         let inputs = Inputs::new(&batch, &network.table, scaling, network.head, device);
-        let targets = training_targets(network, data.sequences, encoding, &chosen, &inputs, scaling);
+        let targets = training_targets(network, data.sequences, encoding, followers, &chosen, &inputs, scaling);
         let events = chosen.iter().map(|labelled| labelled.example.len()).sum();
         Self { inputs, targets, examples: chosen.len(), events }
     }

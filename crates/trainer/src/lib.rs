@@ -22,6 +22,7 @@ mod inputs;
 mod layers;
 mod losses;
 mod mean_loss;
+mod memory;
 mod network;
 mod optimizer;
 mod parameters;

@@ -1,13 +1,14 @@
 //! The whole network: the embedding table, the encoder and the head's output, built from a [`Config`].
 
-use sequences::Vocabulary;
-use tch::{Device, Tensor};
+use sequences::{Recall, Vocabulary};
+use tch::{Device, Kind, Tensor};
 
 use crate::encoder::Encoder;
 use crate::heads::{Readout, churn, clv, next};
 use crate::inputs::{Extra, Inputs, Table, feature_count};
 use crate::layers::Dropout;
 use crate::losses::{Loss, MIN_DAYS};
+use crate::memory::{Memory, Recalled};
 use crate::parameters::{Layout, Weights};
 use crate::scaling::Scaling;
 use crate::{Config, Head, device};
@@ -17,6 +18,8 @@ pub(crate) struct Network {
     pub(crate) head: Head,
     pub(crate) table: Table,
     encoder: Encoder,
+    /// `None` where no order is the last one.
+    memory: Option<Memory>,
     /// `None` where only products are ranked.
     readout: Option<Readout>,
     negatives: i64,
@@ -28,8 +31,15 @@ pub(crate) struct Targets {
     outcome: Tensor,
     /// 0 where the days are only a lower bound, `[B]`.
     is_observed: Tensor,
-    /// Tokens whose next product is known, `[N]`, and that product's place among the known ones, `[N]`.
-    products: Option<(Tensor, Tensor)>,
+    products: Option<ProductTargets>,
+}
+
+struct ProductTargets {
+    /// Tokens whose next product is known, `[N]`.
+    tokens: Tensor,
+    /// That product's place among the known ones, `[N]`.
+    products: Tensor,
+    recalled: Option<Recalled>,
 }
 
 /// One example's outcome in plain numbers.
@@ -39,8 +49,14 @@ pub(crate) struct Outcome {
 }
 
 impl Targets {
-    /// `products` holds pairs of a token (or, where only the read tokens count, of an example) and a product's place.
-    pub(crate) fn new(outcomes: &[Outcome], products: Option<&[(i64, i64)]>, device: Device) -> Self {
+    /// `products` holds pairs of a token (or, where only the read tokens count, of an example) and a product's place;
+    /// `recalled` has a row of each.
+    pub(crate) fn new(
+        outcomes: &[Outcome],
+        products: Option<&[(i64, i64)]>,
+        recalled: Option<Recalled>,
+        device: Device,
+    ) -> Self {
         let column = |f: fn(&Outcome) -> f32| device::send(&outcomes.iter().map(f).collect::<Vec<_>>(), device);
         let side = |f: fn(&(i64, i64)) -> i64, pairs: &[(i64, i64)]| {
             device::send(&pairs.iter().map(f).collect::<Vec<_>>(), device)
@@ -48,7 +64,11 @@ impl Targets {
         Self {
             outcome: column(|outcome| outcome.value),
             is_observed: column(|outcome| f32::from(u8::from(outcome.is_observed))),
-            products: products.map(|pairs| (side(|pair| pair.0, pairs), side(|pair| pair.1, pairs))),
+            products: products.map(|pairs| ProductTargets {
+                tokens: side(|pair| pair.0, pairs),
+                products: side(|pair| pair.1, pairs),
+                recalled,
+            }),
         }
     }
 }
@@ -69,7 +89,8 @@ impl Network {
             Head::Clv => Some(clv::start(scaling)),
         };
         let readout = start.map(|start| Readout::new(&mut layout, "readout", width, customer, start));
-        (Self { head, table, encoder, readout, negatives: config.training.negatives as i64 }, layout)
+        let memory = has_memory(head, &table).then(|| Memory::new(&mut layout, width));
+        (Self { head, table, encoder, memory, readout, negatives: config.training.negatives as i64 }, layout)
     }
 
     /// Where the token stands that is no event.
@@ -113,9 +134,10 @@ impl Network {
         self.readout.as_ref().map(|readout| readout.forward(weights, state, inputs))
     }
 
-    /// Scores of all known products, `[N, D]` → `[N, P]`.
-    pub(crate) fn product_scores(&self, weights: &Weights, states: &Tensor) -> Tensor {
-        states.matmul(&self.encoder.products(weights).tr())
+    /// Probabilities of all known products, `[N, D]` → `[N, P]`, mixed with what is recalled of each example.
+    pub(crate) fn product_probabilities(&self, weights: &Weights, states: &Tensor, recalls: &[Recall]) -> Tensor {
+        let own = states.matmul(&self.encoder.products(weights).tr()).softmax(1, Kind::Float);
+        self.memory.as_ref().map_or(own.shallow_clone(), |memory| memory.mix(weights, states, &own, recalls))
     }
 
     fn loss_of_states(
@@ -128,9 +150,12 @@ impl Network {
         states: &Tensor,
     ) -> Vec<Loss> {
         let mut terms = Vec::new();
-        if let Some((tokens, products)) = &targets.products {
+        if let Some(ProductTargets { tokens, products, recalled }) = &targets.products {
             let states = states.index_select(0, tokens);
-            terms.push(next::product_loss(&states, &self.encoder.products(weights), products, self.negatives));
+            let memory = self.memory.as_ref().zip(recalled.as_ref());
+            let beside = memory.map(|(memory, recalled)| memory.beside(weights, &states, recalled));
+            let known = self.encoder.products(weights);
+            terms.push(next::product_loss(&states, &known, products, self.negatives, beside.as_ref()));
         }
         if let Some(raw) = self.output(weights, inputs, read) {
             let term = match self.head {
@@ -147,11 +172,14 @@ impl Network {
     }
 }
 
+/// Whether there is a last order's product to remember what followed it.
+pub(crate) fn has_memory(head: Head, table: &Table) -> bool {
+    head == Head::NextPurchase && table.products.1 > 0
+}
+
 #[cfg(test)]
 mod tests {
-    use sequences::{Batch, Encoding, Example, Sequences};
-
-    use tch::Kind;
+    use sequences::{Batch, Encoding, Example, Followers, Sequences};
 
     use super::*;
     use crate::RawConfig;
@@ -229,6 +257,37 @@ mod tests {
             let (_, alone, _) = fixture.states(&weights, &[cut]);
             assert!(difference(&together.get(row as i64), &alone.get(0)) < 1e-5);
         }
+    }
+
+    /// Training and scoring mean the same probability.
+    #[test]
+    fn the_loss_is_that_of_the_probabilities_told() {
+        let Fixture { sequences, encoding, network, scaling, layout } = fixture(Head::NextPurchase);
+        let weights = device::seeded(1, 3, || layout.split(&(layout.start() * 3.0), Kind::Float));
+        let followers = Followers::count(&sequences, &encoding, network.table.products.1 as usize, 9);
+        let examples: Vec<Example> = (0..3).map(|customer| Example::at(&sequences, customer, 7, 64)).collect();
+        let inputs = Inputs::new(
+            &Batch::gather(&sequences, &encoding, &examples),
+            &network.table,
+            &scaling,
+            network.head,
+            Device::Cpu,
+        );
+        let asked: Vec<(&Example, Vec<(usize, i64)>)> = examples.iter().map(|e| (e, vec![(usize::MAX, 4)])).collect();
+        let recalled = Recalled::new(&followers, &sequences, &encoding, &asked, Device::Cpu);
+        let outcomes: Vec<Outcome> = (0..3).map(|_| Outcome { value: 1.0, is_observed: true }).collect();
+        let targets = Targets::new(&outcomes, Some(&[(0, 4), (1, 4), (2, 4)]), Some(recalled), Device::Cpu);
+        let loss = network.loss_read(&weights, &inputs, &targets)[0].value.double_value(&[]);
+
+        let recalls: Vec<Recall> =
+            examples.iter().map(|example| followers.recall(&sequences, &encoding, example)).collect();
+        let told = network.product_probabilities(&weights, &network.read(&weights, &inputs), &recalls);
+        let expected = -told.select(1, 4).log().mean(Kind::Float).double_value(&[]);
+        assert!((loss - expected).abs() < 1e-5, "{loss} is not {expected}");
+        let sums = Vec::<f32>::try_from(told.sum_dim_intlist(1, false, Kind::Float)).unwrap();
+        assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-5), "{sums:?}");
+        // The histories do say something.
+        assert!(recalls.iter().any(|recall| recall.shares(usize::MAX, 4) != [0.0, 0.0]));
     }
 
     #[test]

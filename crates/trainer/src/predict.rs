@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use sequences::{Example, Field, LabelledExample, Sequences, Target, Vocabulary};
+use sequences::{Example, Field, Followers, LabelledExample, Sequences, Target, Vocabulary};
 use tch::{Device, Kind, Tensor};
 
 use crate::checkpoint::read_weights;
 use crate::dataset::check_features;
 use crate::evaluate::Scorer;
-use crate::network::Network;
+use crate::network::{Network, has_memory};
 use crate::parameters::Layout;
 use crate::run::RunFolder;
 use crate::scaling::Scaling;
@@ -18,6 +18,8 @@ use crate::{Config, DeviceChoice, Error, Head, Result, device};
 pub struct Model {
     config: Config,
     vocabulary: Vocabulary,
+    /// Of a network with a memory.
+    followers: Option<Followers>,
     scaling: Scaling,
     network: Network,
     layout: Layout,
@@ -82,9 +84,11 @@ impl Model {
         let vocabulary = folder.read_vocabulary()?;
         let (header, saved) = read_weights(&folder.weights())?;
         let (network, layout) = Network::new(&config, &vocabulary, &header.scaling);
+        let has_memory = has_memory(config.head, &network.table);
+        let followers = has_memory.then(|| folder.read_followers()).transpose()?;
         let parameters = saved.parameters(&layout)?.to_device(device);
         let (scaling, epoch) = (header.scaling, header.epoch);
-        Ok(Self { config, vocabulary, scaling, network, layout, parameters, device, threads, epoch })
+        Ok(Self { config, vocabulary, followers, scaling, network, layout, parameters, device, threads, epoch })
     }
 
     /// The run's resolved configuration; its `length` is what [`Example::at`] should be given.
@@ -171,6 +175,7 @@ impl Model {
                 scaling: &self.scaling,
                 sequences,
                 encoding: &encoding,
+                followers: self.followers.as_ref(),
                 batch_size: self.config.scoring_batch(),
                 device: self.device,
             })

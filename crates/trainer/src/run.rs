@@ -1,6 +1,6 @@
 //! The run folder: which files it holds, and how they are written.
 //!
-//! `config.toml` (resolved), `vocabulary.json`, `weights.safetensors` (best epoch), `checkpoint.safetensors` (last
+//! `config.toml` (resolved), `vocabulary.json`, `followers.json` (of a network with a memory), `weights.safetensors` (best epoch), `checkpoint.safetensors` (last
 //! epoch, with the optimiser's state) and `history.json`. Every file is written beside its name and renamed, so that a
 //! kill leaves the old file or the new one; the checkpoint alone decides where a resumed run goes on, so the files need
 //! not change together.
@@ -10,7 +10,8 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use sequences::Vocabulary;
+use sequences::{Followers, Vocabulary};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{Config, Error, Head, RawConfig, Result};
@@ -76,13 +77,18 @@ impl RunFolder {
         self.0.join("vocabulary.json")
     }
 
+    fn followers(&self) -> PathBuf {
+        self.0.join("followers.json")
+    }
+
     /// Makes the folder and writes what a run starts from.
-    pub(crate) fn create(&self, config: &Config, vocabulary: &Vocabulary) -> Result<()> {
+    pub(crate) fn create(&self, config: &Config, vocabulary: &Vocabulary, followers: Option<&Followers>) -> Result<()> {
         fs::create_dir_all(&self.0).map_err(|source| Error::Io { path: self.0.clone(), source })?;
         let text = toml::to_string(&config.raw())
             .map_err(|error| Error::Corrupt { path: self.config(), reason: error.to_string() })?;
         write_whole(&self.config(), text.as_bytes())?;
-        write_whole(&self.vocabulary(), &json(&self.vocabulary(), vocabulary)?)
+        write_whole(&self.vocabulary(), &json(&self.vocabulary(), vocabulary)?)?;
+        followers.map_or(Ok(()), |found| write_whole(&self.followers(), &json(&self.followers(), found)?))
     }
 
     pub(crate) fn write_history(&self, history: &[EpochMetrics]) -> Result<()> {
@@ -98,8 +104,11 @@ impl RunFolder {
     }
 
     pub(crate) fn read_vocabulary(&self) -> Result<Vocabulary> {
-        let path = self.vocabulary();
-        serde_json::from_str(&read_text(&path)?).map_err(|error| Error::Corrupt { path, reason: error.to_string() })
+        read_json(self.vocabulary())
+    }
+
+    pub(crate) fn read_followers(&self) -> Result<Followers> {
+        read_json(self.followers())
     }
 
     /// Whether a run with this configuration and vocabulary may go on here.
@@ -144,7 +153,11 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 pub(crate) fn json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec_pretty(value).map_err(|e| Error::Corrupt { path: path.to_owned(), reason: e.to_string() })
+    serde_json::to_vec(value).map_err(|e| Error::Corrupt { path: path.to_owned(), reason: e.to_string() })
+}
+
+fn read_json<T: DeserializeOwned>(path: PathBuf) -> Result<T> {
+    serde_json::from_str(&read_text(&path)?).map_err(|error| Error::Corrupt { path, reason: error.to_string() })
 }
 
 fn read_text(path: &Path) -> Result<String> {

@@ -3,7 +3,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::losses::{Loss, Mixture, raw_sigma, softmax_cross_entropy};
+use crate::losses::{Beside, Loss, Mixture, raw_sigma, softmax_cross_entropy};
 use crate::scaling::Scaling;
 
 /// Lognormals in the mixture: one for those who come back at once, one for the rhythm, one for the long tail.
@@ -20,8 +20,14 @@ pub(crate) fn start(scaling: &Scaling) -> Vec<f32> {
 }
 
 /// `states` `[N, D]` of the tokens with a known next product, `targets` `[N]` its place in `products` `[P, D]`;
-/// where the catalogue is larger than `negatives`, that many are drawn.
-pub(crate) fn product_loss(states: &Tensor, products: &Tensor, targets: &Tensor, negatives: i64) -> Loss {
+/// where the catalogue is larger than `negatives`, that many are drawn; `beside` is what the answers are mixed with.
+pub(crate) fn product_loss(
+    states: &Tensor,
+    products: &Tensor,
+    targets: &Tensor,
+    negatives: i64,
+    beside: Option<&Beside>,
+) -> Loss {
     if targets.size()[0] == 0 {
         // Nothing to learn here, yet the graph must hang together.
         return Loss::of(states.sum(Kind::Float) * 0.0, 0);
@@ -29,7 +35,7 @@ pub(crate) fn product_loss(states: &Tensor, products: &Tensor, targets: &Tensor,
     let catalogue = products.size()[0];
     let drawn =
         (catalogue > negatives).then(|| Tensor::randint(catalogue, [negatives], (Kind::Int64, states.device())));
-    softmax_cross_entropy(states, products, targets, drawn.as_ref())
+    softmax_cross_entropy(states, products, targets, drawn.as_ref(), beside)
 }
 
 /// `raw` `[B, 3 K]`; `days` `[B]` to the next purchase, or the horizon where `is_observed` `[B]` is 0.
