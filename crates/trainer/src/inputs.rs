@@ -73,7 +73,7 @@ impl Extra {
     pub(crate) fn of(head: Head) -> Self {
         match head {
             Head::NextItem => Extra::Start,
-            Head::Churn | Head::NextPurchase | Head::Clv => Extra::Query,
+            Head::Churn | Head::NextPurchase | Head::Clv | Head::Binary | Head::Count | Head::Amount => Extra::Query,
         }
     }
 }
