@@ -16,6 +16,8 @@ mod monitoring;
 mod object_stores;
 mod operations;
 mod optimize;
+#[cfg(feature = "train")]
+mod outcomes;
 mod real_data;
 #[cfg(feature = "train")]
 mod registry;

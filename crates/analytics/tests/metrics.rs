@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::support::{assert_close, numbers, oracle};
 use analytics::metrics::{
     METRICS, NOT_RANKED, Prepare, auc, average_precision, brier, calibration_error, hit_rate, log_loss, mae, metric,
-    mrr, ndcg, normalised_gini, pearson, rmse, spearman, top_decile_lift, top_decile_precision,
+    mrr, ndcg, normalised_gini, pearson, poisson_deviance, rmse, spearman, top_decile_lift, top_decile_precision,
 };
 use analytics::{Error, Statistic};
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ fn metrics_equal_scikit_learn() {
     };
     let ranks = [1, 2, 3, 7, 10, 11, 400];
     let oracles = oracle("metrics.csv");
-    assert_eq!(oracles.len(), 13);
+    assert_eq!(oracles.len(), 14);
     for row in &oracles {
         let found = match row[0].as_str() {
             "auc" => auc(&labels, &score),
@@ -33,6 +33,7 @@ fn metrics_equal_scikit_learn() {
             "mae" => mae(&actual, &predicted),
             "rmse" => rmse(&actual, &predicted),
             "pearson" => pearson(&actual, &predicted),
+            "poisson_deviance" => poisson_deviance(&actual, &predicted.iter().map(|mu| mu + 1.0).collect::<Vec<_>>()),
             "spearman" => spearman(&actual, &predicted),
             "normalised_gini" => normalised_gini(&actual, &predicted),
             "calibration_error" => calibration_error(&labels, &distinct(&probability, 0.99)),
@@ -82,6 +83,8 @@ fn what_has_no_value_is_an_error() {
     assert!(matches!(normalised_gini(&[0.0; 9], &[0.1; 9]), Err(Error::Undefined { .. })));
     assert!(matches!(normalised_gini(&[0.7; 9], &[0.1; 9]), Err(Error::Undefined { .. })));
     assert!(matches!(mae(&[f64::INFINITY], &[0.0]), Err(Error::Value { row: 0, .. })));
+    assert!(matches!(poisson_deviance(&[0.0, -1.0], &[1.0; 2]), Err(Error::Value { row: 1, value: -1.0, .. })));
+    assert!(matches!(poisson_deviance(&[0.0; 2], &[1.0, 0.0]), Err(Error::Value { row: 1, value: 0.0, .. })));
 }
 
 /// A sure mistake costs −ln of the machine epsilon.

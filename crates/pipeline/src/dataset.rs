@@ -3,12 +3,13 @@
 use crate::columns::Rows;
 use crate::error::{Error, Result};
 use crate::features::Features;
+use crate::label;
 use crate::progress::Progress;
 use crate::task::Task;
 use crate::time::utc;
 use futures::StreamExt;
 use rayon::prelude::*;
-use sequences::{Example, Field, Head, LabelledExample, Sequences, SequencesBuilder, Target};
+use sequences::{Example, Field, LabelledExample, Sequences, SequencesBuilder, Target};
 use warehouse::{DEFAULT_HORIZON_DAYS, Session, SessionOptions, Spine, Warehouse};
 
 /// Every customer's events in the order that sequences are packed in. An order's largest line, which decides what comes next,
@@ -60,8 +61,15 @@ pub(crate) async fn rows(session: &Session, what: &str, query: &str) -> Result<R
 pub(crate) async fn labels(warehouse: &Warehouse, snapshot: u64, task: &Task, cutoffs: &[i64]) -> Result<Labels> {
     let session = session(warehouse, snapshot, cut_offs(cutoffs), Some(task.horizon_days)).await?;
     let label = task.label()?;
-    let query = format!("SELECT * FROM {label} ORDER BY as_of, customer_id");
-    Labels::read(&rows(&session, label, &query).await?, task.head()?)
+    let query = session.sql(&format!("SELECT * FROM {label} ORDER BY as_of, customer_id")).await?;
+    let schema = query.schema();
+    let rows = Rows { what: label.into(), batches: query.collect().await? };
+    let keys = rows.keys()?;
+    label::check_keys(task, &keys, cutoffs)?;
+    let outcomes = label::outcomes(task, &schema, &rows)?;
+    let known = keys.into_iter().zip(outcomes).filter_map(|(key, outcome)| Some((key, outcome?)));
+    let (keys, outcomes) = known.unzip();
+    Ok(Labels { keys, outcomes })
 }
 
 pub(crate) fn cut_offs(micros: &[i64]) -> Spine {
@@ -77,7 +85,8 @@ pub(crate) struct Labels {
 /// What the label view says of one customer and cut-off.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
-    Churned(bool),
+    /// Whether it happened.
+    Label(bool),
     /// Product and days of the next purchase; None: none within the horizon.
     Next {
         product: Option<String>,
@@ -87,25 +96,6 @@ pub(crate) enum Outcome {
 }
 
 impl Labels {
-    fn read(rows: &Rows, head: Head) -> Result<Labels> {
-        let outcomes: Vec<Option<Outcome>> = match head {
-            Head::Churn => rows.flags("churned")?.into_iter().map(|v| v.map(Outcome::Churned)).collect(),
-            Head::Clv => rows.numbers("value")?.into_iter().map(|v| v.map(Outcome::Value)).collect(),
-            Head::NextPurchase | Head::NextItem => {
-                let complete = rows.flags("is_complete")?;
-                let next = rows.texts("product_id")?.into_iter().zip(rows.numbers("days_to_next")?);
-                next.zip(complete)
-                    .map(|((product, days), complete)| {
-                        (complete == Some(true)).then_some(Outcome::Next { product, days })
-                    })
-                    .collect()
-            }
-        };
-        let known = rows.keys()?.into_iter().zip(outcomes).filter_map(|(key, outcome)| Some((key, outcome?)));
-        let (keys, outcomes) = known.unzip();
-        Ok(Labels { keys, outcomes })
-    }
-
     /// All of them, or of more than `most` every n-th.
     pub(crate) fn at_most(self, most: usize) -> Labels {
         let step = self.keys.len().div_ceil(most).max(1);
@@ -139,9 +129,18 @@ impl Outcome {
         }
     }
 
+    /// The value; of a label 1 where it happened and 0 where not.
+    pub(crate) fn number(&self) -> f64 {
+        match self {
+            Outcome::Label(happened) => f64::from(u8::from(*happened)),
+            Outcome::Value(value) => *value,
+            Outcome::Next { .. } => 0.0,
+        }
+    }
+
     fn target(&self, sequences: &Sequences) -> Target {
         match self {
-            Outcome::Churned(churned) => Target::Churn(*churned),
+            Outcome::Label(happened) => Target::Label(*happened),
             Outcome::Value(value) => Target::Value(*value as f32),
             Outcome::Next { product, days } => Target::NextPurchase {
                 product: product.as_deref().map(|p| sequences.code_of(Field::Product, p)),

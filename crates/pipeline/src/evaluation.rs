@@ -7,6 +7,7 @@ use crate::shown::Shown;
 use crate::slices::Slice;
 use analytics::bootstrap::Bootstrap;
 use analytics::metrics::{METRICS, Prepare, Prepared};
+use sequences::TargetKind;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -109,13 +110,27 @@ pub(crate) enum Answers<'a> {
     Labels(Cow<'a, [bool]>, Cow<'a, [f64]>),
     /// Actual and predicted value.
     Values(Cow<'a, [f64]>, Cow<'a, [f64]>),
+    /// Actual and predicted count.
+    Counts(Cow<'a, [f64]>, Cow<'a, [f64]>),
     /// Rank of what was bought, from 1.
     Ranks(Cow<'a, [u32]>),
     /// Actual and predicted days.
     Days(Cow<'a, [f64]>, Cow<'a, [f64]>),
 }
 
-impl Answers<'_> {
+impl<'a> Answers<'a> {
+    /// Of amounts or, where the kind says so, of counts.
+    pub(crate) fn numbers(
+        kind: TargetKind,
+        actual: impl Into<Cow<'a, [f64]>>,
+        predicted: impl Into<Cow<'a, [f64]>>,
+    ) -> Answers<'a> {
+        match kind {
+            TargetKind::Count => Answers::Counts(actual.into(), predicted.into()),
+            _ => Answers::Values(actual.into(), predicted.into()),
+        }
+    }
+
     fn of(&self, rows: &[usize]) -> Answers<'static> {
         fn pick<T: Copy>(values: &[T], rows: &[usize]) -> Cow<'static, [T]> {
             rows.iter().map(|&row| values[row]).collect::<Vec<T>>().into()
@@ -123,6 +138,7 @@ impl Answers<'_> {
         match self {
             Answers::Labels(labels, scores) => Answers::Labels(pick(labels, rows), pick(scores, rows)),
             Answers::Values(actual, predicted) => Answers::Values(pick(actual, rows), pick(predicted, rows)),
+            Answers::Counts(actual, predicted) => Answers::Counts(pick(actual, rows), pick(predicted, rows)),
             Answers::Ranks(ranks) => Answers::Ranks(pick(ranks, rows)),
             Answers::Days(actual, predicted) => Answers::Days(pick(actual, rows), pick(predicted, rows)),
         }
@@ -135,6 +151,7 @@ impl Answers<'_> {
         match self {
             Answers::Labels(labels, scores) => Answers::Labels(own(labels), own(scores)),
             Answers::Values(actual, predicted) => Answers::Values(own(actual), own(predicted)),
+            Answers::Counts(actual, predicted) => Answers::Counts(own(actual), own(predicted)),
             Answers::Ranks(ranks) => Answers::Ranks(own(ranks)),
             Answers::Days(actual, predicted) => Answers::Days(own(actual), own(predicted)),
         }
@@ -146,10 +163,14 @@ pub(crate) const MAIN_METRICS: [&str; 4] = ["auc", "spearman", "ndcg@10", "mae o
 
 const LABELS: [&str; 7] =
     ["auc", "average_precision", "log_loss", "brier", "calibration_error", "top_decile_lift", "top_decile_precision"];
+const VALUES: [&str; 5] = ["spearman", "normalised_gini", "mae", "rmse", "total_error"];
+const COUNTS: [&str; 6] = ["spearman", "normalised_gini", "mae", "rmse", "total_error", "poisson_deviance"];
 /// Length of the list of products that is judged.
 pub(crate) const SHOWN: u32 = 10;
 /// A probability of exactly 0 or 1 that fails once has an infinite log loss; nobody is that sure.
 const SUREST: f64 = 1e-6;
+/// Nor that a count is 0: expected to be that, or less as by a sum of trees, it has an infinite Poisson deviance if it is not.
+const RAREST: f64 = 1e-6;
 
 impl Judged {
     pub(crate) fn new<'a>(model: &str, answers: impl IntoIterator<Item = Answers<'a>>) -> Result<Judged> {
@@ -173,7 +194,8 @@ impl Judged {
 fn metrics(answers: &Answers) -> Vec<Result<Metric>> {
     let (names, suffix): (&[&str], &str) = match answers {
         Answers::Labels(..) => (&LABELS, ""),
-        Answers::Values(..) => (&["spearman", "normalised_gini", "mae", "rmse", "total_error"], ""),
+        Answers::Values(..) => (&VALUES, ""),
+        Answers::Counts(..) => (&COUNTS, ""),
         Answers::Ranks(_) => (&["hit_rate", "mrr", "ndcg"], "@10"),
         Answers::Days(..) => (&["mae"], " of days to purchase"),
     };
@@ -186,6 +208,9 @@ fn metrics(answers: &Answers) -> Vec<Result<Metric>> {
             }
             (Prepare::Values(prepare), Answers::Values(actual, predicted) | Answers::Days(actual, predicted)) => {
                 prepare(actual, predicted)
+            }
+            (Prepare::Values(prepare), Answers::Counts(actual, predicted)) => {
+                prepare(actual, &predicted.iter().map(|count| count.max(RAREST)).collect::<Vec<f64>>())
             }
             (Prepare::Ranks(prepare), Answers::Ranks(ranks)) => prepare(ranks, SHOWN),
             _ => return Err(Error::NoMetric { name: name.to_string() }),

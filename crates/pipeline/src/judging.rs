@@ -18,7 +18,7 @@ use crate::time::{date, now};
 use crate::truth::Truth;
 use analytics::boosting::Loss;
 use analytics::metrics::NOT_RANKED;
-use sequences::{Example, Head, LabelledExample, Sequences};
+use sequences::{Example, LabelledExample, Sequences, TargetKind};
 use std::path::PathBuf;
 use trainer::{Model, NextPurchase, Predictions};
 use warehouse::Warehouse;
@@ -88,14 +88,14 @@ pub async fn evaluate(
 
 fn protocol(plan: &Plan) -> Result<String> {
     let days = plan.task.horizon_days;
-    Ok(match plan.task.head()? {
-        Head::NextPurchase | Head::NextItem => {
+    Ok(match plan.task.head()?.target_kind() {
+        TargetKind::Next => {
             format!(
                 "time split, {days} days; products: buyers of the horizon, ranked against the whole catalogue, repeats \
                  count; days: everybody, at most the horizon"
             )
         }
-        Head::Churn | Head::Clv => format!("time split, {days} days, every customer of the cut-off"),
+        _ => format!("time split, {days} days, every customer of the cut-off"),
     })
 }
 
@@ -121,9 +121,9 @@ struct TestFeatures {
 impl TestFeatures {
     async fn read(warehouse: &Warehouse, plan: &Plan, model: &Model, labels: &Labels) -> Result<TestFeatures> {
         let read = |view| Features::read(warehouse, plan.snapshot, view, &labels.keys);
-        let every = match plan.task.head()? {
-            Head::Churn | Head::Clv => read(EVERY_FEATURE).await?,
-            Head::NextPurchase | Head::NextItem => Features::default(),
+        let every = match plan.task.head()?.target_kind() {
+            TargetKind::Next => Features::default(),
+            _ => read(EVERY_FEATURE).await?,
         };
         let ours = match plan.task.features.as_deref() {
             None => Features::default(),
@@ -148,7 +148,7 @@ struct Judgement {
 }
 
 enum Actual {
-    Churned(Vec<bool>),
+    Label(Vec<bool>),
     Value(Vec<f64>),
     Next {
         /// Those who bought a known product: who, and what.
@@ -162,7 +162,7 @@ enum Actual {
 
 /// What our model says of each.
 enum Ours {
-    Churn(Vec<f64>),
+    Probability(Vec<f64>),
     Value(Vec<f64>),
     Next {
         /// Of each product bought.
@@ -178,7 +178,7 @@ enum Ours {
 fn answers(model: &Model, sequences: &Sequences, judged: &Judgement) -> Result<Ours> {
     let examples: Vec<Example> = judged.examples.iter().map(|labelled| labelled.example.clone()).collect();
     Ok(match model.predict(sequences, &examples, SHOWN as usize)? {
-        Predictions::Churn(p) => Ours::Churn(p),
+        Predictions::Probability(p) => Ours::Probability(p),
         Predictions::Value(values) => Ours::Value(values.iter().map(|value| value.expected).collect()),
         Predictions::NextPurchase(next) => {
             let bought: &[LabelledExample] =
@@ -202,8 +202,8 @@ fn deciles(actual: &Actual, ours: &Ours) -> Result<Vec<Decile>> {
         Ok(analytics::deciles::deciles(actual, predicted)?.into_iter().map(Decile::from).collect())
     };
     match (actual, ours) {
-        (Actual::Churned(churned), Ours::Churn(p)) => {
-            of(&churned.iter().map(|&churned| f64::from(u8::from(churned))).collect::<Vec<_>>(), p)
+        (Actual::Label(happened), Ours::Probability(p)) => {
+            of(&happened.iter().map(|&happened| f64::from(u8::from(happened))).collect::<Vec<_>>(), p)
         }
         (Actual::Value(actual), Ours::Value(predicted)) => of(actual, predicted),
         _ => Ok(Vec::new()),
@@ -215,13 +215,10 @@ impl Judge<'_> {
         let length = crate::training::config(&self.plan.task)?.length();
         let examples = self.labels.examples(&self.sequences, &self.features.ours, length)?;
         let outcomes = &self.labels.outcomes;
-        let actual = match self.plan.task.head()? {
-            Head::Churn => Actual::Churned(outcomes.iter().map(|o| *o == Outcome::Churned(true)).collect()),
-            Head::Clv => {
-                let value = |o: &Outcome| if let Outcome::Value(value) = o { *value } else { 0.0 };
-                Actual::Value(outcomes.iter().map(value).collect())
-            }
-            Head::NextPurchase | Head::NextItem => self.next_purchases(&examples),
+        let actual = match self.plan.task.head()?.target_kind() {
+            TargetKind::Label => Actual::Label(outcomes.iter().map(|o| *o == Outcome::Label(true)).collect()),
+            TargetKind::Amount | TargetKind::Count => Actual::Value(outcomes.iter().map(Outcome::number).collect()),
+            TargetKind::Next => self.next_purchases(&examples),
         };
         if examples.is_empty() {
             let problem = format!("nobody to judge at {}: no label is known in the test horizon", date(self.plan.test));
@@ -251,7 +248,7 @@ impl Judge<'_> {
 
     async fn compare(&self, judged: &Judgement, ours: &Ours) -> Result<Compared> {
         match (&judged.actual, ours) {
-            (Actual::Churned(churned), Ours::Churn(p)) => self.churn(churned, p).await,
+            (Actual::Label(happened), Ours::Probability(p)) => self.label(happened, p).await,
             (Actual::Value(actual), Ours::Value(predicted)) => self.value(actual, predicted).await,
             (Actual::Next { buyers, products, days, .. }, Ours::Next { ranks, days: median, .. }) => {
                 let mut compared = self.days(days, median.as_deref()).await?;
@@ -270,8 +267,8 @@ impl Judge<'_> {
         }
     }
 
-    async fn churn(&self, churned: &[bool], ours: &[f64]) -> Result<Compared> {
-        let judge = |name: &str, p: &[f64]| Judged::new(name, [Answers::Labels(churned.into(), p.into())]);
+    async fn label(&self, happened: &[bool], ours: &[f64]) -> Result<Compared> {
+        let judge = |name: &str, p: &[f64]| Judged::new(name, [Answers::Labels(happened.into(), p.into())]);
         let known = Known::read(self.warehouse, self.plan).await?;
         let every = &self.features.every;
         let logistic = tokio::task::block_in_place(|| baselines::logistic(&known, every))?;
@@ -280,6 +277,9 @@ impl Judge<'_> {
             (Role::Baseline, judge("logistic regression on RFM", &logistic)?),
             (Role::Baseline, judge(baselines::TREES, &trees)?),
         ];
+        if self.is_own()? {
+            others.push((Role::Baseline, judge(baselines::MEAN, &vec![known.mean(); happened.len()])?));
+        }
         for baseline in self.buy_till_you_die().await? {
             others.push((Role::Baseline, judge(baseline.name, &baseline.churn())?));
         }
@@ -290,11 +290,17 @@ impl Judge<'_> {
     }
 
     async fn value(&self, actual: &[f64], ours: &[f64]) -> Result<Compared> {
-        let judge =
-            |name: &str, predicted: &[f64]| Judged::new(name, [Answers::Values(actual.into(), predicted.into())]);
+        let kind = self.plan.task.head()?.target_kind();
+        let judge = |name: &str, predicted: &[f64]| Judged::new(name, [Answers::numbers(kind, actual, predicted)]);
         let (known, every) = (Known::read(self.warehouse, self.plan).await?, &self.features.every);
         let trees = tokio::task::block_in_place(|| baselines::boosted_trees(&known, Loss::Squared, every))?;
         let mut others = vec![(Role::Baseline, judge(baselines::TREES, &trees)?)];
+        if self.is_own()? {
+            let mut mean = judge(baselines::MEAN, &vec![known.mean(); actual.len()])?;
+            // One number for everybody puts nobody before another.
+            mean.metrics.retain(|metric| metric.name != "spearman");
+            others.push((Role::Baseline, mean));
+        }
         for baseline in self.buy_till_you_die().await? {
             others.push((Role::Baseline, judge(baseline.name, &baseline.value())?));
         }
@@ -341,8 +347,15 @@ impl Judge<'_> {
         Ok(Compared { rows: compare(ours, others)?, slices: slices.unwrap_or_default() })
     }
 
-    /// Absent where nobody ever bought twice: then there is nothing to fit.
+    fn is_own(&self) -> Result<bool> {
+        Ok(self.plan.task.head()?.is_of_ones_own())
+    }
+
+    /// Absent where they say nothing of the label, and where nobody ever bought twice: then there is nothing to fit.
     async fn buy_till_you_die(&self) -> Result<Vec<BuyTillYouDie>> {
+        if self.is_own()? {
+            return Ok(Vec::new());
+        }
         match baselines::buy_till_you_die(self.warehouse, self.plan, &self.labels).await {
             Err(Error::Analytics(analytics::Error::NoRepeatPurchase { .. })) => Ok(Vec::new()),
             result => result,

@@ -60,6 +60,7 @@ mod evaluation;
 mod features;
 #[cfg(feature = "train")]
 mod judging;
+mod label;
 #[cfg(feature = "train")]
 mod learning;
 #[cfg(feature = "train")]

@@ -45,5 +45,6 @@ fn score_tables(head: Head) -> &'static [&'static str] {
         Head::Clv => &["scores.clv"],
         Head::NextPurchase => &["scores.next_purchase", "scores.next_purchase_time"],
         Head::NextItem => &[],
+        Head::Binary | Head::Count | Head::Amount => &["scores.outcomes"],
     }
 }

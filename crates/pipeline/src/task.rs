@@ -21,6 +21,10 @@ pub struct Task {
     /// The view that holds the label, one row per (customer_id, as_of). A benchmark that brings its own file has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// The column of that view which is the label. By default `churned` or `value` where the head is churn or clv, else the
+    /// only column that can be meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
     /// A view of numbers known at the cut-off, rows of customers at cut-offs, that the model reads beside the events; by
     /// default it reads events alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,6 +140,10 @@ impl Task {
             Some("every_days is 0; training cut-offs must differ")
         } else if task.features.is_some() && task.head == Some(Head::NextItem) {
             Some("the next item of a list has no cut-off whose features could be read: leave features out")
+        } else if task.label_column.is_some() && task.head.is_some_and(Head::ranks_products) {
+            Some(
+                "a next purchase is product_id, days_to_next and is_complete of its label view: leave label_column out",
+            )
         } else {
             None
         };
@@ -151,7 +159,7 @@ fn wrong_kind(task: &Task, text: &str) -> Option<String> {
     match (&task.head, &task.view) {
         (Some(_), None) => None,
         (None, None) => {
-            let heads = "head = \"churn\", \"clv\" or \"next_purchase\"";
+            let heads = "head = \"churn\", \"clv\", \"next_purchase\", \"binary\", \"count\" or \"amount\"";
             Some(format!(
                 "it says neither what a model predicts ({heads}) nor which view has the answers (view = \"insights.…\")"
             ))

@@ -18,6 +18,11 @@ impl Truth {
 
     /// Reads the truth; it must speak of the run's test cut-off and horizon.
     pub(crate) fn read(folder: &Path, plan: &Plan) -> Result<Truth> {
+        if plan.task.head()?.is_of_ones_own() {
+            let problem = "a simulated shop's truth is of churn, value and next purchases, not of a label of one's own: \
+                leave --truth out";
+            return Err(Error::Task { task: plan.task.name.clone(), problem: problem.into() });
+        }
         let truth = simulate::read_attainable(folder)?;
         if truth.as_of != plan.test || truth.horizon_days != i64::from(plan.task.horizon_days) {
             let problem = format!(

@@ -120,12 +120,12 @@ impl Example {
 /// What happened in the horizon after the cut-off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target {
-    /// Whether the customer bought nothing.
-    Churn(bool),
+    /// Whether it happened; of churn: whether the customer bought nothing.
+    Label(bool),
     /// The next purchase: its product as a code of the [`Sequences`] ([`Sequences::code_of`]), `None` where nothing
     /// was bought or the source names no products; days from the cut-off to it, `None` = none within the horizon.
     NextPurchase { product: Option<u32>, days: Option<f32> },
-    /// The net value bought, in the source's currency.
+    /// How much or how many: of CLV the net value bought, in the source's currency.
     Value(f32),
 }
 

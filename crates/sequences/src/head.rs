@@ -14,6 +14,25 @@ pub enum Head {
     NextItem,
     /// The net value bought in the horizon.
     Clv,
+    /// The probability that a label of one's own is true.
+    Binary,
+    /// A whole number of one's own, not below 0: how often something happens in the horizon.
+    Count,
+    /// A number of one's own that is often 0 and otherwise of any size: what something comes to in the horizon.
+    Amount,
+}
+
+/// What a head's targets are. Heads of one kind are trained and judged alike; only what their answers mean differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// True or false.
+    Label,
+    /// A number, where one below 0 counts as 0.
+    Amount,
+    /// A whole number, not below 0.
+    Count,
+    /// A product and a time.
+    Next,
 }
 
 impl Head {
@@ -24,11 +43,29 @@ impl Head {
             Head::NextPurchase => "next_purchase",
             Head::NextItem => "next_item",
             Head::Clv => "clv",
+            Head::Binary => "binary",
+            Head::Count => "count",
+            Head::Amount => "amount",
+        }
+    }
+
+    /// What its targets are.
+    pub fn target_kind(self) -> TargetKind {
+        match self {
+            Head::Churn | Head::Binary => TargetKind::Label,
+            Head::Clv | Head::Amount => TargetKind::Amount,
+            Head::Count => TargetKind::Count,
+            Head::NextPurchase | Head::NextItem => TargetKind::Next,
         }
     }
 
     /// Whether the head ranks products.
     pub fn ranks_products(self) -> bool {
-        matches!(self, Head::NextPurchase | Head::NextItem)
+        self.target_kind() == TargetKind::Next
+    }
+
+    /// Whether the label view alone says what the answers mean.
+    pub fn is_of_ones_own(self) -> bool {
+        matches!(self, Head::Binary | Head::Count | Head::Amount)
     }
 }

@@ -27,7 +27,7 @@ pub use context::CONTEXT_FEATURES;
 pub use error::Error;
 pub use example::{Example, LabelledExample, Target};
 pub use followers::{Followers, Recall, Shares};
-pub use head::Head;
+pub use head::{Head, TargetKind};
 pub use sequences::{Field, Sequences};
 pub use time::{MICROS_PER_DAY, format_time};
 pub use vocabulary::{Encoding, FIRST_KNOWN, PAD, UNKNOWN, Vocabulary};

@@ -29,8 +29,8 @@ impl Shop {
         let vocabulary = Vocabulary::fit(&sequences, i64::MAX, 1);
         let label = |customer| {
             let target = match head {
-                Head::Churn => Target::Churn(customer % 2 == 0),
-                Head::Clv => Target::Value((customer % 5) as f32),
+                Head::Churn | Head::Binary => Target::Label(customer % 2 == 0),
+                Head::Clv | Head::Amount | Head::Count => Target::Value((customer % 5) as f32),
                 Head::NextPurchase | Head::NextItem => Target::NextPurchase { product: Some(1), days: Some(3.0) },
             };
             LabelledExample { example: Example::at(&sequences, customer, i64::MAX, EVENTS), target }
@@ -52,7 +52,7 @@ impl Shop {
     }
 }
 
-const HEADS: [Head; 3] = [Head::Churn, Head::NextPurchase, Head::Clv];
+const HEADS: [Head; 4] = [Head::Churn, Head::NextPurchase, Head::Clv, Head::Count];
 
 /// A whole short run: the steps, and per step a validation of two customers and a checkpoint.
 #[divan::bench(args = HEADS)]

@@ -2,7 +2,7 @@
 
 use sequences::{Example, LabelledExample, Sequences, Target, Vocabulary, format_time};
 
-use crate::{Error, Head, Result};
+use crate::{Error, Head, Result, TargetKind};
 
 /// Labelled examples of one task.
 #[derive(Debug, Clone, Copy)]
@@ -55,17 +55,19 @@ pub(crate) fn check_features<'a>(names: &[String], examples: impl IntoIterator<I
 
 fn check_targets(head: Head, set: &'static str, examples: &[LabelledExample]) -> Result<()> {
     for (row, LabelledExample { target, .. }) in examples.iter().enumerate() {
-        let needed = match (head, target) {
-            (Head::Churn, Target::Churn(_)) => continue,
-            (Head::Clv, Target::Value(value)) if value.is_finite() => continue,
-            (Head::NextPurchase | Head::NextItem, Target::NextPurchase { days, .. })
+        let needed = match (head.target_kind(), target) {
+            (TargetKind::Label, Target::Label(_)) => continue,
+            (TargetKind::Amount, Target::Value(value)) if value.is_finite() => continue,
+            (TargetKind::Count, Target::Value(value)) if is_count(*value) => continue,
+            (TargetKind::Next, Target::NextPurchase { days, .. })
                 if days.is_none_or(|days| days.is_finite() && days >= 0.0) =>
             {
                 continue;
             }
-            (Head::Churn, _) => "whether the customer churned",
-            (Head::Clv, _) => "a finite value",
-            (Head::NextPurchase | Head::NextItem, _) => "a next purchase with days not below 0",
+            (TargetKind::Label, _) => "true or false",
+            (TargetKind::Amount, _) => "a finite value",
+            (TargetKind::Count, _) => "a whole number from 0",
+            (TargetKind::Next, _) => "a next purchase with days not below 0",
         };
         return Err(Error::WrongTarget { set, row, target: format!("{target:?}"), head: head.name(), needed });
     }
@@ -73,9 +75,15 @@ fn check_targets(head: Head, set: &'static str, examples: &[LabelledExample]) ->
     let same = |what| Err(Error::OneClass { set, count, cutoffs: cutoffs(examples), what });
     let all = |is: fn(&Target) -> bool| examples.iter().all(|example| is(&example.target));
     match head {
-        Head::Churn if all(|target| *target == Target::Churn(true)) => same("churned"),
-        Head::Churn if all(|target| *target == Target::Churn(false)) => same("not churned"),
-        Head::Clv if all(|target| matches!(target, Target::Value(value) if *value <= 0.0)) => same("no value above 0"),
+        Head::Churn if all(|target| *target == Target::Label(true)) => same("churned"),
+        Head::Churn if all(|target| *target == Target::Label(false)) => same("not churned"),
+        Head::Binary if all(|target| *target == Target::Label(true)) => same("the label true"),
+        Head::Binary if all(|target| *target == Target::Label(false)) => same("the label false"),
+        Head::Clv | Head::Amount | Head::Count
+            if all(|target| matches!(target, Target::Value(value) if *value <= 0.0)) =>
+        {
+            same("no value above 0")
+        }
         Head::NextPurchase | Head::NextItem
             if all(|target| matches!(target, Target::NextPurchase { product: None, days: None })) =>
         {
@@ -83,6 +91,10 @@ fn check_targets(head: Head, set: &'static str, examples: &[LabelledExample]) ->
         }
         _ => Ok(()),
     }
+}
+
+fn is_count(value: f32) -> bool {
+    value.is_finite() && value >= 0.0 && value.fract() == 0.0
 }
 
 /// The examples' cut-offs, for messages.

@@ -12,7 +12,7 @@ use sequences::{
 use tch::{Device, Kind, Tensor};
 
 use crate::ahead::ahead;
-use crate::heads::{churn, clv, next};
+use crate::heads::{amount, binary, count, next};
 use crate::inputs::{Extra, Inputs};
 use crate::losses::chunks;
 use crate::mean_loss::MeanLoss;
@@ -22,7 +22,7 @@ use crate::parameters::Weights;
 use crate::predict::{NextPurchase, TimeToNext, Value};
 use crate::run::NEXT_ITEM_MONITOR;
 use crate::scaling::Scaling;
-use crate::{Head, device};
+use crate::{Head, TargetKind, device};
 
 /// How long a list of products the ranking metrics look at.
 const LIST_LENGTH: u32 = 10;
@@ -41,14 +41,18 @@ pub(crate) struct Scorer<'a> {
 }
 
 impl<'a> Scorer<'a> {
-    /// Probability of churn.
-    pub(crate) fn churn(&self, examples: &[&Example]) -> Vec<f64> {
-        self.outputs(examples, |raw| vec![churn::probability(raw)]).into_iter().map(|row| row[0]).collect()
+    /// Probability that it happens.
+    pub(crate) fn probabilities(&self, examples: &[&Example]) -> Vec<f64> {
+        self.outputs(examples, |raw| vec![binary::probability(raw)]).into_iter().map(|row| row[0]).collect()
     }
 
-    /// Expected value in the horizon.
+    /// Expected amount or count in the horizon.
     pub(crate) fn values(&self, examples: &[&Example]) -> Vec<Value> {
-        let rows = self.outputs(examples, |raw| clv::forecast(raw, self.scaling).into());
+        let forecast = match self.network.head.target_kind() {
+            TargetKind::Count => count::forecast,
+            _ => amount::forecast,
+        };
+        let rows = self.outputs(examples, |raw| forecast(raw, self.scaling).into());
         rows.into_iter().map(|row| Value { expected: row[0], p_zero: row[1] }).collect()
     }
 
@@ -114,16 +118,16 @@ impl<'a> Scorer<'a> {
     /// Loss and metrics of labelled examples.
     pub(crate) fn evaluate(&self, labelled: &[LabelledExample]) -> (f64, BTreeMap<String, f64>) {
         let examples: Vec<&Example> = labelled.iter().map(|labelled| &labelled.example).collect();
-        let metrics = match self.network.head {
-            Head::Churn => {
-                let churned: Vec<bool> = labelled.iter().map(|l| l.target == Target::Churn(true)).collect();
-                let scores = self.churn(&examples);
+        let metrics = match self.network.head.target_kind() {
+            TargetKind::Label => {
+                let happened: Vec<bool> = labelled.iter().map(|l| l.target == Target::Label(true)).collect();
+                let scores = self.probabilities(&examples);
                 vec![
-                    ("auc", metrics::auc(&churned, &scores)),
-                    ("average_precision", metrics::average_precision(&churned, &scores)),
+                    ("auc", metrics::auc(&happened, &scores)),
+                    ("average_precision", metrics::average_precision(&happened, &scores)),
                 ]
             }
-            Head::Clv => {
+            TargetKind::Amount | TargetKind::Count => {
                 let actual: Vec<f64> = labelled.iter().map(|l| f64::from(outcome(l, 0.0).value).max(0.0)).collect();
                 let expected: Vec<f64> = self.values(&examples).iter().map(|value| value.expected).collect();
                 vec![
@@ -132,7 +136,7 @@ impl<'a> Scorer<'a> {
                     ("mae", metrics::mae(&actual, &expected)),
                 ]
             }
-            Head::NextPurchase | Head::NextItem => {
+            TargetKind::Next => {
                 let ranked = |l: &&LabelledExample| matches!(l.target, Target::NextPurchase { product: Some(_), .. });
                 let ranked: Vec<&LabelledExample> = labelled.iter().filter(ranked).collect();
                 let examples: Vec<&Example> = ranked.iter().map(|labelled| &labelled.example).collect();
@@ -281,7 +285,7 @@ pub(crate) fn training_targets(
 
 fn outcome(labelled: &LabelledExample, horizon_days: f32) -> Outcome {
     match labelled.target {
-        Target::Churn(has_churned) => Outcome { value: f32::from(u8::from(has_churned)), is_observed: true },
+        Target::Label(has_happened) => Outcome { value: f32::from(u8::from(has_happened)), is_observed: true },
         Target::Value(value) => Outcome { value, is_observed: true },
         Target::NextPurchase { days, .. } => {
             Outcome { value: days.unwrap_or(horizon_days), is_observed: days.is_some() }
@@ -292,7 +296,7 @@ fn outcome(labelled: &LabelledExample, horizon_days: f32) -> Outcome {
 fn next_product(labelled: &LabelledExample) -> Option<u32> {
     match labelled.target {
         Target::NextPurchase { product, .. } => product,
-        Target::Churn(_) | Target::Value(_) => None,
+        Target::Label(_) | Target::Value(_) => None,
     }
 }
 

@@ -81,7 +81,7 @@ impl Extra {
     pub(crate) fn of(head: Head) -> Self {
         match head {
             Head::NextItem => Extra::Start,
-            Head::Churn | Head::NextPurchase | Head::Clv => Extra::Query,
+            Head::Churn | Head::NextPurchase | Head::Clv | Head::Binary | Head::Count | Head::Amount => Extra::Query,
         }
     }
 }
@@ -92,7 +92,7 @@ pub(crate) fn feature_count(head: Head) -> usize {
     match head {
         Head::NextItem => EVENT_FEATURES.len() - 2,
         Head::NextPurchase => EVENT_FEATURES.len() - 1,
-        Head::Churn | Head::Clv => EVENT_FEATURES.len(),
+        Head::Churn | Head::Clv | Head::Binary | Head::Count | Head::Amount => EVENT_FEATURES.len(),
     }
 }
 

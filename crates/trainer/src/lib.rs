@@ -37,4 +37,4 @@ pub use error::{Error, Result};
 pub use fit::{Progress, TrainOptions, Trained, train};
 pub use predict::{Model, NextPurchase, Predictions, TimeToNext, Value};
 pub use run::{EpochMetrics, has_checkpoint};
-pub use sequences::Head;
+pub use sequences::{Head, TargetKind};

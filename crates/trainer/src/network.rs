@@ -4,14 +4,14 @@ use sequences::{Recall, Vocabulary};
 use tch::{Device, Kind, Tensor};
 
 use crate::encoder::Encoder;
-use crate::heads::{Readout, churn, clv, next};
+use crate::heads::{Readout, amount, binary, count, next};
 use crate::inputs::{Extra, Inputs, Table, feature_count};
 use crate::layers::Dropout;
 use crate::losses::{Loss, MIN_DAYS};
 use crate::memory::{Memory, Recalled};
 use crate::parameters::{Layout, Weights};
 use crate::scaling::Scaling;
-use crate::{Config, Head, device};
+use crate::{Config, Head, TargetKind, device};
 
 /// A network without its parameters.
 pub(crate) struct Network {
@@ -27,7 +27,7 @@ pub(crate) struct Network {
 
 /// What the examples of a batch came to.
 pub(crate) struct Targets {
-    /// One number per example, `[B]`: 0 or 1 for churn, the value, the days.
+    /// One number per example, `[B]`: 0 or 1 for a label, the value, the days.
     outcome: Tensor,
     /// 0 where the days are only a lower bound, `[B]`.
     is_observed: Tensor,
@@ -83,10 +83,11 @@ impl Network {
         let customer = scaling.customer_width();
         let encoder = Encoder::new(&mut layout, &config.model, &table, feature_count(head), customer);
         let start = match head {
-            Head::Churn => Some(churn::start(scaling)),
-            Head::NextPurchase => Some(next::start(scaling)),
             Head::NextItem => None,
-            Head::Clv => Some(clv::start(scaling)),
+            Head::NextPurchase => Some(next::start(scaling)),
+            Head::Churn | Head::Binary => Some(binary::start(scaling)),
+            Head::Clv | Head::Amount => Some(amount::start(scaling)),
+            Head::Count => Some(count::start(scaling)),
         };
         let readout = start.map(|start| Readout::new(&mut layout, "readout", width, customer, start));
         let memory = has_memory(head, &table).then(|| Memory::new(&mut layout, width));
@@ -158,10 +159,11 @@ impl Network {
             terms.push(next::product_loss(&states, &known, products, self.negatives, beside.as_ref()));
         }
         if let Some(raw) = self.output(weights, inputs, read) {
-            let term = match self.head {
-                Head::Churn => churn::loss(&raw, &targets.outcome),
-                Head::Clv => clv::loss(&raw, &targets.outcome),
-                Head::NextPurchase | Head::NextItem => {
+            let term = match self.head.target_kind() {
+                TargetKind::Label => binary::loss(&raw, &targets.outcome),
+                TargetKind::Amount => amount::loss(&raw, &targets.outcome),
+                TargetKind::Count => count::loss(&raw, &targets.outcome),
+                TargetKind::Next => {
                     let days = targets.outcome.clamp_min(f64::from(MIN_DAYS));
                     next::time_loss(&raw, &days, &targets.is_observed)
                 }
@@ -204,6 +206,7 @@ mod tests {
             context: moments(sequences::CONTEXT_FEATURES.len()),
             customer_features: Vec::new(),
             rate: 0.3,
+            target: Moments::default(),
             log_target: Moments { mean: 3.0, deviation: 1.0 },
             log_largest: 5.0,
             horizon_days: 90.0,

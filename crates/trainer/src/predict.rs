@@ -12,7 +12,7 @@ use crate::network::{Network, has_memory};
 use crate::parameters::Layout;
 use crate::run::RunFolder;
 use crate::scaling::Scaling;
-use crate::{Config, DeviceChoice, Error, Head, Result, device};
+use crate::{Config, DeviceChoice, Error, Result, TargetKind, device};
 
 /// A trained model.
 pub struct Model {
@@ -32,8 +32,8 @@ pub struct Model {
 /// What a model says about examples, in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Predictions {
-    /// The probability that nothing is bought in the horizon.
-    Churn(Vec<f64>),
+    /// The probability that it happens in the horizon; of churn: that nothing is bought.
+    Probability(Vec<f64>),
     NextPurchase(Vec<NextPurchase>),
     Value(Vec<Value>),
 }
@@ -61,10 +61,10 @@ pub struct TimeToNext {
     pub p_within_horizon: f64,
 }
 
-/// The net value bought in the horizon.
+/// What something comes to in the horizon: a net value, an amount, a count.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Value {
-    /// Its expectation, in the source's currency.
+    /// Its expectation, in the unit of the targets.
     pub expected: f64,
     /// The probability that it is 0 (or less).
     pub p_zero: f64,
@@ -124,10 +124,10 @@ impl Model {
     pub fn predict(&self, sequences: &Sequences, examples: &[Example], top: usize) -> Result<Predictions> {
         check_features(&self.features(), examples)?;
         let examples: Vec<&Example> = examples.iter().collect();
-        Ok(self.with_scorer(sequences, |scorer| match self.config.head {
-            Head::Churn => Predictions::Churn(scorer.churn(&examples)),
-            Head::NextPurchase | Head::NextItem => Predictions::NextPurchase(scorer.next_purchases(&examples, top)),
-            Head::Clv => Predictions::Value(scorer.values(&examples)),
+        Ok(self.with_scorer(sequences, |scorer| match self.config.head.target_kind() {
+            TargetKind::Label => Predictions::Probability(scorer.probabilities(&examples)),
+            TargetKind::Amount | TargetKind::Count => Predictions::Value(scorer.values(&examples)),
+            TargetKind::Next => Predictions::NextPurchase(scorer.next_purchases(&examples, top)),
         }))
     }
 

@@ -47,7 +47,7 @@ pub(crate) const NEXT_ITEM_MONITOR: &str = "ndcg@10";
 pub(crate) fn best(history: &[EpochMetrics], head: Head) -> Option<&EpochMetrics> {
     let badness = |epoch: &EpochMetrics| match head {
         Head::NextItem => -epoch.metrics.get(NEXT_ITEM_MONITOR).copied().unwrap_or(0.0),
-        Head::Churn | Head::NextPurchase | Head::Clv => epoch.valid_loss,
+        Head::Churn | Head::NextPurchase | Head::Clv | Head::Binary | Head::Count | Head::Amount => epoch.valid_loss,
     };
     history.iter().min_by(|a, b| badness(a).total_cmp(&badness(b)))
 }

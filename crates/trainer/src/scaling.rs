@@ -20,8 +20,11 @@ pub(crate) struct Scaling {
     /// The features that the examples bring; runs of older versions have none.
     #[serde(default)]
     pub(crate) customer_features: Vec<Feature>,
-    /// The share of targets that happened: churned, bought a value above 0, bought within the horizon.
+    /// The share of targets that happened: true, above 0, bought within the horizon.
     pub(crate) rate: f32,
+    /// Of the values; runs of older versions and other targets have none.
+    #[serde(default)]
+    pub(crate) target: Moments,
     /// Of the natural logarithms of the positive targets: values, or days to the next purchase.
     pub(crate) log_target: Moments,
     /// The natural logarithm of the largest target.
@@ -52,7 +55,7 @@ impl Scaling {
         let mut logs: Vec<f32> = Vec::new();
         for example in data.train {
             let (has_happened, positive) = match example.target {
-                Target::Churn(has_churned) => (has_churned, None),
+                Target::Label(has_happened) => (has_happened, None),
                 Target::NextPurchase { days, .. } => (days.is_some(), days.map(|days| days.max(MIN_DAYS))),
                 Target::Value(value) => (value > 0.0, Some(value).filter(|value| *value > 0.0)),
             };
@@ -70,6 +73,7 @@ impl Scaling {
                 })
                 .collect(),
             rate: happened as f32 / data.train.len().max(1) as f32,
+            target: moments(data.train.iter().filter_map(|example| value(&example.target))),
             log_target: moments(logs.iter().copied()),
             log_largest: logs.iter().copied().fold(0.0, f32::max),
             horizon_days: data.horizon_days,
@@ -79,6 +83,16 @@ impl Scaling {
     /// How many numbers an example's features become.
     pub(crate) fn customer_width(&self) -> usize {
         self.customer_features.iter().map(Feature::width).sum()
+    }
+}
+
+fn value(target: &Target) -> Option<f32> {
+    if let Target::Value(value) = target { Some(*value) } else { None }
+}
+
+impl Default for Moments {
+    fn default() -> Self {
+        Self { mean: 0.0, deviation: 1.0 }
     }
 }
 
@@ -102,7 +116,7 @@ fn moments(values: impl Iterator<Item = f32>) -> Moments {
         squares += value * value;
     }
     if count == 0.0 {
-        return Moments { mean: 0.0, deviation: 1.0 };
+        return Moments::default();
     }
     let mean = sum / count;
     let deviation = (squares / count - mean * mean).max(0.0).sqrt();

@@ -13,6 +13,7 @@ mod mrr;
 mod ndcg;
 mod normalised_gini;
 mod pearson;
+mod poisson_deviance;
 mod rmse;
 mod spearman;
 mod top_decile_lift;
@@ -33,6 +34,7 @@ pub use mrr::mrr;
 pub use ndcg::ndcg;
 pub use normalised_gini::normalised_gini;
 pub use pearson::pearson;
+pub use poisson_deviance::poisson_deviance;
 pub use rmse::rmse;
 pub use spearman::spearman;
 pub use top_decile_lift::top_decile_lift;
@@ -40,7 +42,7 @@ pub use top_decile_precision::top_decile_precision;
 pub use total_error::total_error;
 
 /// Every metric, in alphabetical order.
-pub const METRICS: [Metric; 16] = [
+pub const METRICS: [Metric; 17] = [
     auc::METRIC,
     average_precision::METRIC,
     brier::METRIC,
@@ -52,6 +54,7 @@ pub const METRICS: [Metric; 16] = [
     ndcg::METRIC,
     normalised_gini::METRIC,
     pearson::METRIC,
+    poisson_deviance::METRIC,
     rmse::METRIC,
     spearman::METRIC,
     top_decile_lift::METRIC,

@@ -61,6 +61,7 @@ def metric_oracles(rows):
         ("mae", metrics.mean_absolute_error(actual, predicted)),
         ("rmse", metrics.root_mean_squared_error(actual, predicted)),
         ("pearson", stats.pearsonr(actual, predicted)[0]),
+        ("poisson_deviance", metrics.mean_poisson_deviance(actual, predicted + 1)),
         ("spearman", stats.spearmanr(actual, predicted)[0]),
         ("normalised_gini", gini(actual, predicted) / gini(actual, actual)),
         ("calibration_error", np.abs(happened - called).mean()),

@@ -1,4 +1,4 @@
-//! Logistic regression on recency, frequency and monetary value: the churn model that anybody writes first.
+//! Logistic regression on recency, frequency and monetary value: the model that anybody writes first, of churn above all.
 
 use crate::dataset::Outcome;
 use crate::error::Result;
@@ -12,10 +12,10 @@ const RIDGE: f64 = 1e-3;
 /// What the logistic regression reads: recency, frequency, monetary value, and how long the customer is known.
 const RFM: [&str; 4] = ["days_since_order", "count_orders", "total_amount", "days_since_first_order"];
 
-/// Churn probabilities of a logistic regression on RFM, fitted on the run's training cut-offs.
+/// Probabilities of a logistic regression on RFM, fitted on the run's training cut-offs.
 pub(crate) fn logistic(known: &Known, test: &Features) -> Result<Vec<f64>> {
-    let churned: Vec<bool> = known.train.labels.outcomes.iter().map(|o| *o == Outcome::Churned(true)).collect();
-    let model = Logistic::fit(&rfm(&known.train.features)?, RFM.len(), &churned, RIDGE)?;
+    let happened: Vec<bool> = known.train.labels.outcomes.iter().map(|o| *o == Outcome::Label(true)).collect();
+    let model = Logistic::fit(&rfm(&known.train.features)?, RFM.len(), &happened, RIDGE)?;
     Ok(model.predict(&rfm(test)?)?)
 }
 

@@ -2,7 +2,6 @@
 //! without a sequence model. Squared error, not Tweedie, for value, which returns can make negative. The number of trees is
 //! the best at the validation cut-off, like the number of a model's epochs.
 
-use crate::dataset::Outcome;
 use crate::error::Result;
 use crate::features::Features;
 use analytics::boosting::{Boosting, BoostingSettings, Examples, Loss};
@@ -12,20 +11,11 @@ use super::Known;
 /// What the trees are called in reports.
 pub(crate) const TREES: &str = "boosted trees on all features";
 
-/// The churn probability or the value of each row of `test`, as the outcomes say.
+/// The probability or the value of each row of `test`, as the outcomes say.
 pub(crate) fn boosted_trees(known: &Known, loss: Loss, test: &Features) -> Result<Vec<f64>> {
-    let targets = |outcomes: &[Outcome]| outcomes.iter().map(target).collect::<Vec<f64>>();
-    let (train, valid) = (targets(&known.train.labels.outcomes), targets(&known.valid.labels.outcomes));
+    let (train, valid) = (known.train.numbers(), known.valid.numbers());
     let (train_x, valid_x) = (known.train.features.columns(), known.valid.features.columns());
     let (train, valid) = (Examples { x: &train_x, y: &train }, Examples { x: &valid_x, y: &valid });
     let model = Boosting::fit(&train, &valid, loss, &BoostingSettings::default())?;
     Ok(model.predict(&test.columns())?)
-}
-
-fn target(outcome: &Outcome) -> f64 {
-    match outcome {
-        Outcome::Churned(churned) => f64::from(u8::from(*churned)),
-        Outcome::Value(value) => *value,
-        Outcome::Next { .. } => 0.0,
-    }
 }

@@ -9,7 +9,7 @@ use crate::evaluation::{Answers, Judged, Row, SHOWN, compare};
 use crate::metrics_table::OURS;
 use crate::runs::Plan;
 use analytics::metrics::NOT_RANKED;
-use sequences::Head;
+use sequences::{Head, TargetKind};
 use std::collections::HashMap;
 use warehouse::{Session, Spine, Warehouse};
 
@@ -19,6 +19,7 @@ pub(super) async fn scorings(session: &Session) -> Result<Vec<Scoring>> {
             SELECT task, run_id, as_of, scored_at FROM scores.churn \
             UNION ALL SELECT task, run_id, as_of, scored_at FROM scores.clv \
             UNION ALL SELECT task, run_id, as_of, scored_at FROM scores.next_purchase \
+            UNION ALL SELECT task, run_id, as_of, scored_at FROM scores.outcomes \
         ) \
         SELECT s.task, s.run_id, s.as_of, max(s.scored_at) AS scored_at, r.test_as_of \
         FROM scored AS s JOIN models.runs AS r ON r.run_id = s.run_id \
@@ -45,22 +46,27 @@ pub(super) async fn judged(
     let labels = dataset::labels(warehouse, snapshot, &plan.task, &[scoring.as_of]).await?;
     let session = dataset::session(warehouse, snapshot, Spine::Default, None).await?;
     let scores = Scores { session: &session, scoring };
-    match plan.task.head()? {
-        Head::Churn => {
-            let scored = scores.numbers("scores.churn", "p_churn").await?;
-            let pairs = pairs(&labels, &scored, |outcome| *outcome == Outcome::Churned(true));
-            let (churned, p): (Vec<bool>, Vec<f64>) = pairs.into_iter().unzip();
-            metrics(churned.len(), Answers::Labels(churned.into(), p.into()))
+    let head = plan.task.head()?;
+    let (table, column) = match head {
+        Head::Churn => ("scores.churn", "p_churn"),
+        Head::Clv => ("scores.clv", "expected_value"),
+        Head::Binary => ("scores.outcomes", "p"),
+        Head::Count | Head::Amount => ("scores.outcomes", "expected"),
+        Head::NextPurchase | Head::NextItem => ("scores.next_purchase_time", "median_days"),
+    };
+    let scored = scores.numbers(table, column).await?;
+    match head.target_kind() {
+        TargetKind::Label => {
+            let pairs = pairs(&labels, &scored, |outcome| *outcome == Outcome::Label(true));
+            let (happened, p): (Vec<bool>, Vec<f64>) = pairs.into_iter().unzip();
+            metrics(happened.len(), Answers::Labels(happened.into(), p.into()))
         }
-        Head::Clv => {
-            let scored = scores.numbers("scores.clv", "expected_value").await?;
-            let value = |outcome: &Outcome| if let Outcome::Value(value) = outcome { *value } else { 0.0 };
-            let (actual, expected): (Vec<f64>, Vec<f64>) = pairs(&labels, &scored, value).into_iter().unzip();
-            metrics(actual.len(), Answers::Values(actual.into(), expected.into()))
+        kind @ (TargetKind::Amount | TargetKind::Count) => {
+            let (actual, expected): (Vec<f64>, Vec<f64>) = pairs(&labels, &scored, Outcome::number).into_iter().unzip();
+            metrics(actual.len(), Answers::numbers(kind, actual, expected))
         }
-        Head::NextPurchase | Head::NextItem => {
+        TargetKind::Next => {
             let horizon = f64::from(plan.task.horizon_days);
-            let scored = scores.numbers("scores.next_purchase_time", "median_days").await?;
             let pairs = pairs(&labels, &scored, |outcome| outcome.restricted_days(horizon));
             let (actual, median): (Vec<f64>, Vec<f64>) =
                 pairs.into_iter().map(|(days, median)| (days, median.min(horizon))).unzip();

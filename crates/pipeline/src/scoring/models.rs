@@ -73,12 +73,21 @@ impl Scored<'_> {
     ) -> Result<Vec<(&'static str, RecordBatch)>> {
         let examples = dataset::examples(sequences, &self.stamp.keys, features, model.config().length())?;
         let predictions = model.predict(sequences, &examples, top)?;
+        let is_own = self.run.plan.task.head()?.is_of_ones_own();
         let every: Vec<usize> = (0..self.stamp.keys.len()).collect();
         let number = |values: Vec<f64>| -> ArrayRef { Arc::new(Float64Array::from(values)) };
         let horizon = i64::from(self.run.plan.task.horizon_days);
         let horizon: ArrayRef = Arc::new(Int64Array::from_value(horizon, self.stamp.keys.len()));
         Ok(match predictions {
-            Predictions::Churn(p) => {
+            Predictions::Probability(p) if is_own => {
+                let none: ArrayRef = Arc::new(Float64Array::new_null(p.len()));
+                vec![self.outcomes(horizon, number(p), none)?]
+            }
+            Predictions::Value(values) if is_own => {
+                let (expected, p) = values.iter().map(|value| (value.expected, 1.0 - value.p_zero)).unzip();
+                vec![self.outcomes(horizon, number(p), number(expected))?]
+            }
+            Predictions::Probability(p) => {
                 vec![("scores.churn", self.batch(&every, [("horizon_days", horizon), ("p_churn", number(p))])?)]
             }
             Predictions::Value(values) => {
@@ -103,6 +112,13 @@ impl Scored<'_> {
                 tables
             }
         })
+    }
+
+    /// What a model of a label of one's own says.
+    fn outcomes(&self, horizon: ArrayRef, p: ArrayRef, expected: ArrayRef) -> Result<(&'static str, RecordBatch)> {
+        let every: Vec<usize> = (0..self.stamp.keys.len()).collect();
+        let columns = [("horizon_days", horizon), ("p", p), ("expected", expected)];
+        Ok(("scores.outcomes", self.batch(&every, columns)?))
     }
 
     /// A row per customer and rank.

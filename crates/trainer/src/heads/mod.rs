@@ -1,7 +1,8 @@
 //! What is read off the encoder: per head one file with its output's starting point, its loss and its forecast.
 
-pub(crate) mod churn;
-pub(crate) mod clv;
+pub(crate) mod amount;
+pub(crate) mod binary;
+pub(crate) mod count;
 pub(crate) mod next;
 
 use sequences::CONTEXT_FEATURES;

@@ -1,4 +1,5 @@
-//! Customer lifetime value: the net value bought in the horizon, as a zero-inflated lognormal (Wang, Liu, Miao 2019).
+//! What something comes to in the horizon: a customer's lifetime value, or an amount of one's own. A zero-inflated
+//! lognormal (Wang, Liu, Miao 2019).
 
 use tch::{Kind, Tensor};
 
@@ -10,7 +11,7 @@ pub(crate) fn start(scaling: &Scaling) -> Vec<f32> {
     vec![logit(scaling.rate), scaling.log_target.mean, raw_sigma(scaling.log_target.deviation)]
 }
 
-/// `raw` `[B, 3]`, `values` `[B]`; net values below 0 count as 0.
+/// `raw` `[B, 3]`, `values` `[B]`; those below 0 count as 0.
 pub(crate) fn loss(raw: &Tensor, values: &Tensor) -> Loss {
     Loss::of(zero_inflated_lognormal(raw, values), values.size()[0])
 }
