@@ -67,6 +67,9 @@ pub struct RawTraining {
     pub max_examples_per_epoch: usize,
     /// A gradient longer than this is shortened to it.
     pub gradient_clip: f64,
+    /// Weights are judged and kept as exponential moving averages over the steps, of which each step keeps this share, as .999;
+    /// 0 takes them as the last step left them.
+    pub ema: f64,
     /// How many products the true one is compared with in a step; a catalogue that is not larger is compared in full.
     pub negatives: usize,
     /// Where to compute: `auto` takes CUDA if it is there.
@@ -90,6 +93,7 @@ impl Default for RawTraining {
             seed: 1,
             max_examples_per_epoch: 0,
             gradient_clip: 1.0,
+            ema: 0.0,
             negatives: 4096,
             device: DeviceChoice::Auto,
             precision: Precision::Auto,
@@ -218,6 +222,7 @@ fn check_training(training: &RawTraining) -> Result<()> {
         seed,
         max_examples_per_epoch: _,
         gradient_clip,
+        ema,
         negatives,
         device: _,
         precision: _,
@@ -233,6 +238,7 @@ fn check_training(training: &RawTraining) -> Result<()> {
     // TOML's integers are signed.
     require("training.seed", seed, i64::try_from(*seed).is_ok(), "from 0 to 9223372036854775807")?;
     require("training.gradient_clip", gradient_clip, is_positive(*gradient_clip), "a number above 0")?;
+    require("training.ema", ema, (0.0..1.0).contains(ema), "0 or more and less than 1")?;
     at_least_one("training.negatives", *negatives)
 }
 
@@ -304,6 +310,7 @@ mod tests {
             ("head = \"churn\"\n[model]\nwidth = 34", ["`model.width` is 34", "twice"]),
             ("head = \"churn\"\n[model]\ndropout = 1.0", ["`model.dropout` is 1", "less than 1"]),
             ("head = \"churn\"\n[training]\nlearning_rate = nan", ["`training.learning_rate` is NaN", "above 0"]),
+            ("head = \"churn\"\n[training]\nema = 1.0", ["`training.ema` is 1", "less than 1"]),
             ("head = \"churn\"\n[training]\nepochs = 0", ["`training.epochs` is 0", "1 or more"]),
             ("head = \"churn\"\n[training]\ndevice = \"tpu\"", ["tpu", "cuda"]),
         ] {

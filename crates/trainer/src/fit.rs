@@ -142,7 +142,8 @@ impl<'a> Session<'a> {
             return Err(Error::OtherRun { path: folder.checkpoint(), key: "features".into(), saved, asked });
         }
         let mut session = Self::new(config, data, encoding, folder, device, scaling);
-        session.optimizer.restore(saved.state(&session.layout)?, step);
+        let state = saved.state(&session.layout, session.optimizer.average.is_some())?;
+        session.optimizer.restore(state, step);
         session.history = history;
         tracing::info!(epochs = session.history.len(), "resumed");
         Ok(session)
@@ -222,7 +223,7 @@ impl<'a> Session<'a> {
     /// Validates, and keeps what is needed to go on from here.
     fn finish_epoch(&mut self, train_loss: f64) -> Result<()> {
         let epoch = self.history.len() + 1;
-        let weights = tch::no_grad(|| self.layout.split(&self.optimizer.parameters, Kind::Float));
+        let weights = tch::no_grad(|| self.layout.split(self.optimizer.weights(), Kind::Float));
         let scorer = Scorer {
             network: &self.network,
             weights: &weights,
@@ -239,7 +240,7 @@ impl<'a> Session<'a> {
         tracing::info!(epoch, train_loss, valid_loss, "epoch finished");
         if best(&self.history, self.config.head).is_some_and(|best| best.epoch == epoch) {
             let header = WeightsHeader { epoch, scaling: self.scaling.clone() };
-            save_weights(&self.folder.weights(), &self.layout, &self.optimizer.parameters, &header)?;
+            save_weights(&self.folder.weights(), &self.layout, self.optimizer.weights(), &header)?;
         }
         let state = State {
             step: self.optimizer.step,
