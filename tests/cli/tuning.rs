@@ -95,3 +95,39 @@ fn what_cannot_be_searched_is_refused_before_anything_is_read() {
     let error = folder.fails(&["tune", "churn", "--trials", "0", "--warehouse", W]);
     assert!(error.contains("--trials"), "{error}");
 }
+
+#[test]
+fn a_training_goes_on_from_an_earlier_run() {
+    let folder = built();
+    let from = |name: &str| ["train", "churn", "--from", name, "--warehouse", W].map(String::from);
+    let fails = |name: &str| folder.fails(&from(name).each_ref().map(String::as_str));
+    assert!(fails("newest").contains("no run of task churn"));
+    folder.write("models/churn.toml", &churn("length = 16", "", TUNE));
+    let first = json(&folder, &["train", "churn"])["run_id"].as_str().expect("a run").to_string();
+    assert!(fails("champion").contains("no run of it was promoted"));
+    assert!(fails("01a21a38-0000-7000-8000-000000000000").contains("no run 01a21a38"));
+
+    // Steps of no length, so that the scores show whether the weights and what they are applied to came along.
+    folder.write("models/churn.toml", &churn("length = 16", "learning_rate = 1e-30\nepochs_from = 1", TUNE));
+    let second = json(&folder, &["train", "churn", "--from", "newest"]);
+    assert_eq!((&second["plan"]["from"], &second["epochs"]), (&Value::from(first.as_str()), &Value::from(1)));
+    let second = second["run_id"].as_str().expect("a run").to_string();
+    let came = folder.sql(W, "SELECT coalesce(from_run, 'none') FROM models.runs ORDER BY finished_at");
+    assert_eq!(came, ["none", first.as_str()]);
+    for run in [&first, &second] {
+        folder.ok(&["score", "churn", "--run", run, "--warehouse", W]);
+    }
+    let apart = format!(
+        "SELECT count(*) > 100, max(abs(a.p_churn - b.p_churn)) < 1e-6 FROM scores.churn AS a JOIN scores.churn AS b \
+        ON b.customer_id = a.customer_id AND b.run_id = '{second}' WHERE a.run_id = '{first}'"
+    );
+    assert_eq!(folder.sql(W, &apart), ["true,true"]);
+
+    folder.ok(&["promote", "churn", "--run", &first, "--warehouse", W]);
+    let third = folder.ok(&["train", "churn", "--from", "champion", "--warehouse", W]);
+    assert!(third.contains(&format!("from run {first}")), "{third}");
+    folder.write("models/churn.toml", &churn("length = 8", "", TUNE));
+    let error = fails("newest");
+    assert!(error.contains("model.length = 16, this task has 8"), "{error}");
+    assert_eq!(count(&folder, "models.runs"), 3);
+}

@@ -6,15 +6,17 @@ use crate::error::{Error, Result};
 use crate::features::Features;
 use crate::metrics_table::{MetricRow, metric_rows};
 use crate::progress::Progress;
+use crate::registry::Registry;
 use crate::run_folder::{self, RECORD};
 use crate::runs::{Plan, Run};
 use crate::task::Task;
-use crate::time::now;
+use crate::time::{date, now};
 use rayon::prelude::*;
 use sequences::{Example, LabelledExample, Sequences, Vocabulary};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use tempfile::TempDir;
 use warehouse::Warehouse;
 
 /// An item must occur this often before the validation cut-off to get an embedding of its own.
@@ -25,6 +27,8 @@ const MIN_COUNT: usize = 2;
 pub struct TrainOptions {
     /// Go on with the task's unfinished run, where there is one.
     pub resume: bool,
+    /// Starts from the weights of an earlier run: its id, `newest` or `champion`.
+    pub from: Option<String>,
     /// Overrides the task's device: cpu, cuda or auto.
     pub device: Option<String>,
     /// Overrides the task's seed.
@@ -85,10 +89,16 @@ async fn read_and_fit(
     options: &TrainOptions,
     progress: &dyn Progress,
 ) -> Result<trainer::Trained> {
+    let earlier = match &plan.from {
+        Some(run) => Some(Run::find(warehouse, &plan.task.name, Some(run)).await?.download(warehouse).await?),
+        None => None,
+    };
+    let earlier = earlier.as_ref().map(TempDir::path);
+    earlier.map_or(Ok(()), |earlier| trainer::check_earlier(earlier, config))?;
     let data = Data::read(warehouse, plan, config.length(), progress).await?;
     progress.start(&format!("train {}", plan.task.name), None);
     // Training keeps this thread busy for minutes; the runtime moves its other work away.
-    let trained = tokio::task::block_in_place(|| fit(config, &data, folder, &options.interrupted, progress));
+    let trained = tokio::task::block_in_place(|| fit(config, &data, folder, earlier, &options.interrupted, progress));
     trained.map_err(|error| match error {
         trainer::Error::Interrupted { .. } => {
             Error::Interrupted { verb: "train".into(), again: "with --resume it goes on from its last epoch" }
@@ -132,16 +142,47 @@ pub(crate) fn with_overrides(task: &Task, seed: Option<u64>, device: Option<&str
 
 async fn plan(warehouse: &Warehouse, task: &Task, config: &trainer::Config, options: &TrainOptions) -> Result<Plan> {
     let snapshot = warehouse.store().snapshot().await?;
+    let from = match &options.from {
+        Some(name) => Some(earlier(warehouse, &task.name, name).await?),
+        None => None,
+    };
+    let from_id = from.as_ref().map(|run| run.run_id.as_str());
     if options.resume {
         let newest = Run::newest(warehouse, &task.name).await?;
-        if let Some(plan) = Plan::unfinished(warehouse, task, snapshot.id, newest.as_deref(), &options.work) {
+        if let Some(plan) = Plan::unfinished(warehouse, task, snapshot.id, from_id, newest.as_deref(), &options.work) {
             return Ok(plan);
         }
     }
     let clock = warehouse.clock(&snapshot).await?.ok_or(Error::NoFacts)?;
-    let plan = Plan::new(warehouse, task, snapshot.id, config.seed(), Cutoffs::plan(task, &clock)?);
+    let cutoffs = Cutoffs::plan(task, &clock)?;
+    if let Some(from) = from.as_ref().filter(|from| from.plan.valid > cutoffs.valid) {
+        let (learnt, valid) = (date(from.plan.valid), date(cutoffs.valid));
+        let problem = format!(
+            "run {} has learnt from what happened up to {learnt}, which a validation at {valid} must not know",
+            from.run_id
+        );
+        return Err(Error::Task { task: task.name.clone(), problem });
+    }
+    let from = from_id.map(String::from);
+    let plan = Plan { from, ..Plan::new(warehouse, task, snapshot.id, config.seed(), cutoffs) };
     plan.save(&options.work)?;
     Ok(plan)
+}
+
+/// The run of a task that `newest`, `champion` or an id names.
+async fn earlier(warehouse: &Warehouse, task: &str, name: &str) -> Result<Run> {
+    let run = match name {
+        "newest" => None,
+        "champion" => {
+            let registry = Registry::read(warehouse).await?;
+            let champion = registry.champion(task).map(String::from);
+            let problem =
+                || "no run of it was promoted that training could go on from; name one, or take newest".into();
+            Some(champion.ok_or_else(|| Error::Task { task: task.into(), problem: problem() })?)
+        }
+        run => Some(run.to_string()),
+    };
+    Run::find(warehouse, task, run.as_deref()).await
 }
 
 /// What a training reads.
@@ -209,6 +250,7 @@ pub(crate) fn fit(
     config: &trainer::Config,
     data: &Data,
     folder: &Path,
+    earlier: Option<&Path>,
     interrupted: &AtomicBool,
     progress: &dyn Progress,
 ) -> trainer::Result<trainer::Trained> {
@@ -218,7 +260,7 @@ pub(crate) fn fit(
     let dataset = trainer::Dataset { sequences, vocabulary, features, horizon_days: *horizon_days, train, valid };
     let mut report = |at: trainer::Progress| watch(progress, &at);
     // A run that has no checkpoint yet starts from its beginning.
-    let options = trainer::TrainOptions { resume: true, progress: &mut report, interrupted };
+    let options = trainer::TrainOptions { resume: true, earlier, progress: &mut report, interrupted };
     trainer::train(config, dataset, folder, options)
 }
 

@@ -50,6 +50,8 @@ impl Default for RawModel {
 pub struct RawTraining {
     /// Passes over the training examples; the learning rate falls to 0 over them.
     pub epochs: usize,
+    /// Passes where the training goes on from an earlier run's weights, in place of `epochs`.
+    pub epochs_from: usize,
     /// Examples per step; fewer where an epoch would otherwise have under 50 steps, so that few customers are learnt from
     /// as thoroughly as many.
     pub batch_size: usize,
@@ -85,6 +87,7 @@ impl Default for RawTraining {
     fn default() -> Self {
         Self {
             epochs: 5,
+            epochs_from: 2,
             batch_size: 256,
             learning_rate: 3e-3,
             warmup: 20,
@@ -180,6 +183,12 @@ impl Config {
         self.training.seed
     }
 
+    /// The same for a training that goes on from an earlier run's weights.
+    pub(crate) fn from_earlier(&self) -> Config {
+        let training = RawTraining { epochs: self.training.epochs_from, ..self.training.clone() };
+        Config { training, ..self.clone() }
+    }
+
     /// The resolved values, as they are saved beside the weights.
     pub fn raw(&self) -> RawConfig {
         let Config { head, model, training } = self.clone();
@@ -214,6 +223,7 @@ fn check_model(model: &RawModel) -> Result<()> {
 fn check_training(training: &RawTraining) -> Result<()> {
     let RawTraining {
         epochs,
+        epochs_from,
         batch_size,
         learning_rate,
         warmup: _,
@@ -230,6 +240,7 @@ fn check_training(training: &RawTraining) -> Result<()> {
     } = training;
     let is_positive = |x: f64| x.is_finite() && x > 0.0;
     at_least_one("training.epochs", *epochs)?;
+    at_least_one("training.epochs_from", *epochs_from)?;
     at_least_one("training.batch_size", *batch_size)?;
     require("training.learning_rate", learning_rate, is_positive(*learning_rate), "a number above 0")?;
     let decays = weight_decay.is_finite() && *weight_decay >= 0.0;

@@ -13,6 +13,7 @@ use tch::{Device, Kind, Tensor};
 use crate::ahead::ahead;
 use crate::checkpoint::{State, WeightsHeader, read_checkpoint, save_checkpoint, save_weights};
 use crate::dataset::Dataset;
+use crate::earlier::Earlier;
 use crate::evaluate::{Scorer, training_targets};
 use crate::inputs::Inputs;
 use crate::layers::Dropout;
@@ -29,6 +30,8 @@ use crate::{Config, Error, RawTraining, Result, device};
 pub struct TrainOptions<'a> {
     /// Go on from the folder's checkpoint, if it has one.
     pub resume: bool,
+    /// The folder of an earlier run, from whose weights to start; the same when a run that began so is resumed.
+    pub earlier: Option<&'a Path>,
     /// Called after every step.
     pub progress: &'a mut dyn FnMut(Progress<'_>),
     /// Once true, training stops before the next step; the last finished epoch is kept.
@@ -64,16 +67,28 @@ pub struct Trained {
 
 /// Trains a model into the folder `run`, which is made if need be and is all that [`crate::Model::load`] needs.
 ///
+/// With an earlier run, its weights are where training starts: its vocabulary is extended by what is new in that of `data`, its
+/// scaling stays, and `training.epochs_from` takes the place of `training.epochs`.
+///
 /// Training ends after `training.epochs`, or once `training.patience` epochs brought no better validation. A
 /// checkpoint is written after every epoch.
 ///
 /// # Errors
-/// Data that the head cannot learn from, a device that is not there, a loss that is no number, an interruption, a
+/// Data that the head cannot learn from, an earlier run of another model, a device that is not there, a loss that is no number, an interruption, a
 /// folder that holds another run, a file that cannot be written.
 pub fn train(config: &Config, data: Dataset<'_>, run: &Path, options: TrainOptions<'_>) -> Result<Trained> {
     let device = device::open(config.training.device)?;
     data.check(config.head)?;
     let folder = RunFolder::new(run);
+    let earlier = options.earlier.map(Earlier::read).transpose()?;
+    let (config, vocabulary) = match &earlier {
+        Some(earlier) => {
+            earlier.check(config, &data)?;
+            (config.from_earlier(), earlier.vocabulary(data.vocabulary))
+        }
+        None => (config.clone(), data.vocabulary.clone()),
+    };
+    let (config, data) = (&config, Dataset { vocabulary: &vocabulary, ..data });
     let encoding = data.vocabulary.encode(data.sequences);
     let is_started = folder.checkpoint().exists();
     if is_started && !options.resume {
@@ -84,7 +99,7 @@ pub fn train(config: &Config, data: Dataset<'_>, run: &Path, options: TrainOptio
         Session::resume(config, data, &encoding, &folder, device)?
     } else {
         folder.create(config, data.vocabulary)?;
-        Session::start(config, data, &encoding, &folder, device)
+        Session::start(config, data, &encoding, &folder, device, earlier)?
     };
     while !session.is_done() {
         let train_loss = session.train_epoch(options.progress, options.interrupted)?;
@@ -116,11 +131,19 @@ impl<'a> Session<'a> {
         encoding: &'a Encoding,
         folder: &'a RunFolder,
         device: Device,
-    ) -> Self {
-        let scaling = Scaling::fit(&data, |sample| {
-            Batch::gather(data.sequences, encoding, sample.iter().map(|&i| &data.train[i].example))
-        });
-        Self::new(config, data, encoding, folder, device, scaling)
+        earlier: Option<Earlier>,
+    ) -> Result<Self> {
+        let Some(earlier) = earlier else {
+            let scaling = Scaling::fit(&data, |sample| {
+                Batch::gather(data.sequences, encoding, sample.iter().map(|&i| &data.train[i].example))
+            });
+            return Ok(Self::new(config, data, encoding, folder, device, scaling));
+        };
+        let mut session = Self::new(config, data, encoding, folder, device, earlier.scaling.clone());
+        let fresh = &session.optimizer.parameters;
+        let carried = earlier.carried(&session.layout, data.vocabulary, fresh)?.to_device(device);
+        session.optimizer.start_from(&carried);
+        Ok(session)
     }
 
     fn resume(

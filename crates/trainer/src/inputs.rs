@@ -4,7 +4,9 @@
 //! needed. Every id of an event becomes a row of *one* embedding table (see [`Table`]), so that an event is the sum of
 //! a bag of rows: one operation instead of one per field.
 
-use sequences::{Batch, CONTEXT_FEATURES, EVENT_FEATURES, Field, PAD, Vocabulary};
+use std::collections::HashMap;
+
+use sequences::{Batch, CONTEXT_FEATURES, EVENT_FEATURES, FIRST_KNOWN, Field, PAD, UNKNOWN, Vocabulary};
 use tch::{Device, Tensor};
 
 use crate::scaling::Scaling;
@@ -50,6 +52,26 @@ impl Table {
     /// How many rows there are.
     pub(crate) fn rows(&self) -> i64 {
         self.extra + 1
+    }
+
+    /// For each row its place in another table: where that has the same text, or what is the same in every table; none for
+    /// what is new. Each table comes with the vocabulary that it was made for.
+    pub(crate) fn places_in(&self, own: &Vocabulary, other: &Table, others: &Vocabulary) -> Vec<Option<i64>> {
+        let mut places = vec![None; self.rows() as usize];
+        places[Self::PAD as usize] = Some(Self::PAD);
+        places[self.extra as usize] = Some(other.extra);
+        for field in Field::ALL {
+            if self.fields[field.index()].is_none() || other.fields[field.index()].is_none() {
+                continue;
+            }
+            let known: HashMap<&str, u32> = others.texts(field).iter().map(String::as_str).zip(FIRST_KNOWN..).collect();
+            let same = own.texts(field).iter().zip(FIRST_KNOWN..);
+            let same = same.filter_map(|(text, id)| Some((id, *known.get(text.as_str())?)));
+            for (id, there) in same.chain([(UNKNOWN, UNKNOWN)]) {
+                places[self.row(field, id) as usize] = Some(other.row(field, there));
+            }
+        }
+        places
     }
 
     fn row(&self, field: Field, id: u32) -> i64 {

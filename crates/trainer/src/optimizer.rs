@@ -86,6 +86,14 @@ impl AdamW {
         self.average.as_ref().unwrap_or(&self.parameters)
     }
 
+    /// Takes other parameters to start from.
+    pub(crate) fn start_from(&mut self, parameters: &Tensor) {
+        tch::no_grad(|| self.parameters.copy_(parameters));
+        if let Some(average) = &mut self.average {
+            average.copy_(parameters);
+        }
+    }
+
     /// Puts back a saved state.
     pub(crate) fn restore(&mut self, state: Restored, step: usize) {
         let Restored { parameters, first_moment, second_moment, average } = state;

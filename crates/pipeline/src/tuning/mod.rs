@@ -140,7 +140,7 @@ impl Search<'_> {
             let trial_id = uuid::Uuid::now_v7().to_string();
             let folder = self.options.work.join(&trial_id);
             let outcome = tokio::task::block_in_place(|| {
-                outcome(training::fit(config, &data, &folder, &self.options.interrupted, self.progress))
+                outcome(training::fit(config, &data, &folder, None, &self.options.interrupted, self.progress))
             });
             // Only what it came to is kept. There is no folder where it failed before it began.
             let _ = std::fs::remove_dir_all(&folder);
