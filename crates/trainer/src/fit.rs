@@ -74,8 +74,8 @@ pub struct Trained {
 /// checkpoint is written after every epoch.
 ///
 /// # Errors
-/// Data that the head cannot learn from, an earlier run of another model, a device that is not there, a loss that is no number, an interruption, a
-/// folder that holds another run, a file that cannot be written.
+/// Data that the head cannot learn from, an earlier run of another model, a device that is not there, a loss that is no
+/// number, an interruption, a folder that holds another run, a file that cannot be written.
 pub fn train(config: &Config, data: Dataset<'_>, run: &Path, options: TrainOptions<'_>) -> Result<Trained> {
     let device = device::open(config.training.device)?;
     data.check(config.head)?;
