@@ -14,6 +14,7 @@
 -- test_as_of: cut-off of the examples that the metrics of the test split speak of.
 -- best_epoch: epoch whose weights were kept.
 -- config: resolved task file as TOML.
+-- from_run: run whose weights the training started from; NULL where it started anew.
 CREATE TABLE models.runs (
     run_id VARCHAR,
     task VARCHAR,
@@ -27,5 +28,6 @@ CREATE TABLE models.runs (
     valid_as_of TIMESTAMP,
     test_as_of TIMESTAMP,
     best_epoch BIGINT,
-    config VARCHAR
+    config VARCHAR,
+    from_run VARCHAR
 )

@@ -27,6 +27,8 @@ mod sql;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod till;
+#[cfg(feature = "train")]
+mod tuning;
 
 /// Staging of `raw.mine_orders`: each of them a completed order, known when it happened.
 const MY_ORDERS: &str = "-- My orders.\nSELECT order_id, customer_id, ordered_at AS event_time, ordered_at AS known_time, 'completed' AS status, amount FROM raw.mine_orders\n";

@@ -52,6 +52,8 @@ verbs! {
     #[cfg(feature = "train")]
     train Train,
     #[cfg(feature = "train")]
+    tune Tune,
+    #[cfg(feature = "train")]
     evaluate Evaluate,
     score Score,
     #[cfg(feature = "train")]
@@ -73,8 +75,8 @@ impl Command {
     /// Whether it computes with libtorch.
     #[cfg(feature = "train")]
     pub fn runs_models(&self) -> bool {
-        use Command::{Evaluate, LeaveOneOut, Run, Score, Train};
-        matches!(self, Train(_) | Evaluate(_) | Score(_) | Run(_) | LeaveOneOut(_))
+        use Command::{Evaluate, LeaveOneOut, Run, Score, Train, Tune};
+        matches!(self, Train(_) | Tune(_) | Evaluate(_) | Score(_) | Run(_) | LeaveOneOut(_))
     }
 }
 

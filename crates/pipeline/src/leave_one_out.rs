@@ -67,7 +67,12 @@ pub async fn leave_one_out(
     };
     let trained = tokio::task::block_in_place(|| {
         let mut report = |at: trainer::Progress| watch(progress, &at);
-        let options = trainer::TrainOptions { resume: false, progress: &mut report, interrupted: &options.interrupted };
+        let options = trainer::TrainOptions {
+            resume: false,
+            earlier: None,
+            progress: &mut report,
+            interrupted: &options.interrupted,
+        };
         trainer::train(&config, dataset, &folder, options)
     });
     let trained = trained.map_err(|error| match error {

@@ -96,6 +96,8 @@ mod time;
 mod training;
 #[cfg(feature = "train")]
 mod truth;
+#[cfg(feature = "train")]
+mod tuning;
 
 pub use checks::{check, must_hold};
 pub use dataset::TIMELINE;
@@ -142,6 +144,8 @@ pub use task::Task;
 pub use time::{parse_duration, parse_time};
 #[cfg(feature = "train")]
 pub use training::{TrainOptions, train};
+#[cfg(feature = "train")]
+pub use tuning::{DEFAULT_TRIALS, Trial, TuneOptions, TuneReport, tune};
 pub use warehouse::{
     Answer, Changed, CheckOptions, CheckReport, CheckResult, DEFAULT_HORIZON_DAYS, Derivation, DerivedColumn,
     Described, EraseOptions, EraseReport, Every, FileFormat, Lineage, LoadOptions, Query, Score, Scratch, Session,

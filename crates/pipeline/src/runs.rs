@@ -26,6 +26,9 @@ pub struct Plan {
     pub task: Task,
     pub snapshot: u64,
     pub seed: u64,
+    /// The run whose weights it starts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     pub started_at: i64,
     pub train: Vec<i64>,
     pub valid: i64,
@@ -54,6 +57,7 @@ impl Plan {
             task: task.clone(),
             snapshot,
             seed,
+            from: None,
             started_at: now(),
             train,
             valid,
@@ -73,22 +77,24 @@ impl Plan {
     }
 
     /// The newest unfinished run of this task, as it is configured now, on this warehouse, if it was begun after the
-    /// run `newest`, which is finished. One that never reached a checkpoint counts only on the snapshot asked for:
+    /// run `newest`, which is finished, and from the run `from`, where that is asked for. One that never reached a checkpoint counts only on the snapshot asked for:
     /// there is nothing of it to keep, and newer data may help.
     pub(crate) fn unfinished(
         warehouse: &Warehouse,
         task: &Task,
         snapshot: u64,
+        from: Option<&str>,
         newest: Option<&str>,
         work: &Path,
     ) -> Option<Plan> {
         let entries = std::fs::read_dir(work).ok()?;
         let plans = entries.filter_map(|entry| read_json::<Plan>(&entry.ok()?.path().join(PLAN)));
         let is_ours = |plan: &Plan| plan.task == *task && plan.warehouse == warehouse.store().url().as_str();
+        let is_from = |plan: &Plan| from.is_none() || plan.from.as_deref() == from;
         let is_begun = |plan: &Plan| plan.snapshot == snapshot || trainer::has_checkpoint(&plan.folder(work));
         // Run ids begin with their time.
         let is_newer = |plan: &Plan| newest.is_none_or(|newest| plan.run_id.as_str() > newest);
-        let ours = plans.filter(|plan| is_ours(plan) && is_begun(plan) && is_newer(plan));
+        let ours = plans.filter(|plan| is_ours(plan) && is_from(plan) && is_begun(plan) && is_newer(plan));
         ours.max_by(|a, b| a.run_id.cmp(&b.run_id))
     }
 }
@@ -132,9 +138,15 @@ impl Run {
 
     /// Its model, read into memory.
     pub(crate) async fn model(&self, warehouse: &Warehouse) -> Result<trainer::Model> {
+        let local = self.download(warehouse).await?;
+        Ok(trainer::Model::load(local.path(), trainer::DeviceChoice::Auto)?)
+    }
+
+    /// Its folder, on the local disk until that is dropped.
+    pub(crate) async fn download(&self, warehouse: &Warehouse) -> Result<tempfile::TempDir> {
         let local = tempfile::tempdir().map_err(Error::file("a temporary folder"))?;
         warehouse.store().download_folder(&run_folder::place(&self.run_id), local.path(), RECORD).await?;
-        Ok(trainer::Model::load(local.path(), trainer::DeviceChoice::Auto)?)
+        Ok(local)
     }
 
     pub(crate) async fn newest(warehouse: &Warehouse, task: &str) -> Result<Option<String>> {
@@ -153,6 +165,7 @@ impl Run {
         let time = |value: Option<i64>| -> ArrayRef {
             Arc::new(TimestampMicrosecondArray::from(vec![value]).with_timezone("UTC"))
         };
+        let from: ArrayRef = Arc::new(StringArray::from(vec![plan.from.as_deref()]));
         let number = |value: u64| -> ArrayRef { Arc::new(Int64Array::from(vec![value as i64])) };
         let config = toml::to_string(&plan.task).unwrap_or_default();
         Ok(RecordBatch::try_from_iter([
@@ -169,6 +182,7 @@ impl Run {
             ("test_as_of", time(Some(plan.test))),
             ("best_epoch", number(*best_epoch as u64)),
             ("config", text(&config)),
+            ("from_run", from),
         ])?)
     }
 }

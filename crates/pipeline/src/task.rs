@@ -51,6 +51,9 @@ pub struct Task {
     /// How it is trained; see the trainer's configuration.
     #[serde(default)]
     pub training: toml::Table,
+    /// Settings of `model` and `training` that `tune` searches through: a list of values, or a range `from`, `to` and `log`.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub tune: toml::Table,
 }
 
 fn default_horizon_days() -> u32 {

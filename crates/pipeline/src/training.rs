@@ -6,14 +6,17 @@ use crate::error::{Error, Result};
 use crate::features::Features;
 use crate::metrics_table::{MetricRow, metric_rows};
 use crate::progress::Progress;
+use crate::registry::Registry;
 use crate::run_folder::{self, RECORD};
 use crate::runs::{Plan, Run};
 use crate::task::Task;
-use crate::time::now;
-use sequences::{LabelledExample, Sequences, Vocabulary};
+use crate::time::{date, now};
+use rayon::prelude::*;
+use sequences::{Example, LabelledExample, Sequences, Vocabulary};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use tempfile::TempDir;
 use warehouse::Warehouse;
 
 /// An item must occur this often before the validation cut-off to get an embedding of its own.
@@ -24,6 +27,8 @@ const MIN_COUNT: usize = 2;
 pub struct TrainOptions {
     /// Go on with the task's unfinished run, where there is one.
     pub resume: bool,
+    /// Starts from the weights of an earlier run: its id, `newest` or `champion`.
+    pub from: Option<String>,
     /// Overrides the task's device: cpu, cuda or auto.
     pub device: Option<String>,
     /// Overrides the task's seed.
@@ -38,7 +43,7 @@ pub struct TrainOptions {
 ///
 /// After a kill at any moment the same call with `resume` goes on from the last checkpoint.
 pub async fn train(warehouse: &Warehouse, task: &Task, options: &TrainOptions, progress: &dyn Progress) -> Result<Run> {
-    let task = with_overrides(task, options);
+    let task = with_overrides(task, options.seed, options.device.as_deref());
     let config = ready(&task)?;
     let plan = plan(warehouse, &task, &config, options).await?;
     let folder = plan.folder(&options.work);
@@ -65,7 +70,7 @@ pub async fn train(warehouse: &Warehouse, task: &Task, options: &TrainOptions, p
 }
 
 /// What is wrong with the labels, with the task and the view that they come from.
-fn of_task(error: Error, task: &Task) -> Error {
+pub(crate) fn of_task(error: Error, task: &Task) -> Error {
     use trainer::Error::{Empty, OneClass, WrongTarget};
     match error {
         Error::Trainer(error @ (Empty { .. } | OneClass { .. } | WrongTarget { .. })) => {
@@ -84,10 +89,22 @@ async fn read_and_fit(
     options: &TrainOptions,
     progress: &dyn Progress,
 ) -> Result<trainer::Trained> {
+    let earlier = match &plan.from {
+        Some(run) => Some(Run::find(warehouse, &plan.task.name, Some(run)).await?.download(warehouse).await?),
+        None => None,
+    };
+    let earlier = earlier.as_ref().map(TempDir::path);
+    earlier.map_or(Ok(()), |earlier| trainer::check_earlier(earlier, config))?;
     let data = Data::read(warehouse, plan, config.length(), progress).await?;
     progress.start(&format!("train {}", plan.task.name), None);
     // Training keeps this thread busy for minutes; the runtime moves its other work away.
-    tokio::task::block_in_place(|| fit(config, &data, folder, options, progress))
+    let trained = tokio::task::block_in_place(|| fit(config, &data, folder, earlier, &options.interrupted, progress));
+    trained.map_err(|error| match error {
+        trainer::Error::Interrupted { .. } => {
+            Error::Interrupted { verb: "train".into(), again: "with --resume it goes on from its last epoch" }
+        }
+        error => error.into(),
+    })
 }
 
 /// The configuration of a task that can be trained on this machine, as far as that shows without the data.
@@ -111,33 +128,68 @@ pub(crate) fn config(task: &Task) -> Result<trainer::Config> {
     Ok(raw.try_into()?)
 }
 
-fn with_overrides(task: &Task, options: &TrainOptions) -> Task {
-    let mut task = task.clone();
-    if let Some(seed) = options.seed {
+/// The task as it is trained. What `[tune]` says is no part of that.
+pub(crate) fn with_overrides(task: &Task, seed: Option<u64>, device: Option<&str>) -> Task {
+    let mut task = Task { tune: toml::Table::new(), ..task.clone() };
+    if let Some(seed) = seed {
         task.training.insert("seed".into(), toml::Value::Integer(seed as i64));
     }
-    if let Some(device) = &options.device {
-        task.training.insert("device".into(), toml::Value::String(device.clone()));
+    if let Some(device) = device {
+        task.training.insert("device".into(), toml::Value::String(device.into()));
     }
     task
 }
 
 async fn plan(warehouse: &Warehouse, task: &Task, config: &trainer::Config, options: &TrainOptions) -> Result<Plan> {
     let snapshot = warehouse.store().snapshot().await?;
+    let from = match &options.from {
+        Some(name) => Some(earlier(warehouse, &task.name, name).await?),
+        None => None,
+    };
+    let from_id = from.as_ref().map(|run| run.run_id.as_str());
     if options.resume {
         let newest = Run::newest(warehouse, &task.name).await?;
-        if let Some(plan) = Plan::unfinished(warehouse, task, snapshot.id, newest.as_deref(), &options.work) {
+        if let Some(plan) = Plan::unfinished(warehouse, task, snapshot.id, from_id, newest.as_deref(), &options.work) {
             return Ok(plan);
         }
     }
     let clock = warehouse.clock(&snapshot).await?.ok_or(Error::NoFacts)?;
-    let plan = Plan::new(warehouse, task, snapshot.id, config.seed(), Cutoffs::plan(task, &clock)?);
+    let cutoffs = Cutoffs::plan(task, &clock)?;
+    if let Some(from) = from.as_ref().filter(|from| from.plan.valid > cutoffs.valid) {
+        let (learnt, valid) = (date(from.plan.valid), date(cutoffs.valid));
+        let problem = format!(
+            "run {} has learnt from what happened up to {learnt}, which a validation at {valid} must not know",
+            from.run_id
+        );
+        return Err(Error::Task { task: task.name.clone(), problem });
+    }
+    let from = from_id.map(String::from);
+    let plan = Plan { from, ..Plan::new(warehouse, task, snapshot.id, config.seed(), cutoffs) };
     plan.save(&options.work)?;
     Ok(plan)
 }
 
-struct Data {
+/// The run of a task that `newest`, `champion` or an id names.
+async fn earlier(warehouse: &Warehouse, task: &str, name: &str) -> Result<Run> {
+    let run = match name {
+        "newest" => None,
+        "champion" => {
+            let registry = Registry::read(warehouse).await?;
+            let champion = registry.champion(task).map(String::from);
+            let problem =
+                || "no run of it was promoted that training could go on from; name one, or take newest".into();
+            Some(champion.ok_or_else(|| Error::Task { task: task.into(), problem: problem() })?)
+        }
+        run => Some(run.to_string()),
+    };
+    Run::find(warehouse, task, run.as_deref()).await
+}
+
+/// What a training reads.
+pub(crate) struct Data {
     horizon_days: f32,
+    /// Events of an example, at most.
+    length: usize,
     features: Vec<String>,
     sequences: Sequences,
     vocabulary: Vocabulary,
@@ -146,7 +198,13 @@ struct Data {
 }
 
 impl Data {
-    async fn read(warehouse: &Warehouse, plan: &Plan, length: usize, progress: &dyn Progress) -> Result<Data> {
+    /// Examples hold at most `length` events.
+    pub(crate) async fn read(
+        warehouse: &Warehouse,
+        plan: &Plan,
+        length: usize,
+        progress: &dyn Progress,
+    ) -> Result<Data> {
         let sequences = dataset::sequences(warehouse, plan.snapshot, progress).await?;
         progress.start("labels", None);
         let train = dataset::labels(warehouse, plan.snapshot, &plan.task, &plan.train).await?;
@@ -155,7 +213,16 @@ impl Data {
         let vocabulary = Vocabulary::fit(&sequences, plan.valid, MIN_COUNT);
         let (train, features) = examples(warehouse, plan, &train, &sequences, length, progress).await?;
         let (valid, _) = examples(warehouse, plan, &valid, &sequences, length, progress).await?;
-        Ok(Data { horizon_days: plan.task.horizon_days as f32, features, sequences, vocabulary, train, valid })
+        let horizon_days = plan.task.horizon_days as f32;
+        Ok(Data { horizon_days, length, features, sequences, vocabulary, train, valid })
+    }
+
+    fn shortened(&self, examples: &[LabelledExample], length: usize) -> Vec<LabelledExample> {
+        let shorter = |LabelledExample { example, target }: &LabelledExample| {
+            let shorter = Example::at(&self.sequences, example.customer(), example.as_of(), length);
+            LabelledExample { example: shorter.with_features(example.features()), target: *target }
+        };
+        examples.par_iter().map(shorter).collect()
     }
 }
 
@@ -178,24 +245,23 @@ async fn examples(
     Ok((examples, features.names))
 }
 
-fn fit(
+/// Trains into `folder`, from its checkpoint where it has one.
+pub(crate) fn fit(
     config: &trainer::Config,
     data: &Data,
     folder: &Path,
-    options: &TrainOptions,
+    earlier: Option<&Path>,
+    interrupted: &AtomicBool,
     progress: &dyn Progress,
-) -> Result<trainer::Trained> {
-    let Data { horizon_days, features, sequences, vocabulary, train, valid } = data;
+) -> trainer::Result<trainer::Trained> {
+    let Data { horizon_days, length, features, sequences, vocabulary, train, valid } = data;
+    let shorter = (config.length() < *length).then(|| [train, valid].map(|all| data.shortened(all, config.length())));
+    let [train, valid] = shorter.as_ref().map_or([train, valid], |[train, valid]| [train, valid]);
     let dataset = trainer::Dataset { sequences, vocabulary, features, horizon_days: *horizon_days, train, valid };
     let mut report = |at: trainer::Progress| watch(progress, &at);
     // A run that has no checkpoint yet starts from its beginning.
-    let options = trainer::TrainOptions { resume: true, progress: &mut report, interrupted: &options.interrupted };
-    trainer::train(config, dataset, folder, options).map_err(|error| match error {
-        trainer::Error::Interrupted { .. } => {
-            Error::Interrupted { verb: "train".into(), again: "with --resume it goes on from its last epoch" }
-        }
-        error => error.into(),
-    })
+    let options = trainer::TrainOptions { resume: true, earlier, progress: &mut report, interrupted };
+    trainer::train(config, dataset, folder, options)
 }
 
 /// Shows where a training stands: steps done of all, loss, speed, and the last validation.

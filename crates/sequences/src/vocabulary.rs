@@ -4,7 +4,7 @@
 //! and saved with the weights; an [`Encoding`] maps the codes of any later `Sequences` to its ids, so customers and
 //! products that came after training are scored too.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,18 @@ impl Vocabulary {
     pub fn fit(sequences: &Sequences, before: i64, min_count: usize) -> Self {
         let [kind, product, category, channel] =
             Field::ALL.map(|field| frequent_texts(sequences, field, before, min_count));
+        Self { kind, product, category, channel }
+    }
+
+    /// This vocabulary with the texts that only `newer` knows after its own, so that every id of a field stays
+    /// what it is.
+    pub fn extended(&self, newer: &Self) -> Self {
+        let extended = |field: Field| -> Vec<String> {
+            let own = self.texts(field);
+            let known: HashSet<&String> = own.iter().collect();
+            own.iter().chain(newer.texts(field).iter().filter(|text| !known.contains(text))).cloned().collect()
+        };
+        let [kind, product, category, channel] = Field::ALL.map(extended);
         Self { kind, product, category, channel }
     }
 
@@ -95,6 +107,15 @@ fn frequent_texts(sequences: &Sequences, field: Field, before: i64, min_count: u
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn new_texts_come_after_the_known_ones() {
+        let fit = |lines: &str| Vocabulary::fit(&Sequences::from_interactions(lines, "x").unwrap(), i64::MAX, 1);
+        let earlier = fit("1 tea\n1 jam\n2 jam\n");
+        let extended = earlier.extended(&fit("1 oat\n1 rye\n2 oat\n2 tea\n"));
+        assert_eq!(extended.texts(Field::Product), ["jam", "tea", "oat", "rye"]);
+        assert_eq!(extended.extended(&earlier), extended);
+    }
 
     #[test]
     fn knows_only_what_came_before() {

@@ -90,7 +90,7 @@ fn fit(config: &Config, data: Dataset<'_>, folder: &Path) -> (usize, f64) {
         }
     };
     let interrupted = AtomicBool::new(false);
-    let options = TrainOptions { resume: false, progress: &mut progress, interrupted: &interrupted };
+    let options = TrainOptions { resume: false, earlier: None, progress: &mut progress, interrupted: &interrupted };
     let trained = train(config, data, folder, options).expect("trains");
     if let Some(warm) = warm {
         let per_step = warm.elapsed().as_secs_f64() / (steps - WARM_UP).max(1) as f64;

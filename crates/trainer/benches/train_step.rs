@@ -47,7 +47,7 @@ impl Shop {
         let valid = &examples[..2];
         let data = Dataset { sequences, vocabulary, features: &[], horizon_days: 90.0, train: examples, valid };
         let interrupted = AtomicBool::new(false);
-        let options = TrainOptions { resume: false, progress: &mut |_| (), interrupted: &interrupted };
+        let options = TrainOptions { resume: false, earlier: None, progress: &mut |_| (), interrupted: &interrupted };
         train(&config, data, folder, options).expect("trains");
     }
 }

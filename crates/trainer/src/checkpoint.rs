@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use crate::optimizer::AdamW;
+use crate::optimizer::{AdamW, Restored};
 use crate::parameters::Layout;
 use crate::run::{EpochMetrics, write_whole};
 use crate::scaling::Scaling;
@@ -22,6 +22,7 @@ const HEADER: &str = "perennial";
 const PARAMETERS: &str = "parameters";
 const FIRST_MOMENT: &str = "first_moment";
 const SECOND_MOMENT: &str = "second_moment";
+const AVERAGE: &str = "average";
 
 /// What a weights file says beside the weights.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,12 +59,12 @@ pub(crate) fn read_weights(path: &Path) -> Result<(WeightsHeader, Saved)> {
 
 /// Writes the optimiser's whole state.
 pub(crate) fn save_checkpoint(path: &Path, optimizer: &AdamW, state: &State) -> Result<()> {
-    let AdamW { parameters, first_moment, second_moment, .. } = optimizer;
+    let AdamW { parameters, first_moment, second_moment, average, .. } = optimizer;
     let tensors = [(PARAMETERS, parameters), (FIRST_MOMENT, first_moment), (SECOND_MOMENT, second_moment)];
-    save(path, tensors, state)
+    save(path, tensors.into_iter().chain(average.as_ref().map(|average| (AVERAGE, average))), state)
 }
 
-/// Reads a checkpoint for a network of this layout: parameters and both moments, flat.
+/// Reads a checkpoint; its tensors are asked for once the layout is known.
 pub(crate) fn read_checkpoint(path: &Path) -> Result<(State, Saved)> {
     read(path)
 }
@@ -87,10 +88,15 @@ impl Saved {
         }
     }
 
-    /// A checkpoint's parameters and both moments, flat, on the CPU.
-    pub(crate) fn state(mut self, layout: &Layout) -> Result<[Tensor; 3]> {
+    /// A checkpoint's parameters, both moments and, where `is_averaged`, the average of the parameters, flat, on the CPU.
+    pub(crate) fn state(mut self, layout: &Layout, is_averaged: bool) -> Result<Restored> {
         let shape = [layout.len()];
-        Ok([self.take(PARAMETERS, &shape)?, self.take(FIRST_MOMENT, &shape)?, self.take(SECOND_MOMENT, &shape)?])
+        Ok(Restored {
+            parameters: self.take(PARAMETERS, &shape)?,
+            first_moment: self.take(FIRST_MOMENT, &shape)?,
+            second_moment: self.take(SECOND_MOMENT, &shape)?,
+            average: if is_averaged { Some(self.take(AVERAGE, &shape)?) } else { None },
+        })
     }
 
     fn take(&mut self, name: &str, shape: &[i64]) -> Result<Tensor> {

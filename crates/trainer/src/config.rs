@@ -50,6 +50,8 @@ impl Default for RawModel {
 pub struct RawTraining {
     /// Passes over the training examples; the learning rate falls to 0 over them.
     pub epochs: usize,
+    /// Passes where the training goes on from an earlier run's weights, in place of `epochs`.
+    pub epochs_from: usize,
     /// Examples per step; fewer where an epoch would otherwise have under 50 steps, so that few customers are learnt from
     /// as thoroughly as many.
     pub batch_size: usize,
@@ -67,6 +69,9 @@ pub struct RawTraining {
     pub max_examples_per_epoch: usize,
     /// A gradient longer than this is shortened to it.
     pub gradient_clip: f64,
+    /// Weights are judged and kept as exponential moving averages over the steps, of which each step keeps this share, as .999;
+    /// 0 takes them as the last step left them.
+    pub ema: f64,
     /// How many products the true one is compared with in a step; a catalogue that is not larger is compared in full.
     pub negatives: usize,
     /// Where to compute: `auto` takes CUDA if it is there.
@@ -82,6 +87,7 @@ impl Default for RawTraining {
     fn default() -> Self {
         Self {
             epochs: 5,
+            epochs_from: 2,
             batch_size: 256,
             learning_rate: 3e-3,
             warmup: 20,
@@ -90,6 +96,7 @@ impl Default for RawTraining {
             seed: 1,
             max_examples_per_epoch: 0,
             gradient_clip: 1.0,
+            ema: 0.0,
             negatives: 4096,
             device: DeviceChoice::Auto,
             precision: Precision::Auto,
@@ -176,6 +183,12 @@ impl Config {
         self.training.seed
     }
 
+    /// The same for a training that goes on from an earlier run's weights.
+    pub(crate) fn going_on(&self) -> Config {
+        let training = RawTraining { epochs: self.training.epochs_from, ..self.training.clone() };
+        Config { training, ..self.clone() }
+    }
+
     /// The resolved values, as they are saved beside the weights.
     pub fn raw(&self) -> RawConfig {
         let Config { head, model, training } = self.clone();
@@ -210,6 +223,7 @@ fn check_model(model: &RawModel) -> Result<()> {
 fn check_training(training: &RawTraining) -> Result<()> {
     let RawTraining {
         epochs,
+        epochs_from,
         batch_size,
         learning_rate,
         warmup: _,
@@ -218,6 +232,7 @@ fn check_training(training: &RawTraining) -> Result<()> {
         seed,
         max_examples_per_epoch: _,
         gradient_clip,
+        ema,
         negatives,
         device: _,
         precision: _,
@@ -225,6 +240,7 @@ fn check_training(training: &RawTraining) -> Result<()> {
     } = training;
     let is_positive = |x: f64| x.is_finite() && x > 0.0;
     at_least_one("training.epochs", *epochs)?;
+    at_least_one("training.epochs_from", *epochs_from)?;
     at_least_one("training.batch_size", *batch_size)?;
     require("training.learning_rate", learning_rate, is_positive(*learning_rate), "a number above 0")?;
     let decays = weight_decay.is_finite() && *weight_decay >= 0.0;
@@ -233,6 +249,7 @@ fn check_training(training: &RawTraining) -> Result<()> {
     // TOML's integers are signed.
     require("training.seed", seed, i64::try_from(*seed).is_ok(), "from 0 to 9223372036854775807")?;
     require("training.gradient_clip", gradient_clip, is_positive(*gradient_clip), "a number above 0")?;
+    require("training.ema", ema, (0.0..1.0).contains(ema), "0 or more and less than 1")?;
     at_least_one("training.negatives", *negatives)
 }
 
@@ -304,6 +321,7 @@ mod tests {
             ("head = \"churn\"\n[model]\nwidth = 34", ["`model.width` is 34", "twice"]),
             ("head = \"churn\"\n[model]\ndropout = 1.0", ["`model.dropout` is 1", "less than 1"]),
             ("head = \"churn\"\n[training]\nlearning_rate = nan", ["`training.learning_rate` is NaN", "above 0"]),
+            ("head = \"churn\"\n[training]\nema = 1.0", ["`training.ema` is 1", "less than 1"]),
             ("head = \"churn\"\n[training]\nepochs = 0", ["`training.epochs` is 0", "1 or more"]),
             ("head = \"churn\"\n[training]\ndevice = \"tpu\"", ["tpu", "cuda"]),
         ] {

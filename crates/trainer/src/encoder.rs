@@ -9,6 +9,9 @@ use crate::inputs::{Inputs, Table};
 use crate::layers::{Block, Dropout, LayerNorm, Linear, Read, Rotation};
 use crate::parameters::{Init, Layout, Slot, Weights};
 
+/// Name of the embedding table among the parameters.
+pub(crate) const TABLE: &str = "table";
+
 /// Tokens → what each of them has seen.
 #[derive(Debug)]
 pub(crate) struct Encoder {
@@ -34,7 +37,7 @@ impl Encoder {
             width,
             heads,
             products: table.products,
-            table: layout.add("table".to_owned(), &[table.rows(), width], Init::Normal(TABLE_DEVIATION)),
+            table: layout.add(TABLE.to_owned(), &[table.rows(), width], Init::Normal(TABLE_DEVIATION)),
             // Without a bias: what is the same in every token only drowns what is not.
             features: Linear::without_bias(layout, "features", features as i64, width),
             context: Linear::without_bias(layout, "context", CONTEXT_FEATURES.len() as i64, width),

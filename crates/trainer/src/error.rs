@@ -52,6 +52,12 @@ pub enum Error {
     #[error("{path} was written with {key} = {saved}, now it is {asked}; train into a new run folder instead")]
     OtherRun { path: PathBuf, key: String, saved: String, asked: String },
 
+    /// An earlier run whose weights would mean something else in this one.
+    #[error(
+        "the run to go on from has {key} = {earlier}, this task has {asked}: train without it, or with its settings"
+    )]
+    OtherModel { key: String, earlier: String, asked: String },
+
     /// A file of a run folder cannot be read for what it should be.
     #[error("{path} is not usable: {reason}")]
     Corrupt { path: PathBuf, reason: String },

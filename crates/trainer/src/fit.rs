@@ -13,6 +13,7 @@ use tch::{Device, Kind, Tensor};
 use crate::ahead::ahead;
 use crate::checkpoint::{State, WeightsHeader, read_checkpoint, save_checkpoint, save_weights};
 use crate::dataset::Dataset;
+use crate::earlier::Earlier;
 use crate::evaluate::{Scorer, training_targets};
 use crate::inputs::{Inputs, Table};
 use crate::layers::Dropout;
@@ -29,6 +30,8 @@ use crate::{Config, Error, RawTraining, Result, device};
 pub struct TrainOptions<'a> {
     /// Go on from the folder's checkpoint, if it has one.
     pub resume: bool,
+    /// The folder of an earlier run, from whose weights to start; the same when a run that began so is resumed.
+    pub earlier: Option<&'a Path>,
     /// Called after every step.
     pub progress: &'a mut dyn FnMut(Progress<'_>),
     /// Once true, training stops before the next step; the last finished epoch is kept.
@@ -64,16 +67,28 @@ pub struct Trained {
 
 /// Trains a model into the folder `run`, which is made if need be and is all that [`crate::Model::load`] needs.
 ///
+/// With an earlier run, its weights are where training starts: its vocabulary is extended by what is new in that of `data`, its
+/// scaling stays, and `training.epochs_from` takes the place of `training.epochs`.
+///
 /// Training ends after `training.epochs`, or once `training.patience` epochs brought no better validation. A
 /// checkpoint is written after every epoch.
 ///
 /// # Errors
-/// Data that the head cannot learn from, a device that is not there, a loss that is no number, an interruption, a
-/// folder that holds another run, a file that cannot be written.
+/// Data that the head cannot learn from, an earlier run of another model, a device that is not there, a loss that is no
+/// number, an interruption, a folder that holds another run, a file that cannot be written.
 pub fn train(config: &Config, data: Dataset<'_>, run: &Path, options: TrainOptions<'_>) -> Result<Trained> {
     let device = device::open(config.training.device)?;
     data.check(config.head)?;
     let folder = RunFolder::new(run);
+    let earlier = options.earlier.map(Earlier::read).transpose()?;
+    let (config, vocabulary) = match &earlier {
+        Some(earlier) => {
+            earlier.check(config, &data)?;
+            (config.going_on(), earlier.vocabulary(data.vocabulary))
+        }
+        None => (config.clone(), data.vocabulary.clone()),
+    };
+    let (config, data) = (&config, Dataset { vocabulary: &vocabulary, ..data });
     let encoding = data.vocabulary.encode(data.sequences);
     let is_started = folder.checkpoint().exists();
     if is_started && !options.resume {
@@ -90,7 +105,7 @@ pub fn train(config: &Config, data: Dataset<'_>, run: &Path, options: TrainOptio
         Session::resume(config, data, &encoding, followers.as_ref(), &folder, device)?
     } else {
         folder.create(config, data.vocabulary, followers.as_ref())?;
-        Session::start(config, data, &encoding, followers.as_ref(), &folder, device)
+        Session::start(config, data, &encoding, followers.as_ref(), &folder, device, earlier)?
     };
     while !session.is_done() {
         let train_loss = session.train_epoch(options.progress, options.interrupted)?;
@@ -130,11 +145,20 @@ impl<'a> Session<'a> {
         followers: Option<&'a Followers>,
         folder: &'a RunFolder,
         device: Device,
-    ) -> Self {
-        let scaling = Scaling::fit(&data, |sample| {
-            Batch::gather(data.sequences, encoding, sample.iter().map(|&i| &data.train[i].example))
-        });
-        Self::new(config, data, encoding, followers, folder, device, scaling)
+        earlier: Option<Earlier>,
+    ) -> Result<Self> {
+        let Some(earlier) = earlier else {
+            let scaling = Scaling::fit(&data, |sample| {
+                Batch::gather(data.sequences, encoding, sample.iter().map(|&i| &data.train[i].example))
+            });
+            return Ok(Self::new(config, data, encoding, followers, folder, device, scaling));
+        };
+        let mut session = Self::new(config, data, encoding, followers, folder, device, earlier.scaling.clone());
+        let fresh = &session.optimizer.parameters;
+        let carried =
+            earlier.carried(&session.network.table, &session.layout, data.vocabulary, fresh)?.to_device(device);
+        session.optimizer.start_from(&carried);
+        Ok(session)
     }
 
     fn resume(
@@ -157,7 +181,8 @@ impl<'a> Session<'a> {
             return Err(Error::OtherRun { path: folder.checkpoint(), key: "features".into(), saved, asked });
         }
         let mut session = Self::new(config, data, encoding, followers, folder, device, scaling);
-        session.optimizer.restore(saved.state(&session.layout)?, step);
+        let state = saved.state(&session.layout, session.optimizer.average.is_some())?;
+        session.optimizer.restore(state, step);
         session.history = history;
         tracing::info!(epochs = session.history.len(), "resumed");
         Ok(session)
@@ -265,7 +290,7 @@ impl<'a> Session<'a> {
     /// Validates, and keeps what is needed to go on from here.
     fn finish_epoch(&mut self, train_loss: f64) -> Result<()> {
         let epoch = self.history.len() + 1;
-        let weights = tch::no_grad(|| self.layout.split(&self.optimizer.parameters, Kind::Float));
+        let weights = tch::no_grad(|| self.layout.split(self.optimizer.weights(), Kind::Float));
         let scorer = Scorer {
             network: &self.network,
             weights: &weights,
@@ -283,7 +308,7 @@ impl<'a> Session<'a> {
         tracing::info!(epoch, train_loss, valid_loss, "epoch finished");
         if best(&self.history, self.config.head).is_some_and(|best| best.epoch == epoch) {
             let header = WeightsHeader { epoch, scaling: self.scaling.clone() };
-            save_weights(&self.folder.weights(), &self.layout, &self.optimizer.parameters, &header)?;
+            save_weights(&self.folder.weights(), &self.layout, self.optimizer.weights(), &header)?;
         }
         let state = State {
             step: self.optimizer.step,

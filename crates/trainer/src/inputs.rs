@@ -4,7 +4,9 @@
 //! needed. Every id of an event becomes a row of *one* embedding table (see [`Table`]), so that an event is the sum of
 //! a bag of rows: one operation instead of one per field.
 
-use sequences::{Batch, CONTEXT_FEATURES, EVENT_FEATURES, Field, PAD, Vocabulary};
+use std::collections::HashMap;
+
+use sequences::{Batch, CONTEXT_FEATURES, EVENT_FEATURES, FIRST_KNOWN, Field, PAD, UNKNOWN, Vocabulary};
 use tch::{Device, Tensor};
 
 use crate::scaling::Scaling;
@@ -63,9 +65,40 @@ impl Table {
         self.extra + 1
     }
 
+    /// For each row its place in another table: where that has the same text, or what is the same in every table; none for
+    /// what is new. Each table comes with the vocabulary that it was made for.
+    pub(crate) fn places_in(&self, own: &Vocabulary, other: &Table, others: &Vocabulary) -> Vec<Option<i64>> {
+        let mut places = vec![None; self.rows() as usize];
+        places[Self::PAD as usize] = Some(Self::PAD);
+        places[self.extra as usize] = Some(other.extra);
+        for (field, role, first) in self.blocks() {
+            let Some((.., there)) = other.blocks().find(|block| (block.0, block.1) == (field, role)) else { continue };
+            let known: HashMap<&str, u32> = others.texts(field).iter().map(String::as_str).zip(FIRST_KNOWN..).collect();
+            let same = own.texts(field).iter().zip(FIRST_KNOWN..);
+            let same = same.filter_map(|(text, id)| Some((id, *known.get(text.as_str())?)));
+            for (id, others_id) in same.chain([(UNKNOWN, UNKNOWN)]) {
+                places[Self::row(first, id) as usize] = Some(Self::row(there, others_id));
+            }
+        }
+        places
+    }
+
+    /// The rows' blocks: of which field, in which role, and the row of its first id after `PAD`.
+    fn blocks(&self) -> impl Iterator<Item = (Field, Role, i64)> {
+        let last_product = self.last_product.map(|first| (Field::Product, Role::LastOrder, first));
+        self.fields.iter().map(|&(field, first)| (field, Role::Event, first)).chain(last_product)
+    }
+
     fn row(first: i64, id: u32) -> i64 {
         if id == PAD { Self::PAD } else { first + i64::from(id) - 1 }
     }
+}
+
+/// What the text that a row stands for is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Event,
+    LastOrder,
 }
 
 /// Where the token stands that is no event.

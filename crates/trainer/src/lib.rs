@@ -13,6 +13,7 @@ mod checkpoint;
 mod config;
 mod dataset;
 mod device;
+mod earlier;
 mod encoder;
 mod error;
 mod evaluate;
@@ -33,6 +34,7 @@ mod scaling;
 
 pub use config::{Config, DeviceChoice, Precision, RawConfig, RawModel, RawTraining};
 pub use dataset::Dataset;
+pub use earlier::check_earlier;
 pub use error::{Error, Result};
 pub use fit::{Progress, TrainOptions, Trained, train};
 pub use predict::{Model, NextPurchase, Predictions, TimeToNext, Value};

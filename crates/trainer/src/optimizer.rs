@@ -1,4 +1,8 @@
-//! AdamW over the flat parameters (Loshchilov and Hutter 2019), its state open to checkpoints.
+//! AdamW over the flat parameters (Loshchilov and Hutter 2019) and, where it is asked for, their exponential moving average
+//! (Polyak and Juditsky 1992), the state of both open to checkpoints.
+//!
+//! The average starts at the first weights, which it must forget: so the share it keeps rises with the steps taken,
+//! min(`ema`, (1 + t) / (10 + t)), as in TensorFlow's `ExponentialMovingAverage`.
 
 use tch::Tensor;
 
@@ -15,12 +19,28 @@ pub(crate) struct AdamW {
     pub(crate) parameters: Tensor,
     pub(crate) first_moment: Tensor,
     pub(crate) second_moment: Tensor,
+    /// Of the parameters after each step; none where nothing is averaged.
+    pub(crate) average: Option<Tensor>,
     /// Steps taken.
     pub(crate) step: usize,
+    ema: f64,
     decay_mask: Tensor,
     weight_decay: f64,
     gradient_clip: f64,
     schedule: Schedule,
+}
+
+/// What a checkpoint holds of an optimiser.
+pub(crate) struct Restored {
+    pub(crate) parameters: Tensor,
+    pub(crate) first_moment: Tensor,
+    pub(crate) second_moment: Tensor,
+    pub(crate) average: Option<Tensor>,
+}
+
+/// The share of the average that a step keeps, the steps counted from 1.
+fn kept(ema: f64, step: usize) -> f64 {
+    ema.min((1 + step) as f64 / (10 + step) as f64)
 }
 
 /// The learning rate: a linear rise, then half a cosine down to 0.
@@ -50,6 +70,8 @@ impl AdamW {
         Self {
             first_moment: parameters.zeros_like(),
             second_moment: parameters.zeros_like(),
+            average: (training.ema > 0.0).then(|| parameters.copy()),
+            ema: training.ema,
             parameters: parameters.set_requires_grad(true),
             step: 0,
             decay_mask: layout.decay_mask(device),
@@ -59,9 +81,25 @@ impl AdamW {
         }
     }
 
+    /// The weights to judge and to save: the average, where there is one.
+    pub(crate) fn weights(&self) -> &Tensor {
+        self.average.as_ref().unwrap_or(&self.parameters)
+    }
+
+    /// Takes other parameters to start from.
+    pub(crate) fn start_from(&mut self, parameters: &Tensor) {
+        tch::no_grad(|| self.parameters.copy_(parameters));
+        if let Some(average) = &mut self.average {
+            average.copy_(parameters);
+        }
+    }
+
     /// Puts back a saved state.
-    pub(crate) fn restore(&mut self, state: [Tensor; 3], step: usize) {
-        let [parameters, first_moment, second_moment] = state;
+    pub(crate) fn restore(&mut self, state: Restored, step: usize) {
+        let Restored { parameters, first_moment, second_moment, average } = state;
+        if let (Some(average), Some(saved)) = (&mut self.average, average) {
+            average.copy_(&saved);
+        }
         tch::no_grad(|| self.parameters.copy_(&parameters));
         self.first_moment.copy_(&first_moment);
         self.second_moment.copy_(&second_moment);
@@ -90,6 +128,9 @@ impl AdamW {
             let decay = &self.decay_mask * &self.parameters * self.weight_decay;
             let direction = &self.first_moment / scale / correction(BETA_1) + decay;
             self.parameters -= direction * rate;
+            if let Some(average) = &mut self.average {
+                let _ = average.lerp_(&self.parameters, 1.0 - kept(self.ema, self.step));
+            }
         });
     }
 }
@@ -134,6 +175,39 @@ mod tests {
             let expected = by_hand(2.0, |x| 3.0 * x * x, decay, &rates);
             assert!((f64::from(*got) - expected).abs() < 1e-5, "{got} is not {expected}");
         }
+    }
+
+    /// The average written out in doubles, beside the parameters that the steps left.
+    #[test]
+    fn weights_are_the_average_of_the_steps() {
+        let mut layout = Layout::default();
+        layout.add("x".into(), &[3], Init::Values(vec![1.0, -2.0, 0.5]));
+        let numbers = |tensor: &Tensor| -> Vec<f64> {
+            Vec::<f32>::try_from(tensor.detach()).unwrap().into_iter().map(f64::from).collect()
+        };
+        for (ema, shares) in [
+            // Steps 1 to 5: 2/11, 3/12, 4/13, 5/14, 6/15, until the average itself keeps less.
+            (0.999, [2.0 / 11.0, 3.0 / 12.0, 4.0 / 13.0, 5.0 / 14.0, 6.0 / 15.0]),
+            (0.3, [2.0 / 11.0, 3.0 / 12.0, 0.3, 0.3, 0.3]),
+        ] {
+            let training = RawTraining { learning_rate: 0.2, warmup: 1, ema, ..RawTraining::default() };
+            let mut optimizer = AdamW::new(&layout, layout.start(), &training, 5);
+            let mut expected = numbers(&optimizer.parameters);
+            for share in shares {
+                let loss = optimizer.parameters.pow_tensor_scalar(2).sum(Kind::Float);
+                optimizer.update(&loss);
+                let now = numbers(&optimizer.parameters);
+                expected.iter_mut().zip(now).for_each(|(mean, x)| *mean = share * *mean + (1.0 - share) * x);
+            }
+            let got = numbers(optimizer.weights());
+            assert!(
+                got.iter().zip(&expected).all(|(got, expected)| (got - expected).abs() < 1e-6),
+                "{got:?} {expected:?}"
+            );
+            assert_ne!(got, numbers(&optimizer.parameters));
+        }
+        let optimizer = AdamW::new(&layout, layout.start(), &RawTraining::default(), 5);
+        assert!(optimizer.average.is_none() && numbers(optimizer.weights()) == [1.0, -2.0, 0.5]);
     }
 
     #[test]

@@ -164,7 +164,7 @@ fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(|source| Error::Io { path: path.to_owned(), source })
 }
 
-/// The first key with different values, and both values.
+/// The first key with different values, and both values, of those that a resumed run must not change.
 fn first_difference(saved: &Config, asked: &Config) -> Option<(String, String, String)> {
     let neutral = |config: &Config| {
         let mut raw = config.raw();
@@ -174,9 +174,15 @@ fn first_difference(saved: &Config, asked: &Config) -> Option<(String, String, S
         raw.training.device = now.device;
         raw.training.precision = now.precision;
         raw.training.threads = now.threads;
-        toml::Table::try_from(raw).unwrap_or_default()
+        raw
     };
-    let (saved, asked) = (flatten(&neutral(saved)), flatten(&neutral(asked)));
+    first_other(&neutral(saved), &neutral(asked))
+}
+
+/// The first key with different values, and both values.
+pub(crate) fn first_other(saved: &RawConfig, asked: &RawConfig) -> Option<(String, String, String)> {
+    let flat = |raw: &RawConfig| flatten(&toml::Table::try_from(raw).unwrap_or_default());
+    let (saved, asked) = (flat(saved), flat(asked));
     let different = saved.iter().find(|(key, value)| asked.get(*key) != Some(value));
     different.map(|(key, value)| (key.clone(), value.clone(), asked.get(key).cloned().unwrap_or_default()))
 }

@@ -12,6 +12,11 @@ use trainer::{
     TrainOptions, Trained, train,
 };
 
+#[path = "training/averages.rs"]
+mod averages;
+#[path = "training/earlier.rs"]
+mod earlier;
+
 /// A timeline row: customer, day, kind, product, amount.
 type Row = (String, i64, &'static str, Option<String>, f64);
 
@@ -49,12 +54,17 @@ struct Shop {
 }
 
 fn shop(target: impl Fn(&Sequences, usize, usize) -> Target) -> Shop {
+    shop_of(|_, product| format!("p{product}"), target)
+}
+
+/// The same with names of its own for the products of each customer.
+fn shop_of(name: impl Fn(usize, usize) -> String, target: impl Fn(&Sequences, usize, usize) -> Target) -> Shop {
     const CUSTOMERS: usize = 400;
     let mut rows: Vec<Row> = Vec::new();
     for customer in 0..CUSTOMERS {
         let last = if is_recent(customer) { 390 - (customer % 17) as i64 } else { 250 - (customer % 60) as i64 };
         for back in (0..=customer % 7).rev() {
-            let product = format!("p{}", (product(customer) + 5 - back % 5) % 5);
+            let product = name(customer, (product(customer) + 5 - back % 5) % 5);
             let day = last - 9 * back as i64;
             rows.push((format!("c{customer:03}"), day, "purchase", Some(product), price(customer)));
             rows.push((format!("c{customer:03}"), day + 1, "view", None, 0.0));
@@ -91,9 +101,13 @@ fn churn_shop() -> Shop {
 
 /// The next product is the one after the last in a circle of five; recent customers come back in 10 days, others not.
 fn purchase_shop() -> Shop {
-    shop(|sequences, customer, product| {
+    purchase_shop_of(|_, product| format!("p{product}"))
+}
+
+fn purchase_shop_of(name: impl Fn(usize, usize) -> String) -> Shop {
+    shop_of(&name, |sequences, customer, product| {
         if is_recent(customer) {
-            let next = sequences.code_of(Field::Product, &format!("p{}", (product + 1) % 5));
+            let next = sequences.code_of(Field::Product, &name(customer, (product + 1) % 5));
             Target::NextPurchase { product: Some(next), days: Some(8.0 + (customer % 5) as f32) }
         } else {
             Target::NextPurchase { product: None, days: None }
@@ -129,7 +143,12 @@ fn config(head: Head, change: impl FnOnce(&mut RawModel, &mut RawTraining)) -> C
 
 fn run(config: &Config, data: Dataset<'_>, folder: &Path) -> Result<Trained, Error> {
     let interrupted = AtomicBool::new(false);
-    train(config, data, folder, TrainOptions { resume: false, progress: &mut |_| (), interrupted: &interrupted })
+    train(
+        config,
+        data,
+        folder,
+        TrainOptions { resume: false, earlier: None, progress: &mut |_| (), interrupted: &interrupted },
+    )
 }
 
 fn last_metric(trained: &Trained, name: &str) -> f64 {
@@ -339,12 +358,13 @@ fn the_same_seed_gives_the_same_bits() {
 
 #[test]
 fn a_resumed_run_ends_as_one_never_stopped() {
-    check_resumed(&churn_shop(), Head::Churn);
-    check_resumed(&purchase_shop(), Head::NextPurchase);
+    check_resumed(&churn_shop(), Head::Churn, 0.0);
+    check_resumed(&churn_shop(), Head::Churn, 0.98);
+    check_resumed(&purchase_shop(), Head::NextPurchase, 0.0);
 }
 
-fn check_resumed(shop: &Shop, head: Head) {
-    let config = config(head, |_, training| training.epochs = 4);
+fn check_resumed(shop: &Shop, head: Head, ema: f64) {
+    let config = config(head, |_, training| (training.epochs, training.ema) = (4, ema));
     let (whole, stopped) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let expected = run(&config, shop.dataset(), whole.path()).unwrap();
 
@@ -354,7 +374,7 @@ fn check_resumed(shop: &Shop, head: Head) {
         let mut progress = |progress: trainer::Progress<'_>| {
             interrupted.store(progress.epoch == stop && progress.step == 3, Ordering::Relaxed);
         };
-        let options = TrainOptions { resume: true, progress: &mut progress, interrupted: &interrupted };
+        let options = TrainOptions { resume: true, earlier: None, progress: &mut progress, interrupted: &interrupted };
         match train(&config, shop.dataset(), stopped.path(), options) {
             Err(Error::Interrupted { epoch, finished }) => assert_eq!((epoch, finished), (stop, stop - 1)),
             other => panic!("{other:?}"),
@@ -362,7 +382,7 @@ fn check_resumed(shop: &Shop, head: Head) {
     }
     let resume = || {
         let interrupted = AtomicBool::new(false);
-        let options = TrainOptions { resume: true, progress: &mut |_| (), interrupted: &interrupted };
+        let options = TrainOptions { resume: true, earlier: None, progress: &mut |_| (), interrupted: &interrupted };
         train(&config, shop.dataset(), stopped.path(), options)
     };
     assert_eq!(resume().unwrap(), expected);
@@ -389,7 +409,7 @@ fn a_run_belongs_to_its_config_and_data() {
 
     let resume = |config: &Config, data: Dataset<'_>| {
         let interrupted = AtomicBool::new(false);
-        let options = TrainOptions { resume: true, progress: &mut |_| (), interrupted: &interrupted };
+        let options = TrainOptions { resume: true, earlier: None, progress: &mut |_| (), interrupted: &interrupted };
         train(config, data, folder.path(), options)
     };
     let message = resume(&short(|model, _| model.width = 32), shop.dataset()).unwrap_err().to_string();
@@ -494,7 +514,7 @@ fn learns_from_features_what_no_event_says() {
     assert!(message.contains("brings 2 features; the model reads 0"), "{message}");
     let others = ["noise", "other"].map(str::to_owned);
     let interrupted = AtomicBool::new(false);
-    let options = TrainOptions { resume: true, progress: &mut |_| (), interrupted: &interrupted };
+    let options = TrainOptions { resume: true, earlier: None, progress: &mut |_| (), interrupted: &interrupted };
     let resumed = train(&config, Dataset { features: &others, ..shop.dataset() }, folder.path(), options);
     let message = resumed.unwrap_err().to_string();
     assert!(message.contains("features = noise, secret, now it is noise, other"), "{message}");
