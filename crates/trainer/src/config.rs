@@ -57,6 +57,8 @@ pub struct RawTraining {
     pub batch_size: usize,
     /// The highest step size of AdamW.
     pub learning_rate: f64,
+    /// Share of `learning_rate` where the training goes on from an earlier run's weights, which long steps would undo.
+    pub rate_from: f64,
     /// Steps until the learning rate is reached.
     pub warmup: usize,
     /// AdamW's decay of the linear layers' weights, per step in units of the learning rate.
@@ -90,6 +92,8 @@ impl Default for RawTraining {
             epochs_from: 2,
             batch_size: 256,
             learning_rate: 3e-3,
+            // On UCI Online Retail, once more over the same data, the validation loss of .603 is .618 after an epoch, with 1 .686.
+            rate_from: 0.1,
             warmup: 20,
             weight_decay: 0.01,
             patience: 2,
@@ -185,7 +189,8 @@ impl Config {
 
     /// The same for a training that goes on from an earlier run's weights.
     pub(crate) fn going_on(&self) -> Config {
-        let training = RawTraining { epochs: self.training.epochs_from, ..self.training.clone() };
+        let RawTraining { epochs_from: epochs, learning_rate, rate_from, .. } = self.training;
+        let training = RawTraining { epochs, learning_rate: learning_rate * rate_from, ..self.training.clone() };
         Config { training, ..self.clone() }
     }
 
@@ -226,6 +231,7 @@ fn check_training(training: &RawTraining) -> Result<()> {
         epochs_from,
         batch_size,
         learning_rate,
+        rate_from,
         warmup: _,
         weight_decay,
         patience,
@@ -243,6 +249,7 @@ fn check_training(training: &RawTraining) -> Result<()> {
     at_least_one("training.epochs_from", *epochs_from)?;
     at_least_one("training.batch_size", *batch_size)?;
     require("training.learning_rate", learning_rate, is_positive(*learning_rate), "a number above 0")?;
+    require("training.rate_from", rate_from, is_positive(*rate_from), "a number above 0")?;
     let decays = weight_decay.is_finite() && *weight_decay >= 0.0;
     require("training.weight_decay", weight_decay, decays, "a number not below 0")?;
     at_least_one("training.patience", *patience)?;

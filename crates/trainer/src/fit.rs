@@ -68,7 +68,8 @@ pub struct Trained {
 /// Trains a model into the folder `run`, which is made if need be and is all that [`crate::Model::load`] needs.
 ///
 /// With an earlier run, its weights are where training starts: its vocabulary is extended by what is new in that of `data`, its
-/// scaling stays, and `training.epochs_from` takes the place of `training.epochs`.
+/// scaling stays, and `training.epochs_from` takes the place of `training.epochs`, with the share `training.rate_from` of the
+/// learning rate.
 ///
 /// Training ends after `training.epochs`, or once `training.patience` epochs brought no better validation. A
 /// checkpoint is written after every epoch.

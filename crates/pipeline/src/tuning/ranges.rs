@@ -14,10 +14,11 @@ use std::collections::BTreeMap;
 use toml::Value;
 
 /// Settings that no search decides, each with the reason.
-const NOT_TUNED: [(&str, &str); 5] = [
+const NOT_TUNED: [(&str, &str); 6] = [
     ("seed", "the luckiest seed makes no better model"),
     ("negatives", "it changes what the validation loss means, so that trials can't be compared"),
     ("epochs_from", "every trial starts anew"),
+    ("rate_from", "every trial starts anew"),
     ("device", "it changes the speed alone"),
     ("threads", "it changes the speed alone"),
 ];

@@ -59,7 +59,7 @@ fn new_products_are_learnt_beside_the_known_ones() {
     let (shop, newer) = (purchase_shop(), newer_shop());
     let folders = [(); 3].map(|()| TempDir::new().unwrap());
     run(&config(Head::NextPurchase, |_, training| training.epochs = 20), shop.dataset(), folders[0].path()).unwrap();
-    let few = config(Head::NextPurchase, |_, training| training.epochs_from = 8);
+    let few = config(Head::NextPurchase, |_, training| (training.epochs_from, training.rate_from) = (8, 1.0));
     let trained = run_from(&few, newer.dataset(), folders[0].path(), folders[1].path()).unwrap();
     assert_eq!(trained.history.len(), 8);
     let model = Model::load(folders[1].path(), DeviceChoice::Cpu).unwrap();
