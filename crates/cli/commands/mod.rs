@@ -53,6 +53,8 @@ verbs! {
     train Train,
     #[cfg(feature = "train")]
     evaluate Evaluate,
+    #[cfg(feature = "train")]
+    explain Explain,
     score Score,
     #[cfg(feature = "train")]
     monitor Monitor,
@@ -73,8 +75,8 @@ impl Command {
     /// Whether it computes with libtorch.
     #[cfg(feature = "train")]
     pub fn runs_models(&self) -> bool {
-        use Command::{Evaluate, LeaveOneOut, Run, Score, Train};
-        matches!(self, Train(_) | Evaluate(_) | Score(_) | Run(_) | LeaveOneOut(_))
+        use Command::{Evaluate, Explain, LeaveOneOut, Run, Score, Train};
+        matches!(self, Train(_) | Evaluate(_) | Explain(_) | Score(_) | Run(_) | LeaveOneOut(_))
     }
 }
 

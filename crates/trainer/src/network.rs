@@ -16,7 +16,7 @@ use crate::{Config, Head, device};
 pub(crate) struct Network {
     pub(crate) head: Head,
     pub(crate) table: Table,
-    encoder: Encoder,
+    pub(crate) encoder: Encoder,
     /// `None` where only products are ranked.
     readout: Option<Readout>,
     negatives: i64,

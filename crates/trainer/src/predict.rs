@@ -102,6 +102,10 @@ impl Model {
         self.scaling.horizon_days
     }
 
+    pub(crate) fn head(&self) -> Head {
+        self.config.head
+    }
+
     /// The catalogue: every product the model knows.
     pub fn products(&self) -> &[String] {
         self.vocabulary.texts(Field::Product)
@@ -161,7 +165,7 @@ impl Model {
         Ok(ranks)
     }
 
-    fn with_scorer<T>(&self, sequences: &Sequences, score: impl FnOnce(&Scorer) -> T) -> T {
+    pub(crate) fn with_scorer<T>(&self, sequences: &Sequences, score: impl FnOnce(&Scorer) -> T) -> T {
         let encoding = self.vocabulary.encode(sequences);
         device::alone(self.threads, || {
             let weights = tch::no_grad(|| self.layout.split(&self.parameters, Kind::Float));

@@ -15,7 +15,12 @@ pub(crate) fn loss(raw: &Tensor, has_churned: &Tensor) -> Loss {
     Loss::of(binary_cross_entropy(&raw.squeeze_dim(1), has_churned), has_churned.size()[0])
 }
 
+/// The logit of churn, `[B]`.
+pub(crate) fn log_odds(raw: &Tensor) -> Tensor {
+    raw.squeeze_dim(1).to_kind(Kind::Double)
+}
+
 /// The probability of churn, `[B]`.
 pub(crate) fn probability(raw: &Tensor) -> Tensor {
-    raw.squeeze_dim(1).to_kind(Kind::Double).sigmoid()
+    log_odds(raw).sigmoid()
 }
