@@ -178,9 +178,11 @@ fn what_happened_last_counts_where_it_decides() {
     let product = place(&model, Input::EventField(Field::Product));
     assert!((0..auc.len()).all(|input| input == product || auc[input] < 0.3 * auc[product]), "{auc:?}");
     assert!((found.values[0] - auc[product] - 0.5).abs() < 0.08, "{auc:?}");
-    let reasons = shop.reasons(&model, 1);
+    // Where the average customer's output already is the customer's own, nothing has to be the reason.
+    let mut reasons = shop.reasons(&model, 1);
+    reasons.retain(|reasons| (reasons.output - reasons.baseline).abs() > 2.0);
     let first = reasons.iter().filter(|reasons| reasons.contributions[0].0 == product).count();
-    assert!(first as f64 > 0.9 * reasons.len() as f64, "{first} of {}", reasons.len());
+    assert!(reasons.len() > 100 && first as f64 > 0.9 * reasons.len() as f64, "{first} of {}", reasons.len());
 }
 
 #[test]
@@ -200,7 +202,7 @@ fn reasons_say_what_decided_and_sum_to_the_prediction() {
         assert!((sum - difference).abs() < 1e-3 * difference.abs().max(1.0), "{sum} is not {difference}");
         assert_eq!(reasons.contributions.len(), model.inputs().len());
         assert!(reasons.contributions.windows(2).all(|pair| pair[0].1.abs() >= pair[1].1.abs()));
-        assert!(reasons.contributions.iter().any(|found| *found == (same, 0.0)));
+        assert!(reasons.contributions.contains(&(same, 0.0)));
         let (first, contribution) = reasons.contributions[0];
         right += usize::from(first == decides && (contribution > 0.0) == (example.features()[0] > 0.0));
     }
