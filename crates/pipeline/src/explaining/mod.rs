@@ -38,7 +38,7 @@ pub struct ExplainOptions {
 /// Shuffles of each group of inputs, unless asked otherwise.
 pub const DEFAULT_REPEATS: usize = 5;
 /// Customers measured on, unless asked otherwise.
-pub const DEFAULT_EXPLAINED: usize = 5000;
+pub const DEFAULT_EXPLAINED: usize = 2000;
 
 impl Default for ExplainOptions {
     fn default() -> ExplainOptions {

@@ -36,7 +36,7 @@ pub struct Reasons {
 /// How far the sum of contributions may be from the output less the baseline; where these are further than 1 apart, in
 /// units of that.
 const TOLERANCE: f64 = 1e-3;
-/// Into how many parts a path is cut at first.
+/// Into how many parts the time of a path is cut at first.
 const PARTS: usize = 2;
 /// Where that is too rough, how often a part may be halved, and the share of the tolerance that each may miss.
 const HALVINGS: (u32, f64) = (12, 0.1);
@@ -158,7 +158,7 @@ impl Path<'_> {
     /// output climbs there is halved, at most so often.
     fn follow(&self, inputs: &Inputs, halvings: u32) -> Vec<Reasons> {
         let ends = tch::no_grad(|| self.ends(inputs));
-        let [baseline, output] = [0.0, 1.0].map(|share| self.height(inputs, &ends, share));
+        let [baseline, output] = [0.0, 1.0].map(|time| self.height(inputs, &ends, time));
         let scale = (&output - &baseline).abs().clamp_min(1.0);
         let cut = |part: usize| part as f64 / PARTS as f64;
         let mut open: Vec<(f64, f64, u32)> = (0..PARTS).map(|part| (cut(part), cut(part + 1), halvings)).collect();
@@ -192,14 +192,16 @@ impl Path<'_> {
         reasons.collect()
     }
 
-    /// The output so far along, `[B]`.
-    fn height(&self, inputs: &Inputs, ends: &Ends, share: f64) -> Tensor {
-        tch::no_grad(|| self.output_at(inputs, &ends.between(share)))
+    /// The output at a time between 0 and 1, `[B]`.
+    fn height(&self, inputs: &Inputs, ends: &Ends, time: f64) -> Tensor {
+        tch::no_grad(|| self.output_at(inputs, &ends.between(pace(time).0)))
     }
 
-    /// The integral of the gradient over a part of the way.
+    /// The integral of the gradient over the way between two times.
     fn slopes(&self, inputs: &Inputs, ends: &Ends, from: f64, to: f64) -> Vec<Tensor> {
-        let at = |(share, weight): (f64, f64)| -> Vec<Tensor> {
+        let at = |(time, weight): (f64, f64)| -> Vec<Tensor> {
+            let (share, speed) = pace(time);
+            let weight = weight * speed;
             let point = Point(ends.between(share).0.into_iter().map(|x| x.set_requires_grad(true)).collect());
             let height = self.output_at(inputs, &point).sum(Kind::Double);
             Tensor::run_backward(&[height], &point.0, false, false).into_iter().map(|slope| slope * weight).collect()
@@ -256,6 +258,12 @@ impl Path<'_> {
         }
         rows_of::<f64>(&Tensor::cat(&columns, 1))
     }
+}
+
+/// How far along a path one is at a time between 0 and 1, and how fast. Slow at first: the average event is small, and a
+/// network that normalises its tokens turns quickest there.
+fn pace(time: f64) -> (f64, f64) {
+    (time.powi(3), 3.0 * time.powi(2))
 }
 
 /// Where a path begins and ends.
