@@ -4,6 +4,8 @@ mod bad_input;
 mod check;
 mod erase;
 mod experiments;
+#[cfg(feature = "train")]
+mod explaining;
 mod kill;
 mod lineage;
 mod load;

@@ -55,6 +55,8 @@ verbs! {
     tune Tune,
     #[cfg(feature = "train")]
     evaluate Evaluate,
+    #[cfg(feature = "train")]
+    explain Explain,
     score Score,
     #[cfg(feature = "train")]
     monitor Monitor,
@@ -75,8 +77,8 @@ impl Command {
     /// Whether it computes with libtorch.
     #[cfg(feature = "train")]
     pub fn runs_models(&self) -> bool {
-        use Command::{Evaluate, LeaveOneOut, Run, Score, Train, Tune};
-        matches!(self, Train(_) | Tune(_) | Evaluate(_) | Score(_) | Run(_) | LeaveOneOut(_))
+        use Command::{Evaluate, Explain, LeaveOneOut, Run, Score, Train, Tune};
+        matches!(self, Train(_) | Tune(_) | Evaluate(_) | Explain(_) | Score(_) | Run(_) | LeaveOneOut(_))
     }
 }
 

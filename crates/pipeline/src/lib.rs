@@ -57,6 +57,8 @@ mod erasing;
 mod error;
 #[cfg(feature = "train")]
 mod evaluation;
+#[cfg(feature = "train")]
+mod explaining;
 mod features;
 #[cfg(feature = "train")]
 mod judging;
@@ -106,6 +108,11 @@ pub use erasing::erase;
 pub use error::{Error, Result};
 #[cfg(feature = "train")]
 pub use evaluation::{Decile, Evaluation, Interval, Row};
+#[cfg(feature = "train")]
+pub use explaining::{
+    DEFAULT_EXPLAINED, DEFAULT_REPEATS, ExplainOptions, ExplainedInput, Explanation, Grouping, MetricValue, Needed,
+    Redundancy, explain,
+};
 #[cfg(feature = "train")]
 pub use judging::{EvaluateOptions, evaluate};
 #[cfg(feature = "train")]

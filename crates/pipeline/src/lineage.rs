@@ -41,8 +41,8 @@ fn by_model(name: String, by: String, reads: Vec<String>) -> Derivation {
 /// Where the predictions of a head go.
 fn score_tables(head: Head) -> &'static [&'static str] {
     match head {
-        Head::Churn => &["scores.churn"],
-        Head::Clv => &["scores.clv"],
+        Head::Churn => &["scores.churn", "scores.churn_reasons"],
+        Head::Clv => &["scores.clv", "scores.clv_reasons"],
         Head::NextPurchase => &["scores.next_purchase", "scores.next_purchase_time"],
         Head::NextItem => &[],
         Head::Binary | Head::Count | Head::Amount => &["scores.outcomes"],

@@ -61,8 +61,17 @@ impl Encoder {
 
     /// The state of each example's token to read, `[B, D]`: that of [`Encoder::forward`], with less work.
     pub(crate) fn forward_read(&self, weights: &Weights, inputs: &Inputs, dropout: Dropout) -> Tensor {
+        self.read(weights, inputs, self.embed(weights, inputs, dropout), dropout)
+    }
+
+    /// The same where each token's rows `[B, W, D]` are given, as [`Encoder::rows`] gives them, and nothing is dropped.
+    pub(crate) fn read_rows(&self, weights: &Weights, inputs: &Inputs, rows: &Tensor) -> Tensor {
+        self.read(weights, inputs, self.tokens(weights, inputs, rows), Dropout::NONE)
+    }
+
+    /// `x` `[B, W, D]` are the tokens that the first block reads.
+    fn read(&self, weights: &Weights, inputs: &Inputs, mut x: Tensor, dropout: Dropout) -> Tensor {
         let rotation = self.rotation(inputs);
-        let mut x = self.embed(weights, inputs, dropout);
         if let Some((last, before)) = self.blocks.split_last() {
             for block in before {
                 x = block.forward(weights, &x, &rotation, dropout);
@@ -85,6 +94,11 @@ impl Encoder {
     }
 
     fn embed(&self, weights: &Weights, inputs: &Inputs, dropout: Dropout) -> Tensor {
+        dropout.apply(&self.tokens(weights, inputs, &self.rows(weights, inputs)))
+    }
+
+    /// Each token's sum of its rows of the table, `[B, W, D]`.
+    pub(crate) fn rows(&self, weights: &Weights, inputs: &Inputs) -> Tensor {
         let (batch, tokens) = inputs.size;
         let bag = inputs.bags.size()[1];
         let offsets = Tensor::arange_start_step(0, batch * tokens * bag, bag, (tch::Kind::Int64, inputs.bags.device()));
@@ -101,15 +115,36 @@ impl Encoder {
             false,
             Table::PAD,
         );
-        // Scaled as in SASRec, so that what a block adds does not drown the small embeddings.
-        let rows = rows.view([batch, tokens, self.width]) * (self.width as f64).sqrt();
+        rows.view([batch, tokens, self.width]) * self.scale()
+    }
+
+    /// One field's part of [`Encoder::rows`], by the field's place in a bag; 0 for a field that is in none.
+    pub(crate) fn field_rows(&self, weights: &Weights, inputs: &Inputs, place: Option<usize>) -> Tensor {
+        let (batch, tokens) = inputs.size;
+        let Some(place) = place else {
+            return inputs
+                .features
+                .new_zeros([batch, tokens, self.width], (tch::Kind::Float, inputs.features.device()));
+        };
+        let bags = inputs.bags.select(1, place as i64);
+        let is_row = bags.not_equal(Table::PAD).to_kind(tch::Kind::Float).unsqueeze(1);
+        let rows = weights.exact(self.table).index_select(0, &bags) * is_row;
+        rows.view([batch, tokens, self.width]) * self.scale()
+    }
+
+    /// As in SASRec, so that what a block adds does not drown the small embeddings.
+    fn scale(&self) -> f64 {
+        (self.width as f64).sqrt()
+    }
+
+    /// What the first block reads of each token.
+    fn tokens(&self, weights: &Weights, inputs: &Inputs, rows: &Tensor) -> Tensor {
         let number = |x: &Tensor| x.to_kind(weights.kind());
         let mut query = self.context.forward(weights, &number(&inputs.context));
         if let (Some(layer), Some(customer)) = (&self.customer, &inputs.customer) {
             query += layer.forward(weights, &number(customer));
         }
         let features = self.features.forward(weights, &number(&inputs.features));
-        let x = number(&rows) + features + query.unsqueeze(1) * number(&inputs.is_query);
-        dropout.apply(&x)
+        number(rows) + features + query.unsqueeze(1) * number(&inputs.is_query)
     }
 }

@@ -66,6 +66,21 @@ pub enum Error {
     #[error("the run predicts `{head}`; only {valid} can be ranked")]
     NotRanked { head: &'static str, valid: &'static str },
 
+    /// A model whose predictions are not explained.
+    #[error("the run predicts `{head}`; only {valid} can be explained")]
+    NotExplained { head: &'static str, valid: &'static str },
+
+    /// A metric that these examples leave undefined, so that nothing can be said of what it loses.
+    #[error("{metric} of {examples} examples: {reason}")]
+    Undefined { metric: &'static str, examples: usize, reason: String },
+
+    /// Contributions that do not come to the prediction.
+    #[error(
+        "the contributions for example {row} (from 0) sum to {sum}, but its output {output} lies {difference} from the \
+         baseline: not complete within {tolerance}, so nothing is explained"
+    )]
+    Incomplete { row: usize, sum: f64, output: f64, difference: f64, tolerance: f64 },
+
     /// Reading or writing a file failed.
     #[error("{path}: {source}")]
     Io { path: PathBuf, source: std::io::Error },

@@ -197,7 +197,14 @@ impl<'a> Scorer<'a> {
 
     /// Calls with the numbers of a batch's examples, their inputs and the states read.
     fn for_each_batch(&self, examples: &[&Example], mut call: impl FnMut(&[usize], &Inputs, &Tensor)) {
-        let Self { network, weights, scaling, sequences, encoding, batch_size, device, .. } = self;
+        self.for_each_inputs(examples, |numbers, inputs| {
+            tch::no_grad(|| call(numbers, inputs, &self.network.read(self.weights, inputs)));
+        });
+    }
+
+    /// Calls with the numbers of a batch's examples and their inputs.
+    pub(crate) fn for_each_inputs(&self, examples: &[&Example], mut call: impl FnMut(&[usize], &Inputs)) {
+        let Self { network, scaling, sequences, encoding, batch_size, device, .. } = self;
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
         let prepare = |numbers: &Vec<usize>| {
             let batch = Batch::gather(sequences, encoding, numbers.iter().map(|&number| examples[number]));
@@ -206,7 +213,7 @@ impl<'a> Scorer<'a> {
         let batches = Batcher::by_length(&lengths, *batch_size);
         ahead(&batches, *device, prepare, |inputs| {
             for (numbers, inputs) in batches.iter().zip(inputs) {
-                tch::no_grad(|| call(numbers, &inputs, &network.read(weights, &inputs)));
+                call(numbers, &inputs);
             }
         });
     }
@@ -283,7 +290,7 @@ pub(crate) fn training_targets(
     Targets::new(&outcomes, Some(&products), recalled, device)
 }
 
-fn outcome(labelled: &LabelledExample, horizon_days: f32) -> Outcome {
+pub(crate) fn outcome(labelled: &LabelledExample, horizon_days: f32) -> Outcome {
     match labelled.target {
         Target::Label(has_happened) => Outcome { value: f32::from(u8::from(has_happened)), is_observed: true },
         Target::Value(value) => Outcome { value, is_observed: true },
@@ -305,7 +312,7 @@ fn known_place(id: u32) -> Option<i64> {
 }
 
 /// The rows of a matrix.
-fn rows_of<T: tch::kind::Element>(matrix: &Tensor) -> Vec<Vec<T>>
+pub(crate) fn rows_of<T: tch::kind::Element>(matrix: &Tensor) -> Vec<Vec<T>>
 where
     Vec<Vec<T>>: TryFrom<Tensor>,
 {

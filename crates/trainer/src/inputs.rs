@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use sequences::{Batch, CONTEXT_FEATURES, EVENT_FEATURES, FIRST_KNOWN, Field, PAD, UNKNOWN, Vocabulary};
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::scaling::Scaling;
 use crate::{Head, device};
@@ -53,6 +53,11 @@ impl Table {
         }
         let last_product = (head == Head::NextPurchase && products.1 > 0).then(|| add(Field::Product).0);
         Self { fields, last_product, extra: next, products }
+    }
+
+    /// Where a field's row stands in a bag.
+    pub(crate) fn place(&self, field: Field) -> Option<usize> {
+        self.fields.iter().position(|(of, _)| *of == field)
     }
 
     /// How many rows make a token.
@@ -203,6 +208,28 @@ impl Inputs {
             is_real: device::send(&padded.is_real, device).view([b, 1, 1, w]),
             size: (b, w),
         }
+    }
+}
+
+impl Inputs {
+    /// The same tokens with other numbers.
+    pub(crate) fn with_numbers(&self, features: Tensor, context: Tensor, customer: Option<Tensor>) -> Self {
+        Self {
+            bags: self.bags.shallow_clone(),
+            features,
+            context,
+            customer,
+            is_query: self.is_query.shallow_clone(),
+            read_rows: self.read_rows.shallow_clone(),
+            is_real: self.is_real.shallow_clone(),
+            size: self.size,
+        }
+    }
+
+    /// 1 at events, 0 at padding and at the token of asking, `[B, W, 1]`.
+    pub(crate) fn is_event(&self) -> Tensor {
+        let (batch, tokens) = self.size;
+        self.is_real.view([batch, tokens, 1]).to_kind(Kind::Float) - &self.is_query
     }
 }
 

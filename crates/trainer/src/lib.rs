@@ -17,6 +17,7 @@ mod earlier;
 mod encoder;
 mod error;
 mod evaluate;
+mod explain;
 mod fit;
 mod heads;
 mod inputs;
@@ -36,6 +37,7 @@ pub use config::{Config, DeviceChoice, Precision, RawConfig, RawModel, RawTraini
 pub use dataset::Dataset;
 pub use earlier::check_earlier;
 pub use error::{Error, Result};
+pub use explain::{Importance, Importances, Input, Reasons};
 pub use fit::{Progress, TrainOptions, Trained, train};
 pub use predict::{Model, NextPurchase, Predictions, TimeToNext, Value};
 pub use run::{EpochMetrics, has_checkpoint};

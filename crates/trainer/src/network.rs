@@ -17,7 +17,7 @@ use crate::{Config, Head, TargetKind, device};
 pub(crate) struct Network {
     pub(crate) head: Head,
     pub(crate) table: Table,
-    encoder: Encoder,
+    pub(crate) encoder: Encoder,
     /// `None` where no order is the last one.
     memory: Option<Memory>,
     /// `None` where only products are ranked.

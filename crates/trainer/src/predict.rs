@@ -12,7 +12,7 @@ use crate::network::{Network, has_memory};
 use crate::parameters::Layout;
 use crate::run::RunFolder;
 use crate::scaling::Scaling;
-use crate::{Config, DeviceChoice, Error, Result, TargetKind, device};
+use crate::{Config, DeviceChoice, Error, Head, Result, TargetKind, device};
 
 /// A trained model.
 pub struct Model {
@@ -106,6 +106,10 @@ impl Model {
         self.scaling.horizon_days
     }
 
+    pub(crate) fn head(&self) -> Head {
+        self.config.head
+    }
+
     /// The catalogue: every product the model knows.
     pub fn products(&self) -> &[String] {
         self.vocabulary.texts(Field::Product)
@@ -165,7 +169,7 @@ impl Model {
         Ok(ranks)
     }
 
-    fn with_scorer<T>(&self, sequences: &Sequences, score: impl FnOnce(&Scorer) -> T) -> T {
+    pub(crate) fn with_scorer<T>(&self, sequences: &Sequences, score: impl FnOnce(&Scorer) -> T) -> T {
         let encoding = self.vocabulary.encode(sequences);
         device::alone(self.threads, || {
             let weights = tch::no_grad(|| self.layout.split(&self.parameters, Kind::Float));

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "train")]
 mod models;
+#[cfg(feature = "train")]
+mod reasons;
 mod views;
 
 use crate::dataset;
@@ -30,11 +32,13 @@ pub struct ScoreOptions {
     pub run: Option<String>,
     /// Products written for each customer's next purchase.
     pub top: usize,
+    /// Reasons written for each customer's score, where the task has some; none without it.
+    pub reasons: Option<usize>,
 }
 
 impl Default for ScoreOptions {
     fn default() -> ScoreOptions {
-        ScoreOptions { as_of: None, run: None, top: DEFAULT_TOP }
+        ScoreOptions { as_of: None, run: None, top: DEFAULT_TOP, reasons: None }
     }
 }
 

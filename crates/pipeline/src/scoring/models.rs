@@ -1,15 +1,16 @@
 //! What the models of tasks say of every customer of a cut-off.
 
-use super::{Rows, ScoreOptions, Stamp};
+use super::{Rows, ScoreOptions, Stamp, reasons};
 use crate::dataset;
 use crate::error::Result;
+use crate::explaining::families;
 use crate::features::Features;
 use crate::progress::Progress;
 use crate::registry;
 use crate::runs::Run;
 use crate::task::Task;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use sequences::Sequences;
+use sequences::{Example, Sequences};
 use std::collections::HashMap;
 use std::sync::Arc;
 use trainer::{Model, NextPurchase, Predictions, TimeToNext};
@@ -23,6 +24,9 @@ pub(super) async fn scores(
     stamp: &Stamp,
     progress: &dyn Progress,
 ) -> Result<Vec<Rows>> {
+    if options.reasons.is_some() {
+        reasons::must_have_any(tasks)?;
+    }
     let sequences = dataset::sequences(warehouse, stamp.snapshot, progress).await?;
     // Several models read the same features, so those of a view are read once.
     let mut features: HashMap<String, Features> = HashMap::new();
@@ -36,43 +40,49 @@ pub(super) async fn scores(
         {
             features.insert(view.clone(), Features::read(warehouse, stamp.snapshot, view, &stamp.keys).await?);
         }
-        let features = run.plan.task.features.as_ref().and_then(|view| features.get(view));
-        let batches = {
-            let model = run.model(warehouse).await?;
-            let features = features.map_or(Ok(Features::default()), |all| all.select(&model.features()))?;
-            tokio::task::block_in_place(|| scored.tables(&model, &sequences, &features, options.top))?
-        };
+        let view = run.plan.task.features.as_deref();
+        let features = view.and_then(|view| features.get(view));
+        let model = run.model(warehouse).await?;
+        let features = features.map_or(Ok(Features::default()), |all| all.select(&model.features()))?;
+        let examples = dataset::examples(&sequences, &stamp.keys, &features, model.config().length())?;
+        let batches = tokio::task::block_in_place(|| scored.tables(&model, &sequences, &examples, options.top))?;
         progress.finish(&format!("{} customers", stamp.keys.len()));
         // A run at a cut-off of the same core tables is one score, however often a kill or an idle night repeats it.
         let transaction = format!("score:{}:{}:{}:{}", stamp.core, stamp.as_of, options.top, run.run_id);
-        rows.extend(batches.into_iter().map(|(table, batch)| Rows {
-            table: table.into(),
-            task: task.name.clone(),
-            run_id: Some(run.run_id.clone()),
-            view: None,
-            batches: vec![batch],
-            transaction: transaction.clone(),
-        }));
+        rows.extend(batches.into_iter().map(|(table, batch)| scored.rows(table, batch, transaction.clone())));
+        if let (Some(most), Some(table)) = (options.reasons, reasons::table(run.plan.task.head)) {
+            progress.start(&format!("reasons {}", task.name), None);
+            let families = families(warehouse, stamp.snapshot, view, &model.features()).await?;
+            let found = || reasons::rows(&scored, &model, &sequences, &examples, &families, most);
+            let batch = tokio::task::block_in_place(found)?;
+            progress.finish(&format!("{} customers", stamp.keys.len()));
+            rows.push(scored.rows(table, batch, reasons::transaction(stamp, &run.run_id, most)));
+        }
     }
     Ok(rows)
 }
 
 /// The columns that every score row has.
-struct Scored<'a> {
+pub(super) struct Scored<'a> {
     run: &'a Run,
     stamp: &'a Stamp,
 }
 
 impl Scored<'_> {
+    fn rows(&self, table: &str, batch: RecordBatch, transaction: String) -> Rows {
+        let Scored { run, .. } = self;
+        let (task, run_id) = (run.task.clone(), Some(run.run_id.clone()));
+        Rows { table: table.into(), task, run_id, view: None, batches: vec![batch], transaction }
+    }
+
     fn tables(
         &self,
         model: &Model,
         sequences: &Sequences,
-        features: &Features,
+        examples: &[Example],
         top: usize,
     ) -> Result<Vec<(&'static str, RecordBatch)>> {
-        let examples = dataset::examples(sequences, &self.stamp.keys, features, model.config().length())?;
-        let predictions = model.predict(sequences, &examples, top)?;
+        let predictions = model.predict(sequences, examples, top)?;
         let is_own = self.run.plan.task.head()?.is_of_ones_own();
         let every: Vec<usize> = (0..self.stamp.keys.len()).collect();
         let number = |values: Vec<f64>| -> ArrayRef { Arc::new(Float64Array::from(values)) };
@@ -141,7 +151,11 @@ impl Scored<'_> {
     }
 
     /// Columns of scores after those of the key; row `i` is of customer `of[i]`.
-    fn batch<const N: usize>(&self, of: &[usize], columns: [(&'static str, ArrayRef); N]) -> Result<RecordBatch> {
+    pub(super) fn batch<const N: usize>(
+        &self,
+        of: &[usize],
+        columns: [(&'static str, ArrayRef); N],
+    ) -> Result<RecordBatch> {
         let time = |value: i64| -> ArrayRef {
             Arc::new(TimestampMicrosecondArray::from_value(value, of.len()).with_timezone("UTC"))
         };

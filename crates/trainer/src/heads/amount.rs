@@ -21,7 +21,18 @@ pub(crate) fn loss(raw: &Tensor, values: &Tensor) -> Loss {
 pub(crate) fn forecast(raw: &Tensor, scaling: &Scaling) -> [Tensor; 2] {
     let raw = raw.to_kind(Kind::Double);
     let p = raw.select(1, 0).sigmoid();
-    let log_mean = raw.select(1, 1) + sigma(&raw.select(1, 2)).square() * 0.5;
-    let expected = &p * log_mean.clamp_max(f64::from(scaling.log_largest)).exp();
+    let expected = &p * log_mean(&raw, scaling).exp();
     [expected, 1.0 - p]
+}
+
+/// The natural logarithm of the expected value, `[B]`.
+pub(crate) fn log_expected(raw: &Tensor, scaling: &Scaling) -> Tensor {
+    let raw = raw.to_kind(Kind::Double);
+    raw.select(1, 0).log_sigmoid() + log_mean(&raw, scaling)
+}
+
+/// Of the value of those who buy, `[B]`.
+fn log_mean(raw: &Tensor, scaling: &Scaling) -> Tensor {
+    let log_mean = raw.select(1, 1) + sigma(&raw.select(1, 2)).square() * 0.5;
+    log_mean.clamp_max(f64::from(scaling.log_largest))
 }

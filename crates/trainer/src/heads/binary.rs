@@ -15,7 +15,12 @@ pub(crate) fn loss(raw: &Tensor, has_happened: &Tensor) -> Loss {
     Loss::of(binary_cross_entropy(&raw.squeeze_dim(1), has_happened), has_happened.size()[0])
 }
 
+/// The log-odds that it happens, `[B]`.
+pub(crate) fn log_odds(raw: &Tensor) -> Tensor {
+    raw.squeeze_dim(1).to_kind(Kind::Double)
+}
+
 /// The probability that it happens, `[B]`.
 pub(crate) fn probability(raw: &Tensor) -> Tensor {
-    raw.squeeze_dim(1).to_kind(Kind::Double).sigmoid()
+    log_odds(raw).sigmoid()
 }

@@ -12,10 +12,10 @@ use trainer::{
     TrainOptions, Trained, train,
 };
 
-#[path = "training/averages.rs"]
 mod averages;
-#[path = "training/earlier.rs"]
 mod earlier;
+mod features;
+mod outcomes;
 
 /// A timeline row: customer, day, kind, product, amount.
 type Row = (String, i64, &'static str, Option<String>, f64);
@@ -186,58 +186,6 @@ fn learns_value_from_what_was_spent() {
         // The largest value of the training set is the most that is ever expected.
         assert!((0.0..=3f64.powi(6) * 1.000_001).contains(&value.expected), "{value:?}");
         assert!((0.0..=1.0).contains(&value.p_zero), "{value:?}");
-    }
-}
-
-/// Each customer's counts are Poisson around a rate that his history gives away: recent ones buy 6 times what the others do.
-#[test]
-fn learns_the_rate_of_a_count() {
-    let rate = |customer| if is_recent(customer) { 3.0 } else { 0.5 };
-    let shop = shop(|_, customer, _| Target::Value(poisson(rate(customer), customer)));
-    let folder = TempDir::new().unwrap();
-    run(&config(Head::Count, |_, _| ()), shop.dataset(), folder.path()).unwrap();
-    let model = Model::load(folder.path(), DeviceChoice::Cpu).unwrap();
-    let Predictions::Value(counts) = model.predict(&shop.sequences, &shop.examples(), 0).unwrap() else {
-        panic!("no counts")
-    };
-    for recent in [true, false] {
-        let of = |customer: usize| is_recent(customer) == recent;
-        let found: Vec<_> = shop.valid.iter().zip(&counts).filter(|(l, _)| of(l.example.customer())).collect();
-        let mean =
-            |f: &dyn Fn(&trainer::Value) -> f64| found.iter().map(|(_, c)| f(c)).sum::<f64>() / found.len() as f64;
-        let (expected, p_zero) = (mean(&|count| count.expected), mean(&|count| count.p_zero));
-        let rate: f64 = if recent { 3.0 } else { 0.5 };
-        // The training set has 150 of each: their mean is off by sqrt(rate / 150), .14 and .06.
-        assert!((expected - rate).abs() < 3.0 * (rate / 150.0).sqrt() + 0.1, "{expected} of {rate}");
-        assert!((p_zero - (-rate).exp()).abs() < 0.1, "{p_zero} of {}", (-rate).exp());
-    }
-}
-
-/// A draw by inversion, the uniform number from a multiplicative hash of the customer.
-fn poisson(rate: f64, customer: usize) -> f32 {
-    let uniform = (customer as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11;
-    let (mut count, mut p, mut left) = (0.0, (-rate).exp(), uniform as f64 / (1u64 << 53) as f64);
-    while left > p && count < 100.0 {
-        left -= p;
-        count += 1.0;
-        p *= rate / f64::from(count);
-    }
-    count
-}
-
-/// Heads of one's own are those with a meaning, without it: the same targets leave the same weights.
-#[test]
-fn a_label_of_ones_own_is_learnt_like_the_one_with_a_meaning() {
-    let value = |customer: usize| Target::Value(if is_recent(customer) { price(customer) as f32 } else { -1.0 });
-    let value_shop = shop(|_, customer, _| value(customer));
-    for (own, fixed, shop) in [(Head::Binary, Head::Churn, churn_shop()), (Head::Amount, Head::Clv, value_shop)] {
-        let of = |head| {
-            let folder = TempDir::new().unwrap();
-            run(&config(head, |_, training| training.epochs = 2), shop.dataset(), folder.path()).unwrap();
-            let model = Model::load(folder.path(), DeviceChoice::Cpu).unwrap();
-            model.predict(&shop.sequences, &shop.examples(), 0).unwrap()
-        };
-        assert_eq!(of(own), of(fixed), "{own:?}");
     }
 }
 
@@ -480,44 +428,6 @@ fn data_without_an_answer_is_refused() {
         shop.train.iter().filter(|labelled| labelled.target == Target::Label(true)).cloned().collect();
     let message = refused(Head::Churn, Dataset { train: &churned, ..shop.dataset() });
     assert!(message.contains("training set") && message.contains("have churned"), "{message}");
-}
-
-/// Who leaves is in no event, only in a feature, and of every tenth customer it is unknown, which says it too.
-#[test]
-fn learns_from_features_what_no_event_says() {
-    let secret = |customer: usize| if customer.is_multiple_of(10) { f32::NAN } else { (customer * 37 % 101) as f32 };
-    let mut shop = shop(|_, customer, _| Target::Label(secret(customer).is_nan() || secret(customer) >= 50.0));
-    for labelled in shop.train.iter_mut().chain(&mut shop.valid) {
-        let customer = labelled.example.customer();
-        labelled.example = labelled.example.clone().with_features(&[(customer * 53 % 89) as f32, secret(customer)]);
-    }
-    let names = ["noise", "secret"].map(str::to_owned);
-    let data = Dataset { features: &names, ..shop.dataset() };
-    let (config, folder) = (config(Head::Churn, |_, _| ()), TempDir::new().unwrap());
-    let trained = run(&config, data, folder.path()).unwrap();
-    assert!(last_metric(&trained, "auc") > 0.95, "{trained:?}");
-
-    let model = Model::load(folder.path(), DeviceChoice::Cpu).unwrap();
-    assert_eq!(model.features(), names);
-    let Predictions::Probability(p) = model.predict(&shop.sequences, &shop.examples(), 0).unwrap() else {
-        panic!("no churn")
-    };
-    let right =
-        p.iter().zip(&shop.valid).filter(|(p, labelled)| (**p > 0.5) == (labelled.target == Target::Label(true)));
-    assert!(right.count() as f64 > 0.9 * shop.valid.len() as f64);
-
-    // Features that are missing, or of other names than when the run began, are no guess.
-    let bare = Example::at(&shop.sequences, 0, CUT_OFF, LENGTH);
-    let message = model.predict(&shop.sequences, &[bare], 0).unwrap_err().to_string();
-    assert!(message.contains("brings 0 features; the model reads 2: noise, secret"), "{message}");
-    let message = run(&config, shop.dataset(), TempDir::new().unwrap().path()).unwrap_err().to_string();
-    assert!(message.contains("brings 2 features; the model reads 0"), "{message}");
-    let others = ["noise", "other"].map(str::to_owned);
-    let interrupted = AtomicBool::new(false);
-    let options = TrainOptions { resume: true, earlier: None, progress: &mut |_| (), interrupted: &interrupted };
-    let resumed = train(&config, Dataset { features: &others, ..shop.dataset() }, folder.path(), options);
-    let message = resumed.unwrap_err().to_string();
-    assert!(message.contains("features = noise, secret, now it is noise, other"), "{message}");
 }
 
 #[test]
