@@ -1,4 +1,27 @@
 //! The whole network: the embedding table, the encoder and the head's output, built from a [`Config`].
+//!
+//! Its parameters by name, as a run's `weights.safetensors` has them, D being `model.width`; a weight `[outputs, inputs]` is
+//! applied as x Wᵀ, and `.weight` stands for `.weight` and `.bias` where a layer has both:
+//!
+//! | name | shape | |
+//! |---|---|---|
+//! | `table` | rows, D | row 0 is nothing; then per field (kind, product, category, channel) one row for unknown texts and one per text of the vocabulary, none for a field without texts or a single kind; last the extra token's |
+//! | `features.weight` | D, 7 or 6 | of an event's standardised numbers, the last left out by heads that rank products; no bias |
+//! | `context.weight` | D, 21 | of the standardised aggregates; no bias |
+//! | `customer.weight` | D, encoded | of the encoded features, where the model has some; no bias |
+//! | `block_i.norm_attention.weight`, `block_i.norm_feed_forward.weight` | D | layer norms, epsilon 1e-5 |
+//! | `block_i.query.weight`, `.key`, `.value`, `.output` | D, D | |
+//! | `block_i.up.weight`, `block_i.down.weight` | F D, D and D, F D | F is `model.feed_forward` |
+//! | `norm.weight` | D | the last layer norm |
+//! | `readout.hidden.weight` | D, D | |
+//! | `readout.output.weight`, `readout.direct.weight` | outputs, D and outputs, 21 | 1 output for churn, 3 for clv, 9 for next_purchase; no readout for next_item |
+//! | `readout.customer_hidden.weight`, `readout.customer.weight` | D, encoded and outputs, encoded | where the model has features; only the second has a bias |
+//!
+//! A token of an event is √D times the sum of its four rows, plus `features`. One token more is √D times the last row: for
+//! next_item it comes first and the last event's token is read; for all others it comes last, is read, and `context` and
+//! `customer` are added to it. Each block adds causal attention (rotary, pairs of neighbouring numbers) and
+//! `down`(GELU(`up`)) of layer norms of its input; `norm` of the read token is its state s. Products score s · row; the
+//! outputs are `output`(GELU(`hidden`(s) + `customer_hidden`)) + `direct` + `customer`, read as the files of `heads` say.
 
 use sequences::Vocabulary;
 use tch::{Device, Tensor};
