@@ -13,7 +13,7 @@ use pipeline::{ScoreOptions, ScoredTable};
 /// of models, which the view may read.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  perennial score churn next_purchase clv\n  perennial score recommendations\n  perennial score churn --as-of 2024-10-01"
+    after_help = "Examples:\n  perennial score churn next_purchase clv\n  perennial score recommendations\n  perennial score churn --as-of 2024-10-01\n  perennial score next_purchase --embeddings"
 )]
 pub struct Arguments {
     /// Shipped tasks or task files; churn, next_purchase and clv without it.
@@ -28,6 +28,10 @@ pub struct Arguments {
     /// How many products are written for each customer's next purchase.
     #[arg(long, default_value_t = pipeline::DEFAULT_TOP as u64, value_parser = clap::value_parser!(u64).range(1..))]
     top: u64,
+    /// Also write what the model has made of each customer, the numbers its answers are read off, to scores.embeddings, and
+    /// where it ranks products theirs to models.product_embeddings.
+    #[arg(long)]
+    embeddings: bool,
     #[command(flatten)]
     place: Place,
     #[arg(long, value_enum, default_value_t)]
@@ -35,10 +39,11 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { tasks, as_of, run, top, place, format } = arguments;
+    let Arguments { tasks, as_of, run, top, embeddings, place, format } = arguments;
     let tasks = tasks.iter().map(|task| context.task(&place, task)).collect::<Result<Vec<_>>>()?;
     let warehouse = context.open(&place).await?;
-    let options = ScoreOptions { as_of: as_of.as_deref().map(pipeline::parse_time).transpose()?, run, top: top as usize };
+    let as_of = as_of.as_deref().map(pipeline::parse_time).transpose()?;
+    let options = ScoreOptions { as_of, run, top: top as usize, embeddings };
     let report = pipeline::score(&warehouse, &tasks, &options, &context.progress()).await?;
     print::report(format, &report, || {
         let lines = report.tables.iter().map(|t| format!("{}: {} rows {}\n", t.table, t.rows, origin(t)));

@@ -136,9 +136,14 @@ impl Network {
         self.readout.as_ref().map(|readout| readout.forward(weights, state, inputs))
     }
 
+    /// The known products' embeddings, `[P, D]`.
+    pub(crate) fn products(&self, weights: &Weights) -> Tensor {
+        self.encoder.products(weights)
+    }
+
     /// Scores of all known products, `[N, D]` → `[N, P]`.
     pub(crate) fn product_scores(&self, weights: &Weights, states: &Tensor) -> Tensor {
-        states.matmul(&self.encoder.products(weights).tr())
+        states.matmul(&self.products(weights).tr())
     }
 
     fn loss_of_states(
@@ -153,7 +158,7 @@ impl Network {
         let mut terms = Vec::new();
         if let Some((tokens, products)) = &targets.products {
             let states = states.index_select(0, tokens);
-            terms.push(next::product_loss(&states, &self.encoder.products(weights), products, self.negatives));
+            terms.push(next::product_loss(&states, &self.products(weights), products, self.negatives));
         }
         if let Some(raw) = self.output(weights, inputs, read) {
             let term = match self.head {

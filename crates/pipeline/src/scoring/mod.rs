@@ -30,11 +30,13 @@ pub struct ScoreOptions {
     pub run: Option<String>,
     /// Products written for each customer's next purchase.
     pub top: usize,
+    /// Whether the models' embeddings of customers, and of products where they rank them, are written too.
+    pub embeddings: bool,
 }
 
 impl Default for ScoreOptions {
     fn default() -> ScoreOptions {
-        ScoreOptions { as_of: None, run: None, top: DEFAULT_TOP }
+        ScoreOptions { as_of: None, run: None, top: DEFAULT_TOP, embeddings: false }
     }
 }
 

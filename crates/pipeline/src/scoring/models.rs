@@ -9,11 +9,17 @@ use crate::registry;
 use crate::runs::Run;
 use crate::task::Task;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use sequences::Sequences;
+use sequences::{Example, Sequences};
 use std::collections::HashMap;
 use std::sync::Arc;
 use trainer::{Model, NextPurchase, Predictions, TimeToNext};
 use warehouse::Warehouse;
+
+/// Rows of a table.
+type Table = (&'static str, RecordBatch);
+
+/// Where a run's products go, once.
+const PRODUCT_EMBEDDINGS: &str = "models.product_embeddings";
 
 /// The scores of each of the tasks, all of which have a model.
 pub(super) async fn scores(
@@ -40,7 +46,7 @@ pub(super) async fn scores(
         let batches = {
             let model = run.model(warehouse).await?;
             let features = features.map_or(Ok(Features::default()), |all| all.select(&model.features()))?;
-            tokio::task::block_in_place(|| scored.tables(&model, &sequences, &features, options.top))?
+            tokio::task::block_in_place(|| scored.tables(&model, &sequences, &features, options))?
         };
         progress.finish(&format!("{} customers", stamp.keys.len()));
         // A run at a cut-off of the same core tables is one score, however often a kill or an idle night repeats it.
@@ -51,7 +57,10 @@ pub(super) async fn scores(
             run_id: Some(run.run_id.clone()),
             view: None,
             batches: vec![batch],
-            transaction: transaction.clone(),
+            transaction: match table {
+                PRODUCT_EMBEDDINGS => format!("embed:{}", run.run_id),
+                _ => transaction.clone(),
+            },
         }));
     }
     Ok(rows)
@@ -69,10 +78,27 @@ impl Scored<'_> {
         model: &Model,
         sequences: &Sequences,
         features: &Features,
-        top: usize,
-    ) -> Result<Vec<(&'static str, RecordBatch)>> {
+        options: &ScoreOptions,
+    ) -> Result<Vec<Table>> {
         let examples = dataset::examples(sequences, &self.stamp.keys, features, model.config().length())?;
-        let predictions = model.predict(sequences, &examples, top)?;
+        let mut tables = self.predictions(model, sequences, &examples, options.top)?;
+        if options.embeddings {
+            tables.push(("scores.embeddings", self.embeddings(model, sequences, &examples)?));
+        }
+        if options.embeddings && model.config().head().ranks_products() {
+            tables.push((PRODUCT_EMBEDDINGS, self.product_embeddings(model)?));
+        }
+        Ok(tables)
+    }
+
+    fn predictions(
+        &self,
+        model: &Model,
+        sequences: &Sequences,
+        examples: &[Example],
+        top: usize,
+    ) -> Result<Vec<Table>> {
+        let predictions = model.predict(sequences, examples, top)?;
         let every: Vec<usize> = (0..self.stamp.keys.len()).collect();
         let number = |values: Vec<f64>| -> ArrayRef { Arc::new(Float64Array::from(values)) };
         let horizon = i64::from(self.run.plan.task.horizon_days);
@@ -124,6 +150,24 @@ impl Scored<'_> {
         self.batch(&of, columns)
     }
 
+    /// A row per customer and component.
+    fn embeddings(&self, model: &Model, sequences: &Sequences, examples: &[Example]) -> Result<RecordBatch> {
+        let (of, columns) = long(&model.embeddings(sequences, examples)?, model.config().width());
+        self.batch(&of, columns)
+    }
+
+    /// A row per product and component.
+    fn product_embeddings(&self, model: &Model) -> Result<RecordBatch> {
+        let (of, columns) = long(&model.product_embeddings(), model.config().width());
+        let text = |of: &mut dyn Iterator<Item = &str>| -> ArrayRef { Arc::new(StringArray::from_iter_values(of)) };
+        let key = [
+            ("task", text(&mut of.iter().map(|_| self.run.task.as_str()))),
+            ("run_id", text(&mut of.iter().map(|_| self.run.run_id.as_str()))),
+            ("product_id", text(&mut of.iter().map(|&place| model.products()[place].as_str()))),
+        ];
+        Ok(RecordBatch::try_from_iter(key.into_iter().chain(columns))?)
+    }
+
     /// Columns of scores after those of the key; row `i` is of customer `of[i]`.
     fn batch<const N: usize>(&self, of: &[usize], columns: [(&'static str, ArrayRef); N]) -> Result<RecordBatch> {
         let time = |value: i64| -> ArrayRef {
@@ -142,4 +186,13 @@ impl Scored<'_> {
         ];
         Ok(RecordBatch::try_from_iter(key.into_iter().chain(columns))?)
     }
+}
+
+/// A matrix of so many columns as rows of tables, which hold no lists: of each number the row it is in, its column from 1,
+/// and itself.
+fn long(matrix: &[f32], width: usize) -> (Vec<usize>, [(&'static str, ArrayRef); 2]) {
+    let of = (0..matrix.len()).map(|place| place / width).collect();
+    let component = Int64Array::from_iter_values((0..matrix.len()).map(|place| (place % width) as i64 + 1));
+    let value = Float64Array::from_iter_values(matrix.iter().map(|x| f64::from(*x)));
+    (of, [("component", Arc::new(component)), ("value", Arc::new(value))])
 }
