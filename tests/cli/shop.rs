@@ -225,6 +225,49 @@ fn published_reads_equal_elsewhere(folder: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+#[cfg(feature = "train")]
+#[test]
+fn embeddings_rank_products_as_the_scores_do() {
+    let folder = built();
+    for task in ["churn", "next_purchase"] {
+        folder.ok(&["train", task, "--warehouse", W]);
+    }
+    folder.ok(&["score", "churn", "next_purchase", "--warehouse", W]);
+    assert_eq!(count(&folder, "scores.embeddings"), 0, "only when asked for");
+    for _ in 0..2 {
+        folder.ok(&["score", "churn", "next_purchase", "--embeddings", "--warehouse", W]);
+    }
+    let customers = count(&folder, "spine");
+    let shape = "SELECT task, count(DISTINCT customer_id), max(component), count(*) FROM scores.embeddings GROUP BY task ORDER BY 1";
+    let width = 16;
+    let expected = ["churn", "next_purchase"].map(|task| format!("{task},{customers},{width},{}", customers * width));
+    assert_eq!(folder.sql(W, shape), expected, "written once");
+    let products = "SELECT count(DISTINCT product_id) * 16 = count(*), count(*) > 0 FROM models.product_embeddings";
+    assert_eq!(folder.sql(W, products), ["true,true"]);
+    let agreeing = "WITH
+        dots AS (
+            SELECT c.customer_id, p.product_id, sum(c.value * p.value) AS dot
+            FROM scores.embeddings AS c JOIN models.product_embeddings AS p ON p.run_id = c.run_id AND p.component = c.component
+            GROUP BY c.customer_id, p.product_id
+        ),
+        chances AS (SELECT *, exp(dot) / sum(exp(dot)) OVER (PARTITION BY customer_id) AS chance FROM dots)
+        SELECT count(*), count(*) FILTER (WHERE abs(chance - probability) < 1e-5)
+        FROM scores.next_purchase JOIN chances USING (customer_id, product_id)";
+    let rows = count(&folder, "scores.next_purchase");
+    assert_eq!(folder.sql(W, agreeing), [format!("{rows},{rows}")]);
+
+    folder.ok(&["publish", "published", "--warehouse", W]);
+    published_reads_equal_elsewhere(&folder.path("published/current"));
+    let gone = &folder.sql(W, "SELECT min(customer_id) FROM scores.embeddings")[0];
+    folder.ok(&["erase", "--customer", gone, "--published", "published", "--yes", "--warehouse", W]);
+    assert_eq!(count(&folder, "scores.embeddings"), (customers - 1) * width * 2);
+    folder.ok(&["check", "scores.embeddings", "models.product_embeddings", "--warehouse", W]);
+    let lineage = folder.ok(&["lineage", "scores.embeddings", "--warehouse", W]);
+    assert!(lineage.contains("tasks.clv") && lineage.contains("published.scores_embeddings"), "{lineage}");
+    let view = folder.fails(&["score", "recommendations", "--embeddings", "--warehouse", W]);
+    assert!(view.contains("so it has no embeddings"), "{view}");
+}
+
 #[test]
 fn a_view_is_scored_like_a_model_without_training() {
     let folder = built();

@@ -38,13 +38,15 @@ fn by_model(name: String, by: String, reads: Vec<String>) -> Derivation {
     Derivation { name, by, reads, columns: Vec::new(), untold: Some("a model reads whole sequences".into()) }
 }
 
-/// Where the predictions of a head go.
+/// Where the predictions and the embeddings of a head go.
 fn score_tables(head: Head) -> &'static [&'static str] {
     match head {
-        Head::Churn => &["scores.churn", "scores.churn_reasons"],
-        Head::Clv => &["scores.clv", "scores.clv_reasons"],
-        Head::NextPurchase => &["scores.next_purchase", "scores.next_purchase_time"],
+        Head::Churn => &["scores.churn", "scores.churn_reasons", "scores.embeddings"],
+        Head::Clv => &["scores.clv", "scores.clv_reasons", "scores.embeddings"],
+        Head::NextPurchase => {
+            &["scores.next_purchase", "scores.next_purchase_time", "scores.embeddings", "models.product_embeddings"]
+        }
         Head::NextItem => &[],
-        Head::Binary | Head::Count | Head::Amount => &["scores.outcomes"],
+        Head::Binary | Head::Count | Head::Amount => &["scores.outcomes", "scores.embeddings"],
     }
 }

@@ -2,6 +2,21 @@
 //!
 //! What belongs to the numbers travels in the same file, as JSON in the header: so no kill can leave weights beside
 //! another run's scaling, or an optimiser's moments beside another epoch's history.
+//!
+//! Other programs may read weights: `weights.safetensors` holds little-endian F32 tensors by name, which are listed with
+//! what is computed from them in `network.rs`, and in its header under `__metadata__.perennial` this JSON as text:
+//!
+//! | key | what |
+//! |---|---|
+//! | `epoch` | of these weights, from 1 |
+//! | `scaling.features` | `mean` and `deviation` of each of [`sequences::EVENT_FEATURES`] |
+//! | `scaling.context` | the same of each of [`sequences::CONTEXT_FEATURES`] |
+//! | `scaling.customer_features` | per feature of the examples `name`, `cuts`, `may_be_unknown`, `means`: see `piecewise.rs`; none in older runs |
+//! | `scaling.horizon_days` | how far the targets looked ahead |
+//! | `scaling.log_largest` | the logarithm of the largest target, which no expected value exceeds |
+//! | `scaling.rate`, `scaling.log_target` | where the output layer started; predictions do not need them |
+//!
+//! `tests/perennial_model.py` is such a program; a test compares its predictions with ours.
 
 use std::collections::HashMap;
 use std::path::Path;

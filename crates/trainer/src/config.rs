@@ -182,6 +182,11 @@ impl Config {
         self.model.length
     }
 
+    /// How many numbers an embedding has.
+    pub fn width(&self) -> usize {
+        self.model.width
+    }
+
     /// The seed of every random choice.
     pub fn seed(&self) -> u64 {
         self.training.seed

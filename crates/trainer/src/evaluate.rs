@@ -181,6 +181,22 @@ impl<'a> Scorer<'a> {
         mean.mean()
     }
 
+    /// The state of each example's token to read, D numbers each, one after the other.
+    pub(crate) fn states(&self, examples: &[&Example]) -> Vec<f32> {
+        let mut rows = vec![Vec::new(); examples.len()];
+        self.for_each_batch(examples, |numbers, _, state| {
+            for (number, row) in numbers.iter().zip(rows_of::<f32>(state)) {
+                rows[*number] = row;
+            }
+        });
+        rows.concat()
+    }
+
+    /// The known products' embeddings, D numbers each, one after the other.
+    pub(crate) fn products(&self) -> Vec<f32> {
+        rows_of::<f32>(&tch::no_grad(|| self.network.products(self.weights))).concat()
+    }
+
     /// Columns made from the head's output, row by row in the order of the examples.
     fn outputs(&self, examples: &[&Example], columns: impl Fn(&Tensor) -> Vec<Tensor>) -> Vec<Vec<f64>> {
         let mut rows = vec![Vec::new(); examples.len()];

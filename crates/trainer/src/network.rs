@@ -1,4 +1,28 @@
 //! The whole network: the embedding table, the encoder and the head's output, built from a [`Config`].
+//!
+//! Its parameters by name, as a run's `weights.safetensors` has them, D being `model.width`; a weight `[outputs, inputs]` is
+//! applied as x Wᵀ, and `.weight` stands for `.weight` and `.bias` where a layer has both:
+//!
+//! | name | shape | |
+//! |---|---|---|
+//! | `table` | rows, D | row 0 is nothing; then per field (kind, product, category, channel) one row for unknown texts and one per text of the vocabulary, none for a field without texts or a single kind; for next_purchase the same once more for the last order's product; last the extra token's |
+//! | `features.weight` | D, 8, 7 or 6 | of an event's standardised numbers, the last left out by next_purchase, the last two by next_item; no bias |
+//! | `context.weight` | D, 21 | of the standardised aggregates; no bias |
+//! | `customer.weight` | D, encoded | of the encoded features, where the model has some; no bias |
+//! | `block_i.norm_attention.weight`, `block_i.norm_feed_forward.weight` | D | layer norms, epsilon 1e-5 |
+//! | `block_i.query.weight`, `.key`, `.value`, `.output` | D, D | |
+//! | `block_i.up.weight`, `block_i.down.weight` | F D, D and D, F D | F is `model.feed_forward` |
+//! | `norm.weight` | D | the last layer norm |
+//! | `memory.weight` | 3, D + 2 | of next_purchase: see `memory.rs` and `sequences::Followers`, whose counts are `followers.json` |
+//! | `readout.hidden.weight` | D, D | |
+//! | `readout.output.weight`, `readout.direct.weight` | outputs, D and outputs, 21 | 1 output for churn, 3 for clv, 9 for next_purchase; no readout for next_item |
+//! | `readout.customer_hidden.weight`, `readout.customer.weight` | D, encoded and outputs, encoded | where the model has features; only the second has a bias |
+//!
+//! A token of an event is √D times the sum of its rows, plus `features`. One token more is √D times the last row: for
+//! next_item it comes first and the last event's token is read; for all others it comes last, is read, and `context` and
+//! `customer` (and the last order's product, of next_purchase) are added to it. Each block adds causal attention (rotary, pairs of neighbouring numbers) and
+//! `down`(GELU(`up`)) of layer norms of its input; `norm` of the read token is its state s. Products score s · row, which next_purchase mixes with its memory; the
+//! outputs are `output`(GELU(`hidden`(s) + `customer_hidden`)) + `direct` + `customer`, read as the files of `heads` say.
 
 use sequences::{Recall, Vocabulary};
 use tch::{Device, Kind, Tensor};
@@ -135,9 +159,14 @@ impl Network {
         self.readout.as_ref().map(|readout| readout.forward(weights, state, inputs))
     }
 
+    /// The known products' embeddings, `[P, D]`.
+    pub(crate) fn products(&self, weights: &Weights) -> Tensor {
+        self.encoder.products(weights)
+    }
+
     /// Probabilities of all known products, `[N, D]` → `[N, P]`, mixed with what is recalled of each example.
     pub(crate) fn product_probabilities(&self, weights: &Weights, states: &Tensor, recalls: &[Recall]) -> Tensor {
-        let own = states.matmul(&self.encoder.products(weights).tr()).softmax(1, Kind::Float);
+        let own = states.matmul(&self.products(weights).tr()).softmax(1, Kind::Float);
         self.memory.as_ref().map_or(own.shallow_clone(), |memory| memory.mix(weights, states, &own, recalls))
     }
 
@@ -155,7 +184,7 @@ impl Network {
             let states = states.index_select(0, tokens);
             let memory = self.memory.as_ref().zip(recalled.as_ref());
             let beside = memory.map(|(memory, recalled)| memory.beside(weights, &states, recalled));
-            let known = self.encoder.products(weights);
+            let known = self.products(weights);
             terms.push(next::product_loss(&states, &known, products, self.negatives, beside.as_ref()));
         }
         if let Some(raw) = self.output(weights, inputs, read) {

@@ -135,6 +135,23 @@ impl Model {
         }))
     }
 
+    /// What the encoder has made of each example: the state that all of its predictions are read off, `[examples, D]` row
+    /// after row, where D is [`Config::width`]. What is near in it is alike to this model, whose task decides what counts.
+    ///
+    /// # Errors
+    /// An example without the model's features.
+    pub fn embeddings(&self, sequences: &Sequences, examples: &[Example]) -> Result<Vec<f32>> {
+        check_features(&self.features(), examples)?;
+        let examples: Vec<&Example> = examples.iter().collect();
+        Ok(self.with_scorer(sequences, |scorer| scorer.states(&examples)))
+    }
+
+    /// The embeddings of [`Model::products`], `[products, D]` row after row. Where the head ranks products, a product's
+    /// score is the dot product of its embedding with the example's; its probability is the softmax of the scores.
+    pub fn product_embeddings(&self) -> Vec<f32> {
+        self.with_scorer(&Sequences::default(), |scorer| scorer.products())
+    }
+
     /// The rank of each example's right product in the *whole* catalogue, 1 the best; `None` where the target names no
     /// product. The rank is one more than there are other products that do not score below the right one, so a tie
     /// counts against it; a product the model does not know has `analytics::metrics::NOT_RANKED`. With `remove_seen`,

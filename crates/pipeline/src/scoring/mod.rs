@@ -34,11 +34,13 @@ pub struct ScoreOptions {
     pub top: usize,
     /// Reasons written for each customer's score, where the task has some; none without it.
     pub reasons: Option<usize>,
+    /// Whether the models' embeddings of customers, and of products where they rank them, are written too.
+    pub embeddings: bool,
 }
 
 impl Default for ScoreOptions {
     fn default() -> ScoreOptions {
-        ScoreOptions { as_of: None, run: None, top: DEFAULT_TOP, reasons: None }
+        ScoreOptions { as_of: None, run: None, top: DEFAULT_TOP, reasons: None, embeddings: false }
     }
 }
 

@@ -16,6 +16,12 @@ use std::sync::Arc;
 use trainer::{Model, NextPurchase, Predictions, TimeToNext};
 use warehouse::Warehouse;
 
+/// Rows of a table.
+type Table = (&'static str, RecordBatch);
+
+/// Where a run's products go, once.
+const PRODUCT_EMBEDDINGS: &str = "models.product_embeddings";
+
 /// The scores of each of the tasks, all of which have a model.
 pub(super) async fn scores(
     warehouse: &Warehouse,
@@ -45,11 +51,17 @@ pub(super) async fn scores(
         let model = run.model(warehouse).await?;
         let features = features.map_or(Ok(Features::default()), |all| all.select(&model.features()))?;
         let examples = dataset::examples(&sequences, &stamp.keys, &features, model.config().length())?;
-        let batches = tokio::task::block_in_place(|| scored.tables(&model, &sequences, &examples, options.top))?;
+        let batches = tokio::task::block_in_place(|| scored.tables(&model, &sequences, &examples, options))?;
         progress.finish(&format!("{} customers", stamp.keys.len()));
         // A run at a cut-off of the same core tables is one score, however often a kill or an idle night repeats it.
         let transaction = format!("score:{}:{}:{}:{}", stamp.core, stamp.as_of, options.top, run.run_id);
-        rows.extend(batches.into_iter().map(|(table, batch)| scored.rows(table, batch, transaction.clone())));
+        rows.extend(batches.into_iter().map(|(table, batch)| {
+            let transaction = match table {
+                PRODUCT_EMBEDDINGS => format!("embed:{}", run.run_id),
+                _ => transaction.clone(),
+            };
+            scored.rows(table, batch, transaction)
+        }));
         if let (Some(most), Some(table)) = (options.reasons, reasons::table(run.plan.task.head)) {
             progress.start(&format!("reasons {}", task.name), None);
             let families = families(warehouse, stamp.snapshot, view, &model.features()).await?;
@@ -80,8 +92,25 @@ impl Scored<'_> {
         model: &Model,
         sequences: &Sequences,
         examples: &[Example],
+        options: &ScoreOptions,
+    ) -> Result<Vec<Table>> {
+        let mut tables = self.predictions(model, sequences, examples, options.top)?;
+        if options.embeddings {
+            tables.push(("scores.embeddings", self.embeddings(model, sequences, examples)?));
+        }
+        if options.embeddings && model.config().head().ranks_products() {
+            tables.push((PRODUCT_EMBEDDINGS, self.product_embeddings(model)?));
+        }
+        Ok(tables)
+    }
+
+    fn predictions(
+        &self,
+        model: &Model,
+        sequences: &Sequences,
+        examples: &[Example],
         top: usize,
-    ) -> Result<Vec<(&'static str, RecordBatch)>> {
+    ) -> Result<Vec<Table>> {
         let predictions = model.predict(sequences, examples, top)?;
         let is_own = self.run.plan.task.head()?.is_of_ones_own();
         let every: Vec<usize> = (0..self.stamp.keys.len()).collect();
@@ -150,6 +179,24 @@ impl Scored<'_> {
         self.batch(&of, columns)
     }
 
+    /// A row per customer and component.
+    fn embeddings(&self, model: &Model, sequences: &Sequences, examples: &[Example]) -> Result<RecordBatch> {
+        let (of, columns) = long(&model.embeddings(sequences, examples)?, model.config().width());
+        self.batch(&of, columns)
+    }
+
+    /// A row per product and component.
+    fn product_embeddings(&self, model: &Model) -> Result<RecordBatch> {
+        let (of, columns) = long(&model.product_embeddings(), model.config().width());
+        let text = |of: &mut dyn Iterator<Item = &str>| -> ArrayRef { Arc::new(StringArray::from_iter_values(of)) };
+        let key = [
+            ("task", text(&mut of.iter().map(|_| self.run.task.as_str()))),
+            ("run_id", text(&mut of.iter().map(|_| self.run.run_id.as_str()))),
+            ("product_id", text(&mut of.iter().map(|&place| model.products()[place].as_str()))),
+        ];
+        Ok(RecordBatch::try_from_iter(key.into_iter().chain(columns))?)
+    }
+
     /// Columns of scores after those of the key; row `i` is of customer `of[i]`.
     pub(super) fn batch<const N: usize>(
         &self,
@@ -172,4 +219,13 @@ impl Scored<'_> {
         ];
         Ok(RecordBatch::try_from_iter(key.into_iter().chain(columns))?)
     }
+}
+
+/// A matrix of so many columns as rows of tables, which hold no lists: of each number the row it is in, its column from 1,
+/// and itself.
+fn long(matrix: &[f32], width: usize) -> (Vec<usize>, [(&'static str, ArrayRef); 2]) {
+    let of = (0..matrix.len()).map(|place| place / width).collect();
+    let component = Int64Array::from_iter_values((0..matrix.len()).map(|place| (place % width) as i64 + 1));
+    let value = Float64Array::from_iter_values(matrix.iter().map(|x| f64::from(*x)));
+    (of, [("component", Arc::new(component)), ("value", Arc::new(value))])
 }

@@ -18,7 +18,7 @@ const FILLED: [&str; 4] = ["task", "run_id", "snapshot", "scored_at"];
 /// That the view of a task and the table of its scores are defined, as far as that shows without the data.
 ///
 /// # Errors
-/// [`Error::Task`], also for a run: a view has none.
+/// [`Error::Task`], also for a run and for embeddings: a view has none.
 pub(crate) fn ready(warehouse: &Warehouse, task: &Task, options: &ScoreOptions) -> Result<()> {
     let Some(view) = &task.view else { return Ok(()) };
     let (catalog, table) = (warehouse.catalog(), format!("scores.{}", task.name));
@@ -29,6 +29,8 @@ pub(crate) fn ready(warehouse: &Warehouse, task: &Task, options: &ScoreOptions) 
         format!("there is no table {table}: a CREATE TABLE in sql/scores/{}.sql must define it", task.name)
     } else if let Some(run) = &options.run {
         format!("its answers are the rows of {view}, so it has no run {run}")
+    } else if options.embeddings {
+        format!("its answers are the rows of {view}, so it has no embeddings")
     } else {
         return Ok(());
     };

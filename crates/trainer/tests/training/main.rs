@@ -14,6 +14,7 @@ use trainer::{
 
 mod averages;
 mod earlier;
+mod embeddings;
 mod features;
 mod outcomes;
 
