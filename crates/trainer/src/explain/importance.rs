@@ -43,7 +43,7 @@ pub struct Importances {
 
 impl Model {
     /// The importance of groups of inputs on labelled examples, each group shuffled `repeats` times; `seed` decides how.
-    /// `passes` is told how many groups are done.
+    /// `done` is told how many groups are done.
     ///
     /// # Errors
     /// A head other than churn and clv, an example without the model's features, examples on which a metric is undefined.
