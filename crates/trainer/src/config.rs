@@ -69,6 +69,10 @@ pub struct RawTraining {
     pub seed: u64,
     /// An epoch takes this many examples at most, drawn anew each time; 0 is all.
     pub max_examples_per_epoch: usize,
+    /// How many examples the doubt about the features is worth: of n examples to train on, a step takes each feature for
+    /// the average customer's with probability `feature_prior` / (`feature_prior` + n). Dropped so, features act like a
+    /// ridge regression's (Wager, Wang, Liang 2013), whose penalty weighs less the more there is to learn from.
+    pub feature_prior: usize,
     /// A gradient longer than this is shortened to it.
     pub gradient_clip: f64,
     /// Weights are judged and kept as exponential moving averages over the steps, of which each step keeps this share, as .999;
@@ -99,6 +103,7 @@ impl Default for RawTraining {
             patience: 2,
             seed: 1,
             max_examples_per_epoch: 0,
+            feature_prior: 10_000,
             gradient_clip: 1.0,
             ema: 0.0,
             negatives: 4096,
@@ -242,6 +247,7 @@ fn check_training(training: &RawTraining) -> Result<()> {
         patience,
         seed,
         max_examples_per_epoch: _,
+        feature_prior: _,
         gradient_clip,
         ema,
         negatives,

@@ -15,7 +15,7 @@ use crate::checkpoint::{State, WeightsHeader, read_checkpoint, save_checkpoint, 
 use crate::dataset::Dataset;
 use crate::earlier::Earlier;
 use crate::evaluate::{Scorer, training_targets};
-use crate::inputs::{Inputs, Table};
+use crate::inputs::{FeatureDropout, Inputs, Table};
 use crate::layers::Dropout;
 use crate::losses::Loss;
 use crate::mean_loss::MeanLoss;
@@ -133,6 +133,7 @@ struct Session<'a> {
     scaling: Scaling,
     network: Network,
     layout: Layout,
+    feature_dropout: FeatureDropout,
     optimizer: AdamW,
     batcher: Batcher,
     history: Vec<EpochMetrics>,
@@ -206,6 +207,7 @@ impl<'a> Session<'a> {
         let lessons = if config.head.ranks_products() { Lessons::PerEvent } else { Lessons::PerExample };
         let batcher = Batcher::new(lengths, lessons, batch_size, most, training.seed);
         let parameters = seeded(training, 0, || layout.start()).to_device(device);
+        let feature_dropout = FeatureDropout::new(&scaling, training.feature_prior, data.train.len(), device);
         let steps = training.epochs * batcher.batches_per_epoch();
         let optimizer = AdamW::new(&layout, parameters, training, steps);
         let history = Vec::new();
@@ -219,6 +221,7 @@ impl<'a> Session<'a> {
             scaling,
             network,
             layout,
+            feature_dropout,
             optimizer,
             batcher,
             history,
@@ -242,6 +245,7 @@ impl<'a> Session<'a> {
             scaling,
             network,
             layout,
+            feature_dropout,
             optimizer,
             batcher,
             history,
@@ -260,7 +264,7 @@ impl<'a> Session<'a> {
                     return Err(Error::Interrupted { epoch, finished: history.len() });
                 }
                 let share = batcher.share(batch.examples);
-                mean.add(&train_step(config, network, layout, optimizer, &batch, share, *device));
+                mean.add(&train_step(config, network, layout, optimizer, feature_dropout, &batch, share));
                 if !device.is_cuda() || (step - 1).is_multiple_of(READ_LOSS_EVERY_CUDA) || step == batches.len() {
                     let losses = mean.read();
                     let first = step + 1 - losses.len();
@@ -357,15 +361,16 @@ fn train_step(
     network: &Network,
     layout: &Layout,
     optimizer: &mut AdamW,
+    feature_dropout: &FeatureDropout,
     batch: &Prepared,
     share: f64,
-    device: Device,
 ) -> Vec<Loss> {
     let dropout = Dropout(config.model.dropout);
-    let kind = config.training.precision.kind(device);
+    let kind = config.training.precision.kind(optimizer.parameters.device());
     seeded(&config.training, optimizer.step + 1, || {
         let weights = layout.split(&optimizer.parameters, kind);
-        let terms = network.loss(&weights, &batch.inputs, &batch.targets, share, dropout);
+        let inputs = feature_dropout.apply(&batch.inputs);
+        let terms = network.loss(&weights, &inputs, &batch.targets, share, dropout);
         optimizer.update(&terms.iter().map(|term| &term.backward).sum::<Tensor>());
         terms
     })

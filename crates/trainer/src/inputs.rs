@@ -233,6 +233,36 @@ impl Inputs {
     }
 }
 
+/// Which features of which examples a training step takes for the average customer's: dropout (Srivastava et al. 2014) of
+/// whole features, whose numbers are 0 on average.
+pub(crate) struct FeatureDropout {
+    /// Of each number that an example's features become, the place of its feature, `[encoded]`.
+    columns: Tensor,
+    features: i64,
+    share: f64,
+}
+
+impl FeatureDropout {
+    /// For a training of so many examples; see `RawTraining::feature_prior`.
+    pub(crate) fn new(scaling: &Scaling, prior: usize, examples: usize, device: Device) -> Self {
+        Self {
+            columns: device::send(&scaling.features_of_columns(), device),
+            features: scaling.customer_features.len() as i64,
+            share: prior as f64 / (prior + examples).max(1) as f64,
+        }
+    }
+
+    /// The same inputs, where what is left of the features weighs more for what is dropped.
+    pub(crate) fn apply(&self, inputs: &Inputs) -> Inputs {
+        let customer = inputs.customer.as_ref().map(|customer| {
+            let random = Tensor::rand([inputs.size.0, self.features], (Kind::Float, customer.device()));
+            let kept = random.ge(self.share).to_kind(Kind::Float).index_select(1, &self.columns);
+            customer * kept / (1.0 - self.share)
+        });
+        inputs.with_numbers(inputs.features.shallow_clone(), inputs.context.shallow_clone(), customer)
+    }
+}
+
 /// A GPU's kernels like multiples, and its memory is handed out by shape: few different ones are reused.
 fn padded_length(tokens: usize, device: Device) -> usize {
     const MULTIPLE_CUDA: usize = 8;

@@ -80,6 +80,12 @@ impl Scaling {
         }
     }
 
+    /// Of each number that an example's features become, the place of its feature.
+    pub(crate) fn features_of_columns(&self) -> Vec<i64> {
+        let columns = (0..).zip(&self.customer_features).map(|(place, feature)| vec![place; feature.width()]);
+        columns.flatten().collect()
+    }
+
     /// How many numbers an example's features become.
     pub(crate) fn customer_width(&self) -> usize {
         self.customer_features.iter().map(Feature::width).sum()
