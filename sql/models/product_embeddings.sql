@@ -1,6 +1,6 @@
 -- Embeddings of the products that a model ranks: one row per run, product and component. Written by `score --embeddings`. The
 -- sum over components of a customer's value in scores.embeddings times a product's is that product's score for the customer
--- by the same run; its probability is the softmax of the scores over all of the run's products.
+-- by the network of the same run; with the softmax over all of its products what histories say is mixed, for a probability.
 -- owner: perennial
 -- grain: run_id, product_id, component
 -- check: component >= 1
