@@ -70,7 +70,7 @@ pub struct RawTraining {
     /// An epoch takes this many examples at most, drawn anew each time; 0 is all.
     pub max_examples_per_epoch: usize,
     /// How many examples the doubt about the features is worth: of n examples to train on, a step takes each feature for
-    /// the average customer's with probability `feature_prior` / (`feature_prior` + n). Dropped so, features act like a
+    /// the average customer's with probability `feature_prior` / (`feature_prior` + n), .8 at most. Dropped so, features act like a
     /// ridge regression's (Wager, Wang, Liang 2013), whose penalty weighs less the more there is to learn from.
     pub feature_prior: usize,
     /// A gradient longer than this is shortened to it.

@@ -243,12 +243,15 @@ pub(crate) struct FeatureDropout {
 }
 
 impl FeatureDropout {
+    /// Of what is dropped more often nothing is learnt, and what is left shouts.
+    const MOST: f64 = 0.8;
+
     /// For a training of so many examples; see `RawTraining::feature_prior`.
     pub(crate) fn new(scaling: &Scaling, prior: usize, examples: usize, device: Device) -> Self {
         Self {
             columns: device::send(&scaling.features_of_columns(), device),
             features: scaling.customer_features.len() as i64,
-            share: prior as f64 / (prior + examples).max(1) as f64,
+            share: (prior as f64 / (prior + examples).max(1) as f64).min(Self::MOST),
         }
     }
 

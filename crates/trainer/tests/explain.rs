@@ -88,6 +88,8 @@ impl Shop {
             patience: 15,
             batch_size: 32,
             learning_rate: 1e-2,
+            // What decides is a feature, and there is no doubt about it.
+            feature_prior: 0,
             device: DeviceChoice::Cpu,
             threads: 1,
             ..RawTraining::default()
