@@ -3,6 +3,7 @@
 use crate::columns::Rows;
 use crate::dataset;
 use crate::error::{Error, Result};
+use crate::task::Task;
 use arrow::datatypes::{DataType, SchemaRef};
 use futures::StreamExt;
 use std::collections::HashMap;
@@ -50,6 +51,19 @@ impl Features {
             }
         }
         Ok(Features { view: view.into(), names, values })
+    }
+
+    /// What a task's model may read, nothing where it names no view.
+    pub(crate) async fn of_task(
+        warehouse: &Warehouse,
+        snapshot: u64,
+        task: &Task,
+        keys: &[(String, i64)],
+    ) -> Result<Features> {
+        match &task.features {
+            Some(view) => Features::read(warehouse, snapshot, view, keys).await,
+            None => Ok(Features::default()),
+        }
     }
 
     /// The features of the key with this place.

@@ -120,15 +120,14 @@ struct TestFeatures {
 
 impl TestFeatures {
     async fn read(warehouse: &Warehouse, plan: &Plan, model: &Model, labels: &Labels) -> Result<TestFeatures> {
-        let read = |view| Features::read(warehouse, plan.snapshot, view, &labels.keys);
         let every = match plan.task.head()?.target_kind() {
             TargetKind::Next => Features::default(),
-            _ => read(EVERY_FEATURE).await?,
+            _ => Features::read(warehouse, plan.snapshot, EVERY_FEATURE, &labels.keys).await?,
         };
+        let names = model.features();
         let ours = match plan.task.features.as_deref() {
-            None => Features::default(),
-            Some(EVERY_FEATURE) if !every.names.is_empty() => every.select(&model.features())?,
-            Some(view) => read(view).await?.select(&model.features())?,
+            Some(EVERY_FEATURE) if !every.names.is_empty() => every.select(&names)?,
+            _ => Features::of_task(warehouse, plan.snapshot, &plan.task, &labels.keys).await?.select(&names)?,
         };
         Ok(TestFeatures { ours, every })
     }

@@ -236,10 +236,7 @@ async fn examples(
     progress: &dyn Progress,
 ) -> Result<(Vec<LabelledExample>, Vec<String>)> {
     progress.start("features", None);
-    let features = match &plan.task.features {
-        Some(view) => Features::read(warehouse, plan.snapshot, view, &labels.keys).await?,
-        None => Features::default(),
-    };
+    let features = Features::of_task(warehouse, plan.snapshot, &plan.task, &labels.keys).await?;
     let examples = labels.examples(sequences, &features, length)?;
     progress.finish(&format!("{} of {} customers at cut-offs", features.names.len(), examples.len()));
     Ok((examples, features.names))

@@ -166,7 +166,8 @@ pub(crate) fn largest_of_orders(sequences: &Sequences, events: impl Iterator<Ite
     is_largest
 }
 
-fn known_product(sequences: &Sequences, encoding: &Encoding, event: usize) -> u32 {
+/// The id of an event's product, [`PAD`] where it is not in the vocabulary.
+pub(crate) fn known_product(sequences: &Sequences, encoding: &Encoding, event: usize) -> u32 {
     match encoding.id(Field::Product, sequences.code(event, Field::Product)) {
         UNKNOWN => PAD,
         id => id,

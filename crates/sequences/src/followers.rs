@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::example::largest_of_orders;
-use crate::{Encoding, Example, FIRST_KNOWN, Field, Sequences};
+use crate::example::{known_product, largest_of_orders};
+use crate::{Encoding, Example, FIRST_KNOWN, Sequences};
 
 /// Counts of successive orders' products, as places among the known products.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,9 +58,7 @@ impl Followers {
         for pair in pairs_of(sequences, encoding, example.customer(), self.until) {
             *own.entry(pair).or_default() += 1;
         }
-        let is_largest = example.largest_lines(sequences);
-        let events = example.events().zip(is_largest).enumerate().filter(|(_, (_, is_largest))| *is_largest);
-        let orders = events.map(|(place, (event, _))| (place, known_product(sequences, encoding, event))).collect();
+        let orders = orders_of(sequences, encoding, &example.events().collect::<Vec<_>>());
         Recall { followers: self, own, orders }
     }
 
@@ -145,28 +143,24 @@ impl Recall<'_> {
 }
 
 /// Successive orders of known products that were visible at `until`.
-fn pairs_of(
-    sequences: &Sequences,
-    encoding: &Encoding,
-    customer: usize,
-    until: i64,
-) -> impl Iterator<Item = (u32, u32)> {
+fn pairs_of(sequences: &Sequences, encoding: &Encoding, customer: usize, until: i64) -> Vec<(u32, u32)> {
     let events: Vec<usize> = sequences.visible(customer, until).collect();
-    let is_largest = largest_of_orders(sequences, events.iter().copied());
-    let largest = events.into_iter().zip(is_largest).filter(|(_, is_largest)| *is_largest);
-    let products: Vec<Option<u32>> = largest.map(|(event, _)| known_product(sequences, encoding, event)).collect();
-    let pairs: Vec<(u32, u32)> = products.windows(2).filter_map(|pair| Some((pair[0]?, pair[1]?))).collect();
-    pairs.into_iter()
+    let orders = orders_of(sequences, encoding, &events);
+    orders.windows(2).filter_map(|pair| Some((pair[0].1?, pair[1].1?))).collect()
 }
 
-fn known_product(sequences: &Sequences, encoding: &Encoding, event: usize) -> Option<u32> {
-    encoding.id(Field::Product, sequences.code(event, Field::Product)).checked_sub(FIRST_KNOWN)
+/// Where the orders in some events have their largest line, and the place of its product, if it is known.
+fn orders_of(sequences: &Sequences, encoding: &Encoding, events: &[usize]) -> Vec<(usize, Option<u32>)> {
+    let is_largest = largest_of_orders(sequences, events.iter().copied());
+    let largest = events.iter().enumerate().zip(is_largest).filter(|(_, is_largest)| *is_largest);
+    let product = |event| known_product(sequences, encoding, event).checked_sub(FIRST_KNOWN);
+    largest.map(|((place, &event), _)| (place, product(event))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{PURCHASE, Vocabulary};
+    use crate::{Field, PURCHASE, Vocabulary};
 
     /// Lists of orders of one line each: every item is a purchase at a time of its own.
     fn shop(lines: &str) -> (Sequences, Encoding, Vec<String>) {

@@ -48,8 +48,9 @@ impl Earlier {
             let [earlier, asked] = [self.scaling.horizon_days, data.horizon_days].map(|days| days.to_string());
             return other("horizon_days".into(), earlier, asked);
         }
-        let earlier = |place: usize| self.scaling.customer_features.get(place).map(|feature| &feature.name);
-        let places = 0..self.scaling.customer_features.len().max(data.features.len());
+        let names = self.scaling.feature_names();
+        let earlier = |place: usize| names.get(place);
+        let places = 0..names.len().max(data.features.len());
         match places.into_iter().find(|&place| earlier(place) != data.features.get(place)) {
             None => Ok(()),
             Some(place) => {

@@ -15,11 +15,12 @@ use crate::checkpoint::{State, WeightsHeader, read_checkpoint, save_checkpoint, 
 use crate::dataset::Dataset;
 use crate::earlier::Earlier;
 use crate::evaluate::{Scorer, training_targets};
-use crate::inputs::{FeatureDropout, Inputs, Table};
+use crate::inputs::{FeatureDropout, Inputs};
 use crate::layers::Dropout;
 use crate::losses::Loss;
 use crate::mean_loss::MeanLoss;
-use crate::network::{Network, Targets, has_memory};
+use crate::memory::has_memory;
+use crate::network::{Network, Targets};
 use crate::optimizer::AdamW;
 use crate::parameters::Layout;
 use crate::run::{EpochMetrics, RunFolder, best};
@@ -95,8 +96,7 @@ pub fn train(config: &Config, data: Dataset<'_>, run: &Path, options: TrainOptio
     if is_started && !options.resume {
         return Err(Error::RunExists { path: run.to_owned() });
     }
-    let has_memory = has_memory(config.head, &Table::new(data.vocabulary, config.head));
-    let followers = match (has_memory, is_started) {
+    let followers = match (has_memory(config.head, data.vocabulary), is_started) {
         (false, _) => None,
         (true, true) => Some(folder.read_followers()?),
         (true, false) => Some(count_followers(data, &encoding)),
@@ -177,7 +177,7 @@ impl<'a> Session<'a> {
             let (saved, asked) = (examples.to_string(), data.train.len().to_string());
             return Err(Error::OtherRun { path: folder.checkpoint(), key: "training examples".into(), saved, asked });
         }
-        let names: Vec<&str> = scaling.customer_features.iter().map(|feature| feature.name.as_str()).collect();
+        let names = scaling.feature_names();
         if names != data.features {
             let (saved, asked) = (names.join(", "), data.features.join(", "));
             return Err(Error::OtherRun { path: folder.checkpoint(), key: "features".into(), saved, asked });

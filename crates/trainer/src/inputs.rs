@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use sequences::{Batch, CONTEXT_FEATURES, EVENT_FEATURES, FIRST_KNOWN, Field, PAD, UNKNOWN, Vocabulary};
 use tch::{Device, Kind, Tensor};
 
+use crate::memory::has_memory;
 use crate::scaling::Scaling;
 use crate::{Head, device};
 
@@ -51,7 +52,7 @@ impl Table {
             }
             fields.push((field, first));
         }
-        let last_product = (head == Head::NextPurchase && products.1 > 0).then(|| add(Field::Product).0);
+        let last_product = has_memory(head, vocabulary).then(|| add(Field::Product).0);
         Self { fields, last_product, extra: next, products }
     }
 
@@ -209,9 +210,7 @@ impl Inputs {
             size: (b, w),
         }
     }
-}
 
-impl Inputs {
     /// The same tokens with other numbers.
     pub(crate) fn with_numbers(&self, features: Tensor, context: Tensor, customer: Option<Tensor>) -> Self {
         Self {

@@ -5,13 +5,18 @@
 //! softmax of the state and of how much the shares stand on, so the network learns whom to believe when, and what a table knows it need not learn: a mixture as in
 //! pointer-generators (See, Liu, Manning 2017), for what is bought again as in RepeatNet (Ren et al. 2019).
 
-use sequences::{Encoding, Example, Followers, Recall, Sequences, Shares};
+use sequences::{Encoding, Example, Field, Followers, Recall, Sequences, Shares, Vocabulary};
 use tch::{Device, Kind, Tensor};
 
-use crate::device;
 use crate::layers::Linear;
 use crate::losses::Beside;
 use crate::parameters::{Layout, Weights};
+use crate::{Head, device};
+
+/// Whether a last order's product is known, and remembered what followed it.
+pub(crate) fn has_memory(head: Head, vocabulary: &Vocabulary) -> bool {
+    head == Head::NextPurchase && !vocabulary.texts(Field::Product).is_empty()
+}
 
 /// How the network weighs its own answer and the two shares.
 #[derive(Debug)]

@@ -32,7 +32,7 @@ use crate::heads::{Readout, amount, binary, count, next};
 use crate::inputs::{Extra, Inputs, Table, feature_count};
 use crate::layers::Dropout;
 use crate::losses::{Loss, MIN_DAYS};
-use crate::memory::{Memory, Recalled};
+use crate::memory::{Memory, Recalled, has_memory};
 use crate::parameters::{Layout, Weights};
 use crate::scaling::Scaling;
 use crate::{Config, Head, TargetKind, device};
@@ -114,7 +114,7 @@ impl Network {
             Head::Count => Some(count::start(scaling)),
         };
         let readout = start.map(|start| Readout::new(&mut layout, "readout", width, customer, start));
-        let memory = has_memory(head, &table).then(|| Memory::new(&mut layout, width));
+        let memory = has_memory(head, vocabulary).then(|| Memory::new(&mut layout, width));
         (Self { head, table, encoder, memory, readout, negatives: config.training.negatives as i64 }, layout)
     }
 
@@ -167,7 +167,10 @@ impl Network {
     /// Probabilities of all known products, `[N, D]` → `[N, P]`, mixed with what is recalled of each example.
     pub(crate) fn product_probabilities(&self, weights: &Weights, states: &Tensor, recalls: &[Recall]) -> Tensor {
         let own = states.matmul(&self.products(weights).tr()).softmax(1, Kind::Float);
-        self.memory.as_ref().map_or(own.shallow_clone(), |memory| memory.mix(weights, states, &own, recalls))
+        match &self.memory {
+            Some(memory) => memory.mix(weights, states, &own, recalls),
+            None => own,
+        }
     }
 
     fn loss_of_states(
@@ -203,18 +206,12 @@ impl Network {
     }
 }
 
-/// Whether there is a last order's product to remember what followed it.
-pub(crate) fn has_memory(head: Head, table: &Table) -> bool {
-    head == Head::NextPurchase && table.products.1 > 0
-}
-
 #[cfg(test)]
 mod tests {
     use sequences::{Batch, Encoding, Example, Followers, Sequences};
 
     use super::*;
     use crate::RawConfig;
-    use crate::scaling::Moments;
 
     struct Fixture {
         sequences: Sequences,
@@ -229,17 +226,7 @@ mod tests {
         let sequences = Sequences::from_interactions(&lines, "lines").unwrap();
         let vocabulary = Vocabulary::fit(&sequences, i64::MAX, 1);
         let encoding = vocabulary.encode(&sequences);
-        let moments = |count| vec![Moments { mean: 0.1, deviation: 2.0 }; count];
-        let scaling = Scaling {
-            features: moments(sequences::EVENT_FEATURES.len()),
-            context: moments(sequences::CONTEXT_FEATURES.len()),
-            customer_features: Vec::new(),
-            rate: 0.3,
-            target: Moments::default(),
-            log_target: Moments { mean: 3.0, deviation: 1.0 },
-            log_largest: 5.0,
-            horizon_days: 90.0,
-        };
+        let scaling = Scaling::sample(Vec::new());
         let raw = RawConfig { head, model: Default::default(), training: Default::default() };
         let config = Config::try_from(raw).unwrap();
         let (network, layout) = Network::new(&config, &vocabulary, &scaling);

@@ -8,7 +8,8 @@ use tch::{Device, Kind, Tensor};
 use crate::checkpoint::read_weights;
 use crate::dataset::check_features;
 use crate::evaluate::Scorer;
-use crate::network::{Network, has_memory};
+use crate::memory::has_memory;
+use crate::network::Network;
 use crate::parameters::Layout;
 use crate::run::RunFolder;
 use crate::scaling::Scaling;
@@ -84,8 +85,7 @@ impl Model {
         let vocabulary = folder.read_vocabulary()?;
         let (header, saved) = read_weights(&folder.weights())?;
         let (network, layout) = Network::new(&config, &vocabulary, &header.scaling);
-        let has_memory = has_memory(config.head, &network.table);
-        let followers = has_memory.then(|| folder.read_followers()).transpose()?;
+        let followers = has_memory(config.head, &vocabulary).then(|| folder.read_followers()).transpose()?;
         let parameters = saved.parameters(&layout)?.to_device(device);
         let (scaling, epoch) = (header.scaling, header.epoch);
         Ok(Self { config, vocabulary, followers, scaling, network, layout, parameters, device, threads, epoch })
@@ -117,7 +117,7 @@ impl Model {
 
     /// Names of the features that every example must bring, in their order.
     pub fn features(&self) -> Vec<String> {
-        self.scaling.customer_features.iter().map(|feature| feature.name.clone()).collect()
+        self.scaling.feature_names()
     }
 
     /// Predictions for examples of any sequences, in their order; customers and products unseen in training included.

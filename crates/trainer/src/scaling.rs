@@ -80,10 +80,31 @@ impl Scaling {
         }
     }
 
+    /// Names of the features that every example brings, in their order.
+    pub(crate) fn feature_names(&self) -> Vec<String> {
+        self.customer_features.iter().map(|feature| feature.name.clone()).collect()
+    }
+
     /// Of each number that an example's features become, the place of its feature.
     pub(crate) fn features_of_columns(&self) -> Vec<i64> {
         let columns = (0..).zip(&self.customer_features).map(|(place, feature)| vec![place; feature.width()]);
         columns.flatten().collect()
+    }
+
+    /// One for the tests of networks.
+    #[cfg(test)]
+    pub(crate) fn sample(customer_features: Vec<Feature>) -> Self {
+        let moments = |count| vec![Moments { mean: 0.1, deviation: 2.0 }; count];
+        Self {
+            features: moments(EVENT_FEATURES.len()),
+            context: moments(CONTEXT_FEATURES.len()),
+            customer_features,
+            rate: 0.3,
+            target: Moments::default(),
+            log_target: Moments { mean: 3.0, deviation: 1.0 },
+            log_largest: 5.0,
+            horizon_days: 90.0,
+        }
     }
 
     /// How many numbers an example's features become.

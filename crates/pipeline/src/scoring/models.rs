@@ -12,6 +12,7 @@ use crate::task::Task;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use sequences::{Example, Sequences};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use trainer::{Model, NextPurchase, Predictions, TimeToNext};
 use warehouse::Warehouse;
@@ -34,22 +35,22 @@ pub(super) async fn scores(
         reasons::must_have_any(tasks)?;
     }
     let sequences = dataset::sequences(warehouse, stamp.snapshot, progress).await?;
-    // Several models read the same features, so those of a view are read once.
-    let mut features: HashMap<String, Features> = HashMap::new();
+    // Several models read the same features, so those of a view, or of none, are read once.
+    let mut features: HashMap<Option<String>, Features> = HashMap::new();
     let mut rows = Vec::new();
     for task in tasks {
         let run = registry::scoring_run(warehouse, &task.name, options.run.as_deref()).await?;
         progress.start(&format!("score {}", task.name), None);
         let scored = Scored { run: &run, stamp };
-        if let Some(view) = &run.plan.task.features
-            && !features.contains_key(view)
-        {
-            features.insert(view.clone(), Features::read(warehouse, stamp.snapshot, view, &stamp.keys).await?);
-        }
-        let view = run.plan.task.features.as_deref();
-        let features = view.and_then(|view| features.get(view));
+        let view = &run.plan.task.features;
+        let read = match features.entry(view.clone()) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(unread) => {
+                unread.insert(Features::of_task(warehouse, stamp.snapshot, &run.plan.task, &stamp.keys).await?)
+            }
+        };
         let model = run.model(warehouse).await?;
-        let features = features.map_or(Ok(Features::default()), |all| all.select(&model.features()))?;
+        let features = read.select(&model.features())?;
         let examples = dataset::examples(&sequences, &stamp.keys, &features, model.config().length())?;
         let batches = tokio::task::block_in_place(|| scored.tables(&model, &sequences, &examples, options))?;
         progress.finish(&format!("{} customers", stamp.keys.len()));
@@ -64,7 +65,7 @@ pub(super) async fn scores(
         }));
         if let (Some(most), Some(table)) = (options.reasons, reasons::table(run.plan.task.head)) {
             progress.start(&format!("reasons {}", task.name), None);
-            let families = families(warehouse, stamp.snapshot, view, &model.features()).await?;
+            let families = families(warehouse, stamp.snapshot, view.as_deref(), &model.features()).await?;
             let found = || reasons::rows(&scored, &model, &sequences, &examples, &families, most);
             let batch = tokio::task::block_in_place(found)?;
             progress.finish(&format!("{} customers", stamp.keys.len()));

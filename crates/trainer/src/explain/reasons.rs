@@ -301,7 +301,6 @@ mod tests {
     use crate::network::Network;
     use crate::parameters::Weights;
     use crate::piecewise::Feature;
-    use crate::scaling::Moments;
     use crate::{Config, RawConfig, device};
 
     struct Fixture {
@@ -316,21 +315,11 @@ mod tests {
         let lines: String = (0..40).map(|i| format!("{} item{}\n", i % 3, (i * 7) % 11)).collect();
         let sequences = Sequences::from_interactions(&lines, "lines").unwrap();
         let vocabulary = Vocabulary::fit(&sequences, i64::MAX, 1);
-        let moments = |count| vec![Moments { mean: 0.1, deviation: 2.0 }; count];
-        let scaling = Scaling {
-            features: moments(EVENT_FEATURES.len()),
-            context: moments(CONTEXT_FEATURES.len()),
-            customer_features: vec![
-                Feature::fit("spread", (0..50).map(|i| i as f32)),
-                Feature::fit("same", [1.0; 9].into_iter()),
-                Feature::fit("flag", [0.0, 1.0, f32::NAN].into_iter()),
-            ],
-            rate: 0.3,
-            target: Moments::default(),
-            log_target: Moments { mean: 3.0, deviation: 1.0 },
-            log_largest: 5.0,
-            horizon_days: 90.0,
-        };
+        let scaling = Scaling::sample(vec![
+            Feature::fit("spread", (0..50).map(|i| i as f32)),
+            Feature::fit("same", [1.0; 9].into_iter()),
+            Feature::fit("flag", [0.0, 1.0, f32::NAN].into_iter()),
+        ]);
         let raw = RawConfig { head, model: Default::default(), training: Default::default() };
         let (network, layout) = Network::new(&Config::try_from(raw).unwrap(), &vocabulary, &scaling);
         // Everything counts, also what starts at 0.
