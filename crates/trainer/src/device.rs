@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tch::kind::Element;
-use tch::{Cuda, Device, Tensor};
+use tch::{Cuda, Device, Kind, Tensor};
 
 use crate::{DeviceChoice, Error, Result};
 
@@ -59,6 +59,18 @@ pub(crate) fn send<T: Element>(values: &[T], device: Device) -> Tensor {
     }
 }
 
+/// The numbers of a tensor in this machine's memory, to change in place.
+///
+/// # Panics
+/// Of another kind than fp32, on a GPU, or not contiguous.
+#[allow(unsafe_code)]
+pub(crate) fn floats_mut(tensor: &mut Tensor) -> &mut [f32] {
+    assert!(tensor.kind() == Kind::Float && tensor.device() == Device::Cpu && tensor.is_contiguous());
+    // SAFETY: the tensor has so many floats there, side by side, and lives as long as the slice. Other tensors may look at
+    // the same memory; nobody reads them meanwhile, as libtorch's threads are done when a call returns.
+    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
+}
+
 /// Whether CUDA is usable in this process; asked once.
 fn cuda() -> std::result::Result<(), String> {
     static CUDA: OnceLock<std::result::Result<(), String>> = OnceLock::new();
@@ -85,7 +97,7 @@ fn libtorch_folder() -> Option<PathBuf> {
     Some(PathBuf::from(path).parent()?.to_path_buf())
 }
 
-/// Loading a library runs foreign code and has no safe form in Rust; nothing else in this crate is unsafe.
+/// Loading a library runs foreign code and has no safe form in Rust.
 #[allow(unsafe_code)]
 mod dynamic {
     use std::ffi::CStr;

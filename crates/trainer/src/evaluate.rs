@@ -14,7 +14,6 @@ use tch::{Device, Kind, Tensor};
 use crate::ahead::ahead;
 use crate::heads::{amount, binary, count, next};
 use crate::inputs::{Extra, Inputs};
-use crate::losses::chunks;
 use crate::mean_loss::MeanLoss;
 use crate::memory::Recalled;
 use crate::network::{Network, Outcome, Targets};
@@ -22,6 +21,7 @@ use crate::parameters::Weights;
 use crate::predict::{NextPurchase, TimeToNext, Value};
 use crate::run::NEXT_ITEM_MONITOR;
 use crate::scaling::Scaling;
+use crate::softmax::chunks;
 use crate::{Head, TargetKind, device};
 
 /// How long a list of products the ranking metrics look at.

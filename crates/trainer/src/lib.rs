@@ -32,6 +32,7 @@ mod piecewise;
 mod predict;
 mod run;
 mod scaling;
+mod softmax;
 
 pub use config::{Config, DeviceChoice, Precision, RawConfig, RawModel, RawTraining};
 pub use dataset::Dataset;

@@ -9,8 +9,8 @@ use sequences::{Encoding, Example, Field, Followers, Recall, Sequences, Shares, 
 use tch::{Device, Kind, Tensor};
 
 use crate::layers::Linear;
-use crate::losses::Beside;
 use crate::parameters::{Layout, Weights};
+use crate::softmax::Beside;
 use crate::{Head, device};
 
 /// Whether a last order's product is known, and remembered what followed it.

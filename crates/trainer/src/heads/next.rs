@@ -3,8 +3,9 @@
 
 use tch::{Kind, Tensor};
 
-use crate::losses::{Beside, Loss, Mixture, raw_sigma, softmax_cross_entropy};
+use crate::losses::{Loss, Mixture, raw_sigma};
 use crate::scaling::Scaling;
+use crate::softmax::{Beside, softmax_cross_entropy};
 
 /// Lognormals in the mixture: one for those who come back at once, one for the rhythm, one for the long tail.
 const COMPONENTS: usize = 3;
