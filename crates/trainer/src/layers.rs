@@ -75,6 +75,15 @@ impl Linear {
         x.linear(weights.get(self.weight), self.bias.map(|bias| weights.get(bias)))
     }
 
+    /// Some layers of one input, side by side: one large multiplication is faster than a few small ones.
+    fn forward_together(layers: &[&Self], weights: &Weights, x: &Tensor) -> Tensor {
+        let side_by_side =
+            |slots: Vec<Slot>| Tensor::cat(&slots.into_iter().map(|slot| weights.get(slot)).collect::<Vec<_>>(), 0);
+        let biases: Vec<Slot> = layers.iter().filter_map(|layer| layer.bias).collect();
+        let bias = (biases.len() == layers.len()).then(|| side_by_side(biases));
+        x.linear(&side_by_side(layers.iter().map(|layer| layer.weight).collect()), bias)
+    }
+
     /// The same in full precision.
     pub(crate) fn forward_exact(&self, weights: &Weights, x: &Tensor) -> Tensor {
         x.linear(weights.exact(self.weight), self.bias.map(|bias| weights.exact(bias)))
@@ -128,11 +137,12 @@ impl Rotation {
         Self { turns: self.turns.index_select(0, positions).unsqueeze(1) }
     }
 
-    /// `[B, W, D]` → `[B, W, D]`.
+    /// `[B, W, n D]` → `[B, W, n D]`: some tensors side by side, each turned the same way.
     fn turn(&self, x: &Tensor) -> Tensor {
         let [batch, tokens, width] = dimensions(x);
-        let pairs = x.to_kind(Kind::Float).view([batch, tokens, width / 2, 2]).view_as_complex();
-        (pairs * &self.turns).view_as_real().view([batch, tokens, width]).to_kind(x.kind())
+        let pairs = self.turns.size()[self.turns.dim() - 1];
+        let split = x.to_kind(Kind::Float).view([batch, tokens, width / 2 / pairs, pairs, 2]).view_as_complex();
+        (split * self.turns.unsqueeze(-2)).view_as_real().view([batch, tokens, width]).to_kind(x.kind())
     }
 }
 
@@ -176,9 +186,12 @@ impl Block {
 
     /// All tokens, `[B, W, D]` → `[B, W, D]`: each attends to itself and those before it.
     pub(crate) fn forward(&self, weights: &Weights, x: &Tensor, rotation: &Rotation, dropout: Dropout) -> Tensor {
+        let [_, _, width] = dimensions(x);
         let normed = self.norm_attention.forward(weights, x);
-        let query = rotation.turn(&self.query.forward(weights, &normed));
-        let attended = self.attend(weights, &query, &normed, rotation, None);
+        let all = Linear::forward_together(&[&self.query, &self.key, &self.value], weights, &normed);
+        let turned = rotation.turn(&all.narrow(2, 0, 2 * width));
+        let (query, key) = (turned.narrow(2, 0, width), turned.narrow(2, width, width));
+        let attended = self.attend(&query, &key, &all.narrow(2, 2 * width, width), None);
         self.finish(weights, x, &attended, dropout)
     }
 
@@ -196,23 +209,16 @@ impl Block {
         let normed = self.norm_attention.forward(weights, x);
         let pick = |x: &Tensor| x.reshape([-1, width]).index_select(0, read.rows).view([batch, 1, width]);
         let query = rotation.at(read.positions).turn(&self.query.forward(weights, &pick(&normed)));
-        let attended = self.attend(weights, &query, &normed, rotation, Some(read.mask));
+        let both = Linear::forward_together(&[&self.key, &self.value], weights, &normed);
+        let key = rotation.turn(&both.narrow(2, 0, width));
+        let attended = self.attend(&query, &key, &both.narrow(2, width, width), Some(read.mask));
         self.finish(weights, &pick(x), &attended, dropout)
     }
 
-    /// Attention of `query` `[B, Q, D]`, turned already, to `to` `[B, W, D]`; causal unless a mask says what is seen.
-    fn attend(
-        &self,
-        weights: &Weights,
-        query: &Tensor,
-        to: &Tensor,
-        rotation: &Rotation,
-        mask: Option<&Tensor>,
-    ) -> Tensor {
+    /// Attention of `query` `[B, Q, D]` to `key` and `value` `[B, W, D]`; causal unless a mask says what is seen.
+    fn attend(&self, query: &Tensor, key: &Tensor, value: &Tensor, mask: Option<&Tensor>) -> Tensor {
         let [batch, queries, width] = dimensions(query);
-        let key = rotation.turn(&self.key.forward(weights, to));
-        let value = self.value.forward(weights, to);
-        let [query, key, value] = [query, &key, &value].map(|x| split_heads(x, self.heads));
+        let [query, key, value] = [query, key, value].map(|x| split_heads(x, self.heads));
         let attended = match mask {
             // By name: libtorch would choose a kernel that it plans anew for every shape of batch, each for as long as
             // many steps take.
