@@ -2,33 +2,42 @@
 
 use std::f32::consts::LOG2_E;
 
-use pulp::{Arch, Simd, WithSimd};
-
 /// Takes each column's `largest` off a matrix of logits and makes exponentials of them; gives the columns' sums.
 pub(super) fn exponentiate(logits: &mut [f32], largest: &[f32]) -> Vec<f32> {
-    // With the widest instructions that this machine has.
-    Arch::new().dispatch(Exponentiate { logits, largest })
-}
-
-struct Exponentiate<'a> {
-    logits: &'a mut [f32],
-    largest: &'a [f32],
-}
-
-impl WithSimd for Exponentiate<'_> {
-    type Output = Vec<f32>;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Vec<f32> {
-        let mut sums = vec![0.0; self.largest.len()];
-        for row in self.logits.chunks_exact_mut(self.largest.len()) {
-            for ((x, largest), sum) in row.iter_mut().zip(self.largest).zip(&mut sums) {
-                *x = exp(*x - largest);
-                *sum += *x;
-            }
-        }
-        sums
+    #[cfg(target_arch = "x86_64")]
+    if let Some(sums) = wide::exponentiate(logits, largest) {
+        return sums;
     }
+    plain(logits, largest)
+}
+
+/// The same with instructions that most x86 processors have since 2013, for which the program as a whole is not built.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod wide {
+    /// None where this one has not.
+    pub(super) fn exponentiate(logits: &mut [f32], largest: &[f32]) -> Option<Vec<f32>> {
+        let has_them = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        // SAFETY: the processor was asked for both.
+        has_them.then(|| unsafe { compiled_for_them(logits, largest) })
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    fn compiled_for_them(logits: &mut [f32], largest: &[f32]) -> Vec<f32> {
+        super::plain(logits, largest)
+    }
+}
+
+#[inline(always)]
+fn plain(logits: &mut [f32], largest: &[f32]) -> Vec<f32> {
+    let mut sums = vec![0.0; largest.len()];
+    for row in logits.chunks_exact_mut(largest.len()) {
+        for ((x, largest), sum) in row.iter_mut().zip(largest).zip(&mut sums) {
+            *x = exp(*x - largest);
+            *sum += *x;
+        }
+    }
+    sums
 }
 
 /// e^x for x of at most 0, within 2 units of the last place; below -87 it stays at the least that is not denormal. As in
