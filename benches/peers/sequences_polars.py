@@ -9,7 +9,7 @@ os.environ["POLARS_MAX_THREADS"] = sys.argv[3]  # read when Polars is imported
 import polars as pl
 
 TEXTS = ["kind", "product_id", "category", "channel"]
-ORDER = ["event_time", "known_time", "kind", "product_id", "amount", "channel"]
+ORDER = ["event_time", "known_time", "kind", "amount", "product_id", "channel"]
 # Row groups of its own choice.
 timeline = pl.read_parquet(file)
 timeline.write_parquet(file)

@@ -1,5 +1,7 @@
 //! The real binary, as a user types it.
 
+#[cfg(feature = "train")]
+mod backtest;
 mod bad_input;
 mod check;
 mod erase;

@@ -56,6 +56,8 @@ verbs! {
     #[cfg(feature = "train")]
     evaluate Evaluate,
     #[cfg(feature = "train")]
+    backtest Backtest,
+    #[cfg(feature = "train")]
     explain Explain,
     score Score,
     #[cfg(feature = "train")]
@@ -77,8 +79,8 @@ impl Command {
     /// Whether it computes with libtorch.
     #[cfg(feature = "train")]
     pub fn runs_models(&self) -> bool {
-        use Command::{Evaluate, Explain, LeaveOneOut, Run, Score, Train, Tune};
-        matches!(self, Train(_) | Tune(_) | Evaluate(_) | Explain(_) | Score(_) | Run(_) | LeaveOneOut(_))
+        use Command::{Backtest, Evaluate, Explain, LeaveOneOut, Run, Score, Train, Tune};
+        matches!(self, Train(_) | Tune(_) | Evaluate(_) | Backtest(_) | Explain(_) | Score(_) | Run(_) | LeaveOneOut(_))
     }
 }
 

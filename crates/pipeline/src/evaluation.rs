@@ -34,7 +34,7 @@ pub struct Evaluation {
 }
 
 /// One metric of one model.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     pub metric: String,
     pub model: String,
@@ -47,7 +47,7 @@ pub struct Row {
 }
 
 /// An estimate with its 95 % percentile bootstrap interval.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interval {
     pub estimate: f64,
     pub low: f64,
@@ -254,14 +254,25 @@ pub(crate) fn compare(ours: &Judged, others: &[(Role, Judged)]) -> Result<Vec<Ro
     Ok(rows)
 }
 
+/// In how many rows ours is better than a baseline beyond chance, and in how many worse.
+pub(crate) fn verdict_counts<'a>(rows: impl Iterator<Item = &'a Row>) -> (usize, usize) {
+    rows.fold((0, 0), |(better, worse), row| {
+        let is = |word: &str| usize::from(row.verdict == word);
+        (better + is(BETTER), worse + is(WORSE))
+    })
+}
+
+const BETTER: &str = "ours is better";
+const WORSE: &str = "ours is worse";
+
 pub(crate) fn verdict(role: Role, higher_is_better: bool, difference: Interval) -> &'static str {
     let (is_better, is_worse) = match higher_is_better {
         true => (difference.low > 0.0, difference.high < 0.0),
         false => (difference.high < 0.0, difference.low > 0.0),
     };
     match (role, is_better, is_worse) {
-        (Role::Baseline, true, _) => "ours is better",
-        (Role::Baseline, _, true) => "ours is worse",
+        (Role::Baseline, true, _) => BETTER,
+        (Role::Baseline, _, true) => WORSE,
         (Role::Attainable, true, _) => "ours is above what is attainable: look for a leak",
         (Role::Attainable, _, true) => "room left",
         (Role::Baseline, ..) => "not significant",

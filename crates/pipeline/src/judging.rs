@@ -48,30 +48,13 @@ pub async fn evaluate(
     let run = Run::find(warehouse, &task.name, options.run.as_deref()).await?;
     let plan = &run.plan;
     let sequences = dataset::sequences(warehouse, plan.snapshot, progress).await?;
-    let labels = dataset::labels(warehouse, plan.snapshot, &plan.task, &[plan.test]).await?;
     let truth = options.truth.as_deref().map(|folder| Truth::read(folder, plan)).transpose()?;
     progress.start(&format!("evaluate {}", task.name), None);
     let traits = if options.slices { Some(Traits::read(warehouse, plan).await?) } else { None };
     let model = run.model(warehouse).await?;
-    let features = TestFeatures::read(warehouse, plan, &model, &labels).await?;
-    let judge = Judge { warehouse, plan, sequences, labels, features, truth, traits };
-    let judged = judge.judged()?;
-    let examples = judged.examples.len();
-    let ours = tokio::task::block_in_place(|| answers(&model, &judge.sequences, &judged))?;
-    drop(model);
-    let Compared { rows, slices } = judge.compare(&judged, &ours).await?;
-    let evaluation = Evaluation {
-        task: task.name.clone(),
-        run_id: run.run_id.clone(),
-        protocol: protocol(plan)?,
-        as_of: date(plan.test),
-        examples,
-        rows,
-        deciles: deciles(&judged.actual, &ours)?,
-        shown: judge.shown(&judged, &ours)?,
-        slices,
-        learning: Learning::read(warehouse, &run).await?,
-    };
+    let evaluation = judge(warehouse, plan, &model, &sequences, (truth, traits)).await?;
+    let evaluation = Evaluation { learning: Learning::read(warehouse, &run).await?, ..evaluation };
+    let examples = evaluation.examples;
     let metrics = evaluation.rows.iter().map(|row| MetricRow::test(&evaluation, row));
     let slices = evaluation.slices.iter().flat_map(|slice| MetricRow::of_slice(&evaluation, slice));
     let metrics: Vec<MetricRow> = metrics.chain(slices).collect();
@@ -86,9 +69,38 @@ pub async fn evaluate(
     Ok(evaluation)
 }
 
-fn protocol(plan: &Plan) -> Result<String> {
-    let days = plan.task.horizon_days;
-    Ok(match plan.task.head()?.target_kind() {
+/// Judges a model of a plan at its test cut-off.
+pub(crate) async fn judge(
+    warehouse: &Warehouse,
+    plan: &Plan,
+    model: &Model,
+    sequences: &Sequences,
+    (truth, traits): (Option<Truth>, Option<Traits>),
+) -> Result<Evaluation> {
+    let labels = dataset::labels(warehouse, plan.snapshot, &plan.task, &[plan.test]).await?;
+    let features = TestFeatures::read(warehouse, plan, model, &labels).await?;
+    let judge = Judge { warehouse, plan, sequences, labels, features, truth, traits };
+    let judged = judge.judged()?;
+    let ours = tokio::task::block_in_place(|| answers(model, sequences, &judged))?;
+    let Compared { rows, slices } = judge.compare(&judged, &ours).await?;
+    Ok(Evaluation {
+        task: plan.task.name.clone(),
+        run_id: plan.run_id.clone(),
+        protocol: protocol(&plan.task)?,
+        as_of: date(plan.test),
+        examples: judged.examples.len(),
+        rows,
+        deciles: deciles(&judged.actual, &ours)?,
+        shown: judge.shown(&judged, &ours)?,
+        slices,
+        learning: None,
+    })
+}
+
+/// How a task is judged, so that the numbers can be compared with others'.
+pub(crate) fn protocol(task: &Task) -> Result<String> {
+    let days = task.horizon_days;
+    Ok(match task.head()?.target_kind() {
         TargetKind::Next => {
             format!(
                 "time split, {days} days; products: buyers of the horizon, ranked against the whole catalogue, repeats \
@@ -103,7 +115,7 @@ fn protocol(plan: &Plan) -> Result<String> {
 struct Judge<'a> {
     warehouse: &'a Warehouse,
     plan: &'a Plan,
-    sequences: Sequences,
+    sequences: &'a Sequences,
     labels: Labels,
     features: TestFeatures,
     truth: Option<Truth>,
@@ -212,7 +224,7 @@ fn deciles(actual: &Actual, ours: &Ours) -> Result<Vec<Decile>> {
 impl Judge<'_> {
     fn judged(&self) -> Result<Judgement> {
         let length = crate::training::config(&self.plan.task)?.length();
-        let examples = self.labels.examples(&self.sequences, &self.features.ours, length)?;
+        let examples = self.labels.examples(self.sequences, &self.features.ours, length)?;
         let outcomes = &self.labels.outcomes;
         let actual = match self.plan.task.head()?.target_kind() {
             TargetKind::Label => Actual::Label(outcomes.iter().map(|o| *o == Outcome::Label(true)).collect()),
@@ -242,7 +254,7 @@ impl Judge<'_> {
         let (Actual::Next { products, .. }, Ours::Next { lists, catalogue, .. }) = (&judged.actual, ours) else {
             return Ok(None);
         };
-        Shown::new(&self.sequences, self.plan.test, catalogue, lists, products)
+        Shown::new(self.sequences, self.plan.test, catalogue, lists, products)
     }
 
     async fn compare(&self, judged: &Judgement, ours: &Ours) -> Result<Compared> {
@@ -315,12 +327,12 @@ impl Judge<'_> {
     /// What those who bought in the horizon bought.
     fn products(&self, buyers: &[(String, i64)], products: &[String], ranks: &[u32]) -> Result<Compared> {
         let judge = |name: &str, ranks: &[u32]| Judged::new(name, [Answers::Ranks(ranks.into())]);
-        let rules = baselines::product_rules(&self.sequences, buyers, products);
+        let rules = baselines::product_rules(self.sequences, buyers, products);
         let mut others = vec![
             (Role::Baseline, judge("popularity", &rules.popularity)?),
             (Role::Baseline, judge("last item, then popularity", &rules.last_item)?),
         ];
-        for (name, ranks) in baselines::buyers_recommenders(&self.sequences, buyers, products)? {
+        for (name, ranks) in baselines::buyers_recommenders(self.sequences, buyers, products)? {
             others.push((Role::Baseline, judge(name, &ranks)?));
         }
         if let Some(truth) = &self.truth {

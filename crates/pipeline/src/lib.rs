@@ -46,6 +46,8 @@
 #![cfg_attr(not(feature = "train"), allow(dead_code, reason = "some helpers serve models alone"))]
 
 #[cfg(feature = "train")]
+mod backtest;
+#[cfg(feature = "train")]
 mod baselines;
 mod checks;
 mod columns;
@@ -84,6 +86,8 @@ mod report;
 mod run_folder;
 #[cfg(feature = "train")]
 mod runs;
+#[cfg(feature = "train")]
+mod same_data;
 mod scoring;
 #[cfg(feature = "train")]
 mod shown;
@@ -101,6 +105,8 @@ mod truth;
 #[cfg(feature = "train")]
 mod tuning;
 
+#[cfg(feature = "train")]
+pub use backtest::{Backtest, BacktestOptions, DEFAULT_ORIGINS, Origin, Summary, backtest};
 pub use checks::{check, must_hold};
 pub use dataset::TIMELINE;
 pub use doctor::{DoctorOptions, DoctorReport, doctor, must_be_sound};

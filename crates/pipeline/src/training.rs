@@ -95,7 +95,8 @@ async fn read_and_fit(
     };
     let earlier = earlier.as_ref().map(TempDir::path);
     earlier.map_or(Ok(()), |earlier| trainer::check_earlier(earlier, config))?;
-    let data = Data::read(warehouse, plan, config.length(), progress).await?;
+    let sequences = Arc::new(dataset::sequences(warehouse, plan.snapshot, progress).await?);
+    let data = Data::read(warehouse, plan, sequences, config.length(), progress).await?;
     progress.start(&format!("train {}", plan.task.name), None);
     // Training keeps this thread busy for minutes; the runtime moves its other work away.
     let trained = tokio::task::block_in_place(|| fit(config, &data, folder, earlier, &options.interrupted, progress));
@@ -191,7 +192,7 @@ pub(crate) struct Data {
     /// Events of an example, at most.
     length: usize,
     features: Vec<String>,
-    sequences: Sequences,
+    sequences: Arc<Sequences>,
     vocabulary: Vocabulary,
     train: Vec<LabelledExample>,
     valid: Vec<LabelledExample>,
@@ -202,10 +203,10 @@ impl Data {
     pub(crate) async fn read(
         warehouse: &Warehouse,
         plan: &Plan,
+        sequences: Arc<Sequences>,
         length: usize,
         progress: &dyn Progress,
     ) -> Result<Data> {
-        let sequences = dataset::sequences(warehouse, plan.snapshot, progress).await?;
         progress.start("labels", None);
         let train = dataset::labels(warehouse, plan.snapshot, &plan.task, &plan.train).await?;
         let valid = dataset::labels(warehouse, plan.snapshot, &plan.task, &[plan.valid]).await?;

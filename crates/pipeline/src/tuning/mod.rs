@@ -9,6 +9,7 @@ mod ranges;
 mod trials;
 
 use crate::cutoffs::Cutoffs;
+use crate::dataset;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::runs::Plan;
@@ -92,7 +93,8 @@ pub async fn tune(
     let plan = Plan::new(warehouse, &task, snapshot.id, options.seed, Cutoffs::plan(&task, &clock)?);
     let known = trials::finished(warehouse, &task.name, &snapshot).await?;
     let search = Search { warehouse, plan: &plan, space: &space, options, progress };
-    let trained = search.train(candidates.iter().filter(|c| !known.contains_key(&trials::config(&c.task)))).await?;
+    let trained =
+        search.train(candidates.iter().filter(|c| !known.contains_key(&crate::same_data::config(&c.task)))).await?;
     let mut found: Vec<Trial> = candidates.iter().filter_map(|candidate| trial(candidate, &known, &trained)).collect();
     found.sort_by(|a, b| {
         let badness = |trial: &Trial| trial.loss.unwrap_or(f64::INFINITY);
@@ -105,7 +107,7 @@ pub async fn tune(
 
 fn trial(candidate: &Candidate, known: &HashMap<String, Outcome>, trained: &BTreeMap<usize, Outcome>) -> Option<Trial> {
     let new = trained.get(&candidate.trial);
-    let outcome = new.or_else(|| known.get(&trials::config(&candidate.task)))?;
+    let outcome = new.or_else(|| known.get(&crate::same_data::config(&candidate.task)))?;
     let metrics = outcome.metrics.iter().filter(|(name, _)| *name != LOSS);
     Some(Trial {
         trial: candidate.trial,
@@ -132,7 +134,8 @@ impl Search<'_> {
         let waiting: Vec<(&Candidate, trainer::Config)> =
             waiting.map(|candidate| Ok((candidate, training::config(&candidate.task)?))).collect::<Result<_>>()?;
         let Some(length) = waiting.iter().map(|(_, config)| config.length()).max() else { return Ok(BTreeMap::new()) };
-        let data = Data::read(self.warehouse, self.plan, length, self.progress).await?;
+        let sequences = dataset::sequences(self.warehouse, self.plan.snapshot, self.progress).await?;
+        let data = Data::read(self.warehouse, self.plan, Arc::new(sequences), length, self.progress).await?;
         let mut trained = BTreeMap::new();
         for (place, (candidate, config)) in waiting.iter().enumerate() {
             let what = format!("trial {} ({} of {})", candidate.trial, place + 1, waiting.len());

@@ -8,11 +8,10 @@ use crate::columns::Rows;
 use crate::dataset;
 use crate::error::Result;
 use crate::runs::Plan;
-use crate::task::Task;
+use crate::same_data::{SameData, config};
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use store::Snapshot;
@@ -21,8 +20,6 @@ use warehouse::{Spine, Warehouse};
 const TABLE: &str = "models.trials";
 /// What trials are ordered by, beside the metrics of the task.
 pub(super) const LOSS: &str = "loss";
-/// Schemas of what was computed, which no training reads.
-const RESULTS: [&str; 4] = ["models.", "scores.", "quality.", "audit."];
 
 /// What a trial came to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,16 +46,11 @@ pub(super) async fn finished(warehouse: &Warehouse, task: &str, newest: &Snapsho
     let keys = rows.texts("task")?.into_iter().zip(rows.numbers("snapshot")?).zip(rows.texts("config")?);
     let epochs = rows.numbers("best_epoch")?.into_iter().zip(rows.numbers("epochs")?);
     let measured = rows.texts("metric")?.into_iter().zip(rows.numbers("value")?);
-    let mut is_same: HashMap<u64, bool> = HashMap::new();
+    let mut same = SameData::new(warehouse, newest);
     let mut found: HashMap<String, Outcome> = HashMap::new();
     for ((((of, snapshot), config), (best_epoch, epochs)), (metric, value)) in keys.zip(epochs).zip(measured) {
         let (Some(of), Some(snapshot), Some(config), Some(metric)) = (of, snapshot, config, metric) else { continue };
-        let snapshot = snapshot as u64;
-        let same = match is_same.entry(snapshot) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(unknown) => *unknown.insert(has_same_data(warehouse, snapshot, newest).await?),
-        };
-        if of != task || !same {
+        if of != task || !same.has(snapshot as u64).await? {
             continue;
         }
         let outcome = found.entry(config).or_default();
@@ -67,24 +59,6 @@ pub(super) async fn finished(warehouse: &Warehouse, task: &str, newest: &Snapsho
         outcome.metrics.extend(value.map(|value| (metric, value)));
     }
     Ok(found)
-}
-
-/// Whether a snapshot, if it is still there, has the tables that can be trained on as the newest one has them.
-async fn has_same_data(warehouse: &Warehouse, snapshot: u64, newest: &Snapshot) -> Result<bool> {
-    let data = |snapshot: &Snapshot| -> BTreeMap<String, u64> {
-        let tables = snapshot.tables.iter().filter(|(name, _)| !RESULTS.iter().any(|schema| name.starts_with(schema)));
-        tables.map(|(name, version)| (name.clone(), *version)).collect()
-    };
-    match warehouse.store().snapshot_at(snapshot).await {
-        Ok(then) => Ok(data(&then) == data(newest)),
-        Err(store::Error::Missing { .. }) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// How a trial is known again: all that is trained by, as TOML.
-pub(super) fn config(task: &Task) -> String {
-    toml::to_string(task).unwrap_or_default()
 }
 
 /// A finished trial and where it stands in the search.
