@@ -6,8 +6,9 @@ use std::path::Path;
 
 use crate::support::{assert_close, numbers, oracle};
 use analytics::metrics::{
-    METRICS, NOT_RANKED, Prepare, auc, average_precision, brier, calibration_error, hit_rate, log_loss, mae, metric,
-    mrr, ndcg, normalised_gini, pearson, poisson_deviance, rmse, spearman, top_decile_lift, top_decile_precision,
+    METRICS, NOT_RANKED, Prepare, auc, average_precision, brier, calibration_error, f1, hit_rate, log_loss, mae,
+    metric, mrr, ndcg, normalised_gini, pearson, poisson_deviance, precision, recall, rmse, spearman, top_decile_lift,
+    top_decile_precision,
 };
 use analytics::{Error, Statistic};
 use proptest::prelude::*;
@@ -111,6 +112,7 @@ fn directions_are_right() {
     for m in &METRICS {
         let [good, bad] = match m.prepare {
             Prepare::Labels(of) => [[0.9, 0.1, 0.2], [0.3, 0.8, 0.6]].map(|p| of(&[true, false, false], &p)),
+            Prepare::Decisions(of) => [[0.9, 0.1, 0.6], [0.3, 0.8, 0.6]].map(|p| of(&[true, false, true], &p, 0.5)),
             Prepare::Values(of) => [[1.0, 2.1, 4.0], [3.0, 2.0, 1.0]].map(|p| of(&[1.0, 2.0, 4.0], &p)),
             Prepare::Ranks(of) => [[1, 2, 1], [9, 11, 12]].map(|ranks| of(&ranks, 10)),
         };
@@ -129,6 +131,29 @@ fn values() -> impl Strategy<Value = Vec<(bool, f64, f64, u32)>> {
 }
 
 proptest! {
+    #[test]
+    fn decisions_are_counted(rows in values(), threshold in 0..9u8) {
+        let (labels, scores): (Vec<bool>, Vec<f64>) = rows.iter().map(|r| (r.0, r.1)).unzip();
+        let threshold = f64::from(threshold);
+        let count = |called: bool, happened: bool| {
+            rows.iter().filter(|r| (r.1 >= threshold) == called && r.0 == happened).count() as f64
+        };
+        let [right, wrong, missed] = [count(true, true), count(true, false), count(false, true)];
+        let check = |found: analytics::Result<f64>, above: f64, below: f64| match found {
+            Ok(found) => (found - above / below).abs() < 1e-12,
+            Err(_) => below == 0.0,
+        };
+        prop_assert!(check(precision(&labels, &scores, threshold), right, right + wrong));
+        prop_assert!(check(recall(&labels, &scores, threshold), right, right + missed));
+        // By its other definition.
+        let (p, r) = (right / (right + wrong), right / (right + missed));
+        match f1(&labels, &scores, threshold) {
+            Ok(found) if right > 0.0 => prop_assert!((found - 2.0 * p * r / (p + r)).abs() < 1e-12),
+            Ok(found) => prop_assert_eq!(found, 0.0),
+            Err(_) => prop_assert_eq!(right + wrong + missed, 0.0),
+        }
+    }
+
     #[test]
     fn auc_counts_pairs(rows in values()) {
         let (labels, scores): (Vec<bool>, Vec<f64>) = rows.iter().map(|r| (r.0, r.1)).unzip();
@@ -171,6 +196,7 @@ proptest! {
                 let ranks: Vec<u32> = rows.iter().map(|r| r.1 as u32 + 1).collect();
                 match m.prepare {
                     Prepare::Labels(of) => of(&labels, &a),
+                    Prepare::Decisions(of) => of(&labels, &a, 0.5),
                     Prepare::Values(of) => of(&a, &b),
                     Prepare::Ranks(of) => of(&ranks, 3),
                 }

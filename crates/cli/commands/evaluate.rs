@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Judge a run at its test cut-off, which training never saw, beside plain baselines.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  perennial evaluate churn\n  perennial evaluate clv --truth shop/truth   # a simulated shop knows the best possible score\n  perennial evaluate churn --deciles --slices --html churn.html"
+    after_help = "Examples:\n  perennial evaluate churn\n  perennial evaluate clv --truth shop/truth   # a simulated shop knows the best possible score\n  perennial evaluate churn --threshold 0.7\n  perennial evaluate churn --deciles --slices --html churn.html"
 )]
 pub struct Arguments {
     /// A shipped task or a task file.
@@ -19,6 +19,9 @@ pub struct Arguments {
     /// Folder with a simulated shop's truth.
     #[arg(long, value_name = "DIR")]
     truth: Option<PathBuf>,
+    /// Also precision, recall and F1 where those are approached whose probability is at least this.
+    #[arg(long, value_name = "PROBABILITY")]
+    threshold: Option<f64>,
     /// Also tenths of the customers by prediction: predicted, actual, lift and cumulative share.
     #[arg(long)]
     deciles: bool,
@@ -36,10 +39,10 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { task, run, truth, deciles, slices, html, place, format } = arguments;
+    let Arguments { task, run, truth, threshold, deciles, slices, html, place, format } = arguments;
     let task = context.task(&place, &task)?;
     let warehouse = context.open(&place).await?;
-    let options = EvaluateOptions { run, truth, slices, html };
+    let options = EvaluateOptions { run, truth, threshold, slices, html };
     let evaluation = pipeline::evaluate(&warehouse, &task, &options, &context.progress()).await?;
     print::report(format, &evaluation, || text(&evaluation, deciles))
 }

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::learning::Learning;
 use crate::shown::Shown;
 use crate::slices::Slice;
+use analytics::Statistic;
 use analytics::bootstrap::Bootstrap;
 use analytics::metrics::{METRICS, Prepare, Prepared};
 use sequences::TargetKind;
@@ -108,6 +109,8 @@ pub(crate) struct Metric {
 pub(crate) enum Answers<'a> {
     /// Did it happen, and how probable it was called.
     Labels(Cow<'a, [bool]>, Cow<'a, [f64]>),
+    /// The same, and how probable it must be called for a customer to be approached.
+    Decisions(Cow<'a, [bool]>, Cow<'a, [f64]>, f64),
     /// Actual and predicted value.
     Values(Cow<'a, [f64]>, Cow<'a, [f64]>),
     /// Actual and predicted count.
@@ -137,6 +140,9 @@ impl<'a> Answers<'a> {
         }
         match self {
             Answers::Labels(labels, scores) => Answers::Labels(pick(labels, rows), pick(scores, rows)),
+            Answers::Decisions(labels, scores, from) => {
+                Answers::Decisions(pick(labels, rows), pick(scores, rows), *from)
+            }
             Answers::Values(actual, predicted) => Answers::Values(pick(actual, rows), pick(predicted, rows)),
             Answers::Counts(actual, predicted) => Answers::Counts(pick(actual, rows), pick(predicted, rows)),
             Answers::Ranks(ranks) => Answers::Ranks(pick(ranks, rows)),
@@ -150,6 +156,7 @@ impl<'a> Answers<'a> {
         }
         match self {
             Answers::Labels(labels, scores) => Answers::Labels(own(labels), own(scores)),
+            Answers::Decisions(labels, scores, from) => Answers::Decisions(own(labels), own(scores), from),
             Answers::Values(actual, predicted) => Answers::Values(own(actual), own(predicted)),
             Answers::Counts(actual, predicted) => Answers::Counts(own(actual), own(predicted)),
             Answers::Ranks(ranks) => Answers::Ranks(own(ranks)),
@@ -192,12 +199,13 @@ impl Judged {
 }
 
 fn metrics(answers: &Answers) -> Vec<Result<Metric>> {
-    let (names, suffix): (&[&str], &str) = match answers {
-        Answers::Labels(..) => (&LABELS, ""),
-        Answers::Values(..) => (&VALUES, ""),
-        Answers::Counts(..) => (&COUNTS, ""),
-        Answers::Ranks(_) => (&["hit_rate", "mrr", "ndcg"], "@10"),
-        Answers::Days(..) => (&["mae"], " of days to purchase"),
+    let (names, suffix): (&[&str], String) = match answers {
+        Answers::Labels(..) => (&LABELS, "".into()),
+        Answers::Decisions(.., from) => (&["precision", "recall", "f1"], format!(" at {from}")),
+        Answers::Values(..) => (&VALUES, "".into()),
+        Answers::Counts(..) => (&COUNTS, "".into()),
+        Answers::Ranks(_) => (&["hit_rate", "mrr", "ndcg"], format!("@{SHOWN}")),
+        Answers::Days(..) => (&["mae"], " of days to purchase".into()),
     };
     let prepare = |name: &&str| {
         let metric = METRICS.iter().find(|m| m.name == *name).ok_or(Error::NoMetric { name: name.to_string() })?;
@@ -206,6 +214,7 @@ fn metrics(answers: &Answers) -> Vec<Result<Metric>> {
                 let scores: Vec<f64> = scores.iter().map(|p| p.clamp(SUREST, 1.0 - SUREST)).collect();
                 prepare(labels, &scores)
             }
+            (Prepare::Decisions(prepare), Answers::Decisions(labels, scores, from)) => prepare(labels, scores, *from),
             (Prepare::Values(prepare), Answers::Values(actual, predicted) | Answers::Days(actual, predicted)) => {
                 prepare(actual, predicted)
             }
@@ -217,7 +226,12 @@ fn metrics(answers: &Answers) -> Vec<Result<Metric>> {
         };
         Ok(Metric { name: format!("{name}{suffix}"), higher_is_better: metric.higher_is_better, statistic: statistic? })
     };
-    names.iter().map(prepare).collect()
+    // A model that calls nobody so probable has no precision there.
+    let is_known = |metric: &Result<Metric>| match (answers, metric) {
+        (Answers::Decisions(..), Ok(metric)) => metric.statistic.value().is_some(),
+        _ => true,
+    };
+    names.iter().map(prepare).filter(is_known).collect()
 }
 
 /// Every metric of `ours` beside those of the others that have it.

@@ -30,6 +30,8 @@ pub struct EvaluateOptions {
     pub run: Option<String>,
     /// Folder with a simulated shop's truth.
     pub truth: Option<PathBuf>,
+    /// How probable it must be called for a customer to be approached: precision, recall and F1 there too.
+    pub threshold: Option<f64>,
     /// Judge parts of the customers too.
     pub slices: bool,
     /// Where to write it all as one HTML page.
@@ -43,7 +45,7 @@ pub async fn evaluate(
     options: &EvaluateOptions,
     progress: &dyn Progress,
 ) -> Result<Evaluation> {
-    task.head()?;
+    check_threshold(task, options.threshold)?;
     options.html.as_deref().map_or(Ok(()), store::Store::must_be_outside)?;
     let run = Run::find(warehouse, &task.name, options.run.as_deref()).await?;
     let plan = &run.plan;
@@ -52,7 +54,8 @@ pub async fn evaluate(
     progress.start(&format!("evaluate {}", task.name), None);
     let traits = if options.slices { Some(Traits::read(warehouse, plan).await?) } else { None };
     let model = run.model(warehouse).await?;
-    let evaluation = judge(warehouse, plan, &model, &sequences, (truth, traits)).await?;
+    let evaluation =
+        judge(warehouse, plan, &model, &sequences, Beside { truth, traits, threshold: options.threshold }).await?;
     let evaluation = Evaluation { learning: Learning::read(warehouse, &run).await?, ..evaluation };
     let examples = evaluation.examples;
     let metrics = evaluation.rows.iter().map(|row| MetricRow::test(&evaluation, row));
@@ -69,17 +72,37 @@ pub async fn evaluate(
     Ok(evaluation)
 }
 
+/// What is asked beside how good the model is.
+#[derive(Default)]
+pub(crate) struct Beside {
+    truth: Option<Truth>,
+    /// The parts of the customers to judge.
+    traits: Option<Traits>,
+    threshold: Option<f64>,
+}
+
+/// Whether a task's answers can be compared with a threshold.
+fn check_threshold(task: &Task, threshold: Option<f64>) -> Result<()> {
+    let problem = match (task.head()?.target_kind(), threshold) {
+        (_, None) => return Ok(()),
+        (TargetKind::Label, Some(threshold)) if threshold > 0.0 && threshold <= 1.0 => return Ok(()),
+        (TargetKind::Label, Some(threshold)) => format!("a threshold of {threshold} is no probability above 0"),
+        _ => format!("its head, {}, gives no probability that a threshold could be set to", task.head()?.name()),
+    };
+    Err(Error::Task { task: task.name.clone(), problem })
+}
+
 /// Judges a model of a plan at its test cut-off.
 pub(crate) async fn judge(
     warehouse: &Warehouse,
     plan: &Plan,
     model: &Model,
     sequences: &Sequences,
-    (truth, traits): (Option<Truth>, Option<Traits>),
+    beside: Beside,
 ) -> Result<Evaluation> {
     let labels = dataset::labels(warehouse, plan.snapshot, &plan.task, &[plan.test]).await?;
     let features = TestFeatures::read(warehouse, plan, model, &labels).await?;
-    let judge = Judge { warehouse, plan, sequences, labels, features, truth, traits };
+    let judge = Judge { warehouse, plan, sequences, labels, features, beside };
     let judged = judge.judged()?;
     let ours = tokio::task::block_in_place(|| answers(model, sequences, &judged))?;
     let Compared { rows, slices } = judge.compare(&judged, &ours).await?;
@@ -118,8 +141,7 @@ struct Judge<'a> {
     sequences: &'a Sequences,
     labels: Labels,
     features: TestFeatures,
-    truth: Option<Truth>,
-    traits: Option<Traits>,
+    beside: Beside,
 }
 
 /// What is known of the test customers beside their events.
@@ -279,7 +301,11 @@ impl Judge<'_> {
     }
 
     async fn label(&self, happened: &[bool], ours: &[f64]) -> Result<Compared> {
-        let judge = |name: &str, p: &[f64]| Judged::new(name, [Answers::Labels(happened.into(), p.into())]);
+        let judge = |name: &str, p: &[f64]| {
+            let decided = self.beside.threshold.map(|from| Answers::Decisions(happened.into(), p.into(), from));
+            Judged::new(name, [Answers::Labels(happened.into(), p.into())].into_iter().chain(decided))
+        };
+        self.check_reached(ours)?;
         let known = Known::read(self.warehouse, self.plan).await?;
         let every = &self.features.every;
         let logistic = tokio::task::block_in_place(|| baselines::logistic(&known, every))?;
@@ -294,7 +320,7 @@ impl Judge<'_> {
         for baseline in self.buy_till_you_die().await? {
             others.push((Role::Baseline, judge(baseline.name, &baseline.churn())?));
         }
-        if let Some(truth) = &self.truth {
+        if let Some(truth) = &self.beside.truth {
             others.push((Role::Attainable, judge(Truth::NAME, &truth.churn(&self.labels.keys)?)?));
         }
         self.beside(&self.labels.keys, &judge(OURS, ours)?, &others)
@@ -315,7 +341,7 @@ impl Judge<'_> {
         for baseline in self.buy_till_you_die().await? {
             others.push((Role::Baseline, judge(baseline.name, &baseline.value())?));
         }
-        if let Some(truth) = &self.truth {
+        if let Some(truth) = &self.beside.truth {
             let mut best = judge(Truth::NAME, &truth.value(&self.labels.keys)?)?;
             // The truth is the mean; of absolute errors the median is the least, so it bounds nothing there.
             best.metrics.retain(|metric| metric.name != "mae");
@@ -335,7 +361,7 @@ impl Judge<'_> {
         for (name, ranks) in baselines::buyers_recommenders(self.sequences, buyers, products)? {
             others.push((Role::Baseline, judge(name, &ranks)?));
         }
-        if let Some(truth) = &self.truth {
+        if let Some(truth) = &self.beside.truth {
             others.push((Role::Attainable, judge(Truth::NAME, &truth.ranks(buyers, products)?)?));
         }
         self.beside(buyers, &judge(OURS, ranks)?, &others)
@@ -354,8 +380,19 @@ impl Judge<'_> {
 
     /// `keys` are the judged customers.
     fn beside(&self, keys: &[(String, i64)], ours: &Judged, others: &[(Role, Judged)]) -> Result<Compared> {
-        let slices = self.traits.as_ref().map(|traits| traits.compare(keys, ours, others)).transpose()?;
+        let slices = self.beside.traits.as_ref().map(|traits| traits.compare(keys, ours, others)).transpose()?;
         Ok(Compared { rows: compare(ours, others)?, slices: slices.unwrap_or_default() })
+    }
+
+    fn check_reached(&self, p: &[f64]) -> Result<()> {
+        let highest = p.iter().copied().fold(0.0, f64::max);
+        match self.beside.threshold.filter(|threshold| highest < *threshold) {
+            Some(threshold) => {
+                let problem = format!("nobody's probability reaches {threshold}; the highest is {highest:.4}");
+                Err(Error::Task { task: self.plan.task.name.clone(), problem })
+            }
+            None => Ok(()),
+        }
     }
 
     fn is_own(&self) -> Result<bool> {

@@ -6,6 +6,7 @@ mod auc;
 mod average_precision;
 mod brier;
 mod calibration_error;
+mod f1;
 mod hit_rate;
 mod log_loss;
 mod mae;
@@ -14,6 +15,8 @@ mod ndcg;
 mod normalised_gini;
 mod pearson;
 mod poisson_deviance;
+mod precision;
+mod recall;
 mod rmse;
 mod spearman;
 mod top_decile_lift;
@@ -27,6 +30,7 @@ pub use auc::auc;
 pub use average_precision::average_precision;
 pub use brier::brier;
 pub use calibration_error::calibration_error;
+pub use f1::f1;
 pub use hit_rate::hit_rate;
 pub use log_loss::log_loss;
 pub use mae::mae;
@@ -35,6 +39,8 @@ pub use ndcg::ndcg;
 pub use normalised_gini::normalised_gini;
 pub use pearson::pearson;
 pub use poisson_deviance::poisson_deviance;
+pub use precision::precision;
+pub use recall::recall;
 pub use rmse::rmse;
 pub use spearman::spearman;
 pub use top_decile_lift::top_decile_lift;
@@ -42,11 +48,12 @@ pub use top_decile_precision::top_decile_precision;
 pub use total_error::total_error;
 
 /// Every metric, in alphabetical order.
-pub const METRICS: [Metric; 17] = [
+pub const METRICS: [Metric; 20] = [
     auc::METRIC,
     average_precision::METRIC,
     brier::METRIC,
     calibration_error::METRIC,
+    f1::METRIC,
     hit_rate::METRIC,
     log_loss::METRIC,
     mae::METRIC,
@@ -55,6 +62,8 @@ pub const METRICS: [Metric; 17] = [
     normalised_gini::METRIC,
     pearson::METRIC,
     poisson_deviance::METRIC,
+    precision::METRIC,
+    recall::METRIC,
     rmse::METRIC,
     spearman::METRIC,
     top_decile_lift::METRIC,
@@ -82,6 +91,8 @@ pub type Prepared = Box<dyn Statistic + Send>;
 pub enum Prepare {
     /// Labels and scores; a higher score means a more probable `true`.
     Labels(fn(&[bool], &[f64]) -> Result<Prepared>),
+    /// Labels, scores, and the least score of those who are called.
+    Decisions(fn(&[bool], &[f64], f64) -> Result<Prepared>),
     /// Actual and predicted values.
     Values(fn(&[f64], &[f64]) -> Result<Prepared>),
     /// Rank of the right item, 1 the best or `NOT_RANKED`, and the length k of the list shown.
