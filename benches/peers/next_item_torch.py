@@ -2,7 +2,7 @@
 
 Trains on windows of 200 items (all of a user's but his last two), 64 a step, bf16 with fp32 weights and fused AdamW, and
 prints valid tokens per second: eager with batches padded to their longest and logits only where there is a target, and
-compiled in each mode with batches padded to 200. Usage: python next_item_torch.py ml-1m.txt [steps] [cpu|cuda]
+compiled in each mode with batches padded to 200; then users scored per second, eager. Usage: python next_item_torch.py ml-1m.txt [steps] [cpu|cuda]
 """
 import random
 import sys
@@ -57,11 +57,14 @@ class Network(nn.Module):
         self.register_buffer("cos", angles.cos().bfloat16())
         self.register_buffer("sin", angles.sin().bfloat16())
 
-    def forward(self, x, y, valid_only: bool):
+    def states(self, x):
         h = self.drop(self.item(x) * DIM**0.5)
         for block in self.blocks:
             h = block(h, self.cos, self.sin)
-        h, y = self.norm(h).view(-1, DIM), y.view(-1)
+        return self.norm(h)
+
+    def forward(self, x, y, valid_only: bool):
+        h, y = self.states(x).view(-1, DIM), y.view(-1)
         if valid_only:
             keep = (y > 0).nonzero().squeeze(1)
             h, y = h[keep], y[keep]
@@ -105,6 +108,24 @@ def measure(name, found, items, mode, padded, valid_only, bf16=True):
     print(f"{name}: {1e3 * seconds / STEPS:.2f} ms a step, {tokens / seconds:.0f} valid tokens/s (loss {last:.2f})", flush=True)
 
 
+def score(found, items, by_length):
+    """Ten products for each window, ranked by its last state: padded as it comes, or windows of like length together."""
+    model = Network(items).to(DEVICE).eval()
+    windows = sorted(found, key=len) if by_length else found
+    started = time.time()
+    with torch.inference_mode():
+        for first in range(0, len(windows), 2 * BATCH):
+            chosen = windows[first : first + 2 * BATCH]
+            x = torch.zeros(len(chosen), max(map(len, chosen)), dtype=torch.long)
+            for i, window in enumerate(chosen):
+                x[i, : len(window)] = torch.tensor(window)
+            last = torch.tensor([len(window) - 1 for window in chosen])
+            state = model.states(x[:, :LENGTH].to(DEVICE))[torch.arange(len(chosen)), last.clamp_max(LENGTH - 1)]
+            (state @ model.item.weight.T).topk(10)[1].cpu()
+    order = "sorted by length" if by_length else "as they come"
+    print(f"scoring, {order}: {len(windows) / (time.time() - started):.0f} windows/s", flush=True)
+
+
 if __name__ == "__main__":
     found, items = windows()
     print("torch", torch.__version__, DEVICE, len(found), "windows")
@@ -114,3 +135,5 @@ if __name__ == "__main__":
     for mode in ["default", "reduce-overhead"] if DEVICE == "cuda" else ["default"]:
         kind = "bf16" if DEVICE == "cuda" else "fp32"
         measure(f"compiled ({mode}) {kind}, padded to {LENGTH}", found, items, mode, True, False, bf16=kind == "bf16")
+    for by_length in (False, True):
+        score(found, items, by_length)

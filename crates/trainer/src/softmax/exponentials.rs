@@ -76,3 +76,26 @@ fn by_rows(hidden: &Tensor, products: &Tensor, left_out: Option<(&Tensor, &Tenso
     let log_sum = largest(&logits) - largest(&softmax).log();
     Exps { values: softmax.to_kind(hidden.kind()), per_sum: log_sum.ones_like(), log_sum }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A CPU's way and a GPU's come to the same.
+    #[test]
+    fn by_columns_is_by_rows() {
+        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu)) * 3.0;
+        let (hidden, products) = device::seeded(1, 4, || (normal(&[37, 8]), normal(&[50, 8])));
+        let (names, right) =
+            (Tensor::arange(50, (Kind::Int64, Device::Cpu)), Tensor::full([37], 7, (Kind::Int64, Device::Cpu)));
+        for left_out in [None, Some((&names, &right))] {
+            let columns = Exponentials::new(&products).of(&hidden, left_out);
+            let rows = by_rows(&hidden, &products, left_out);
+            let softmax = |exps: &Exps| &exps.values * exps.per_sum.unsqueeze(1);
+            let farthest = |a: &Tensor, b: &Tensor| (a - b).abs().max().double_value(&[]);
+            assert!(farthest(&softmax(&columns), &softmax(&rows)) < 1e-6);
+            assert!(farthest(&columns.log_sum, &rows.log_sum) < 1e-5);
+            assert_eq!(left_out.is_some(), softmax(&rows).select(1, 7).max().double_value(&[]) < 1e-30);
+        }
+    }
+}

@@ -177,6 +177,22 @@ mod tests {
         check_softmax(60_000, None);
     }
 
+    /// Two or three digits are left.
+    #[test]
+    fn half_precision_is_near() {
+        let parts = |kind: Kind| {
+            softmax_parts(300, |h, p, t| {
+                let loss = softmax_cross_entropy(&h.to_kind(kind), p, t, None, None);
+                (loss.value, loss.backward)
+            })
+        };
+        for (half, full) in parts(Kind::BFloat16).iter().zip(&parts(Kind::Float)) {
+            let size = full.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let error = half.iter().zip(full).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
+            assert!(error < 0.01 * size, "{error} of {size}");
+        }
+    }
+
     #[test]
     fn sampling_every_product_once_is_the_full_softmax() {
         let everything = Tensor::arange(40, (Kind::Int64, Device::Cpu)).flip([0]);
