@@ -59,6 +59,10 @@ pub struct RawTraining {
     pub learning_rate: f64,
     /// Share of `learning_rate` where the training goes on from an earlier run's weights, which long steps would undo.
     pub rate_from: f64,
+    /// Share of the learning rate that is left after an epoch that brought no better validation. Training then goes on from the best
+    /// epoch's weights: few customers, whom long steps soon know by heart, are then learnt from with short ones. 1 goes on as
+    /// if nothing had happened.
+    pub rate_after_worse: f64,
     /// Steps until the learning rate is reached.
     pub warmup: usize,
     /// AdamW's decay of the linear layers' weights, per step in units of the learning rate.
@@ -98,6 +102,7 @@ impl Default for RawTraining {
             learning_rate: 3e-3,
             // On UCI Online Retail, once more over the same data, the validation loss of .603 is .618 after an epoch, with 1 .686.
             rate_from: 0.1,
+            rate_after_worse: 1.0,
             warmup: 20,
             weight_decay: 0.01,
             patience: 2,
@@ -242,6 +247,7 @@ fn check_training(training: &RawTraining) -> Result<()> {
         batch_size,
         learning_rate,
         rate_from,
+        rate_after_worse,
         warmup: _,
         weight_decay,
         patience,
@@ -261,6 +267,8 @@ fn check_training(training: &RawTraining) -> Result<()> {
     at_least_one("training.batch_size", *batch_size)?;
     require("training.learning_rate", learning_rate, is_positive(*learning_rate), "a number above 0")?;
     require("training.rate_from", rate_from, is_positive(*rate_from), "a number above 0")?;
+    let is_share = *rate_after_worse > 0.0 && *rate_after_worse <= 1.0;
+    require("training.rate_after_worse", rate_after_worse, is_share, "above 0 and at most 1")?;
     let decays = weight_decay.is_finite() && *weight_decay >= 0.0;
     require("training.weight_decay", weight_decay, decays, "a number not below 0")?;
     at_least_one("training.patience", *patience)?;

@@ -11,7 +11,7 @@ use sequences::{Batch, Batcher, Encoding, Field, Followers, LabelledExample, Les
 use tch::{Device, Kind, Tensor};
 
 use crate::ahead::ahead;
-use crate::checkpoint::{State, WeightsHeader, read_checkpoint, save_checkpoint, save_weights};
+use crate::checkpoint::{State, WeightsHeader, read_checkpoint, read_weights, save_checkpoint, save_weights};
 use crate::dataset::Dataset;
 use crate::earlier::Earlier;
 use crate::evaluate::{Scorer, training_targets};
@@ -23,7 +23,7 @@ use crate::memory::has_memory;
 use crate::network::{Network, Targets};
 use crate::optimizer::AdamW;
 use crate::parameters::Layout;
-use crate::run::{EpochMetrics, RunFolder, best};
+use crate::run::{EpochMetrics, RunFolder, best, worse};
 use crate::scaling::Scaling;
 use crate::{Config, Error, RawTraining, Result, device};
 
@@ -252,6 +252,7 @@ impl<'a> Session<'a> {
             ..
         } = self;
         let epoch = history.len() + 1;
+        optimizer.rate_share = config.training.rate_after_worse.powi(worse(history, config.head) as i32);
         let batches = batcher.epoch(epoch);
         let prepare =
             |numbers: &Vec<usize>| Prepared::new(numbers, data, encoding, *followers, network, scaling, *device);
@@ -314,6 +315,9 @@ impl<'a> Session<'a> {
         if best(&self.history, self.config.head).is_some_and(|best| best.epoch == epoch) {
             let header = WeightsHeader { epoch, scaling: self.scaling.clone() };
             save_weights(&self.folder.weights(), &self.layout, self.optimizer.weights(), &header)?;
+        } else if training.rate_after_worse < 1.0 {
+            let (_, best) = read_weights(&self.folder.weights())?;
+            self.optimizer.start_from(&best.parameters(&self.layout)?.to_device(self.device));
         }
         let state = State {
             step: self.optimizer.step,

@@ -23,6 +23,8 @@ pub(crate) struct AdamW {
     pub(crate) average: Option<Tensor>,
     /// Steps taken.
     pub(crate) step: usize,
+    /// Share of the schedule's rate that is taken.
+    pub(crate) rate_share: f64,
     ema: f64,
     decay_mask: Tensor,
     weight_decay: f64,
@@ -74,6 +76,7 @@ impl AdamW {
             ema: training.ema,
             parameters: parameters.set_requires_grad(true),
             step: 0,
+            rate_share: 1.0,
             decay_mask: layout.decay_mask(device),
             weight_decay: training.weight_decay,
             gradient_clip: training.gradient_clip,
@@ -86,9 +89,10 @@ impl AdamW {
         self.average.as_ref().unwrap_or(&self.parameters)
     }
 
-    /// Takes other parameters to start from.
+    /// Takes other parameters to start from, without the momentum of the steps before.
     pub(crate) fn start_from(&mut self, parameters: &Tensor) {
         tch::no_grad(|| self.parameters.copy_(parameters));
+        let _ = self.first_moment.zero_();
         if let Some(average) = &mut self.average {
             average.copy_(parameters);
         }
@@ -108,7 +112,7 @@ impl AdamW {
 
     /// The rate of a step, counted from 0.
     pub(crate) fn learning_rate(&self, step: usize) -> f64 {
-        self.schedule.at(step)
+        self.schedule.at(step) * self.rate_share
     }
 
     /// One step along the gradient of `loss`.

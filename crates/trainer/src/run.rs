@@ -52,6 +52,13 @@ pub(crate) fn best(history: &[EpochMetrics], head: Head) -> Option<&EpochMetrics
     history.iter().min_by(|a, b| badness(a).total_cmp(&badness(b)))
 }
 
+/// How many epochs were no better than the best one before them.
+pub(crate) fn worse(history: &[EpochMetrics], head: Head) -> usize {
+    let is_best =
+        |count: usize| best(&history[..count], head).is_some_and(|best| best.epoch == history[count - 1].epoch);
+    (1..=history.len()).filter(|&count| !is_best(count)).count()
+}
+
 /// A run folder on the local disk.
 #[derive(Debug, Clone)]
 pub(crate) struct RunFolder(PathBuf);

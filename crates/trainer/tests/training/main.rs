@@ -17,6 +17,7 @@ mod earlier;
 mod embeddings;
 mod features;
 mod outcomes;
+mod worse;
 
 /// A timeline row: customer, day, kind, product, amount.
 type Row = (String, i64, &'static str, Option<String>, f64);
@@ -307,15 +308,16 @@ fn the_same_seed_gives_the_same_bits() {
 
 #[test]
 fn a_resumed_run_ends_as_one_never_stopped() {
-    check_resumed(&churn_shop(), Head::Churn, 0.0);
-    check_resumed(&churn_shop(), Head::Churn, 0.98);
-    check_resumed(&purchase_shop(), Head::NextPurchase, 0.0);
+    let config = |head, ema| config(head, |_, training| (training.epochs, training.ema) = (4, ema));
+    check_resumed(&churn_shop(), &config(Head::Churn, 0.0));
+    check_resumed(&churn_shop(), &config(Head::Churn, 0.98));
+    check_resumed(&purchase_shop(), &config(Head::NextPurchase, 0.0));
 }
 
-fn check_resumed(shop: &Shop, head: Head, ema: f64) {
-    let config = config(head, |_, training| (training.epochs, training.ema) = (4, ema));
+/// Of a training of four epochs.
+fn check_resumed(shop: &Shop, config: &Config) {
     let (whole, stopped) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let expected = run(&config, shop.dataset(), whole.path()).unwrap();
+    let expected = run(config, shop.dataset(), whole.path()).unwrap();
 
     // Stopped in the middle of the first, the second and the fourth epoch.
     for stop in [1, 2, 4] {
@@ -324,7 +326,7 @@ fn check_resumed(shop: &Shop, head: Head, ema: f64) {
             interrupted.store(progress.epoch == stop && progress.step == 3, Ordering::Relaxed);
         };
         let options = TrainOptions { resume: true, earlier: None, progress: &mut progress, interrupted: &interrupted };
-        match train(&config, shop.dataset(), stopped.path(), options) {
+        match train(config, shop.dataset(), stopped.path(), options) {
             Err(Error::Interrupted { epoch, finished }) => assert_eq!((epoch, finished), (stop, stop - 1)),
             other => panic!("{other:?}"),
         }
@@ -332,7 +334,7 @@ fn check_resumed(shop: &Shop, head: Head, ema: f64) {
     let resume = || {
         let interrupted = AtomicBool::new(false);
         let options = TrainOptions { resume: true, earlier: None, progress: &mut |_| (), interrupted: &interrupted };
-        train(&config, shop.dataset(), stopped.path(), options)
+        train(config, shop.dataset(), stopped.path(), options)
     };
     assert_eq!(resume().unwrap(), expected);
     for file in ["weights.safetensors", "checkpoint.safetensors", "history.json", "config.toml", "vocabulary.json"] {
