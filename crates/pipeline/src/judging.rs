@@ -55,7 +55,7 @@ pub async fn evaluate(
     let traits = if options.slices { Some(Traits::read(warehouse, plan).await?) } else { None };
     let model = run.model(warehouse).await?;
     let evaluation =
-        judge(warehouse, plan, &model, &sequences, Beside { truth, traits, threshold: options.threshold }).await?;
+        judge(warehouse, plan, &model, &sequences, Asked { truth, traits, threshold: options.threshold }).await?;
     let evaluation = Evaluation { learning: Learning::read(warehouse, &run).await?, ..evaluation };
     let examples = evaluation.examples;
     let metrics = evaluation.rows.iter().map(|row| MetricRow::test(&evaluation, row));
@@ -74,7 +74,7 @@ pub async fn evaluate(
 
 /// What is asked beside how good the model is.
 #[derive(Default)]
-pub(crate) struct Beside {
+pub(crate) struct Asked {
     truth: Option<Truth>,
     /// The parts of the customers to judge.
     traits: Option<Traits>,
@@ -98,11 +98,11 @@ pub(crate) async fn judge(
     plan: &Plan,
     model: &Model,
     sequences: &Sequences,
-    beside: Beside,
+    asked: Asked,
 ) -> Result<Evaluation> {
     let labels = dataset::labels(warehouse, plan.snapshot, &plan.task, &[plan.test]).await?;
     let features = TestFeatures::read(warehouse, plan, model, &labels).await?;
-    let judge = Judge { warehouse, plan, sequences, labels, features, beside };
+    let judge = Judge { warehouse, plan, sequences, labels, features, asked };
     let judged = judge.judged()?;
     let ours = tokio::task::block_in_place(|| answers(model, sequences, &judged))?;
     let Compared { rows, slices } = judge.compare(&judged, &ours).await?;
@@ -141,7 +141,7 @@ struct Judge<'a> {
     sequences: &'a Sequences,
     labels: Labels,
     features: TestFeatures,
-    beside: Beside,
+    asked: Asked,
 }
 
 /// What is known of the test customers beside their events.
@@ -302,7 +302,7 @@ impl Judge<'_> {
 
     async fn label(&self, happened: &[bool], ours: &[f64]) -> Result<Compared> {
         let judge = |name: &str, p: &[f64]| {
-            let decided = self.beside.threshold.map(|from| Answers::Decisions(happened.into(), p.into(), from));
+            let decided = self.asked.threshold.map(|from| Answers::Decisions(happened.into(), p.into(), from));
             Judged::new(name, [Answers::Labels(happened.into(), p.into())].into_iter().chain(decided))
         };
         self.check_reached(ours)?;
@@ -320,7 +320,7 @@ impl Judge<'_> {
         for baseline in self.buy_till_you_die().await? {
             others.push((Role::Baseline, judge(baseline.name, &baseline.churn())?));
         }
-        if let Some(truth) = &self.beside.truth {
+        if let Some(truth) = &self.asked.truth {
             others.push((Role::Attainable, judge(Truth::NAME, &truth.churn(&self.labels.keys)?)?));
         }
         self.beside(&self.labels.keys, &judge(OURS, ours)?, &others)
@@ -341,7 +341,7 @@ impl Judge<'_> {
         for baseline in self.buy_till_you_die().await? {
             others.push((Role::Baseline, judge(baseline.name, &baseline.value())?));
         }
-        if let Some(truth) = &self.beside.truth {
+        if let Some(truth) = &self.asked.truth {
             let mut best = judge(Truth::NAME, &truth.value(&self.labels.keys)?)?;
             // The truth is the mean; of absolute errors the median is the least, so it bounds nothing there.
             best.metrics.retain(|metric| metric.name != "mae");
@@ -361,7 +361,7 @@ impl Judge<'_> {
         for (name, ranks) in baselines::buyers_recommenders(self.sequences, buyers, products)? {
             others.push((Role::Baseline, judge(name, &ranks)?));
         }
-        if let Some(truth) = &self.beside.truth {
+        if let Some(truth) = &self.asked.truth {
             others.push((Role::Attainable, judge(Truth::NAME, &truth.ranks(buyers, products)?)?));
         }
         self.beside(buyers, &judge(OURS, ranks)?, &others)
@@ -380,13 +380,13 @@ impl Judge<'_> {
 
     /// `keys` are the judged customers.
     fn beside(&self, keys: &[(String, i64)], ours: &Judged, others: &[(Role, Judged)]) -> Result<Compared> {
-        let slices = self.beside.traits.as_ref().map(|traits| traits.compare(keys, ours, others)).transpose()?;
+        let slices = self.asked.traits.as_ref().map(|traits| traits.compare(keys, ours, others)).transpose()?;
         Ok(Compared { rows: compare(ours, others)?, slices: slices.unwrap_or_default() })
     }
 
     fn check_reached(&self, p: &[f64]) -> Result<()> {
         let highest = p.iter().copied().fold(0.0, f64::max);
-        match self.beside.threshold.filter(|threshold| highest < *threshold) {
+        match self.asked.threshold.filter(|threshold| highest < *threshold) {
             Some(threshold) => {
                 let problem = format!("nobody's probability reaches {threshold}; the highest is {highest:.4}");
                 Err(Error::Task { task: self.plan.task.name.clone(), problem })

@@ -10,7 +10,7 @@ use crate::cutoffs::Cutoffs;
 use crate::dataset;
 use crate::error::{Error, Result};
 use crate::evaluation::{Row, verdict_counts};
-use crate::judging::{self, Beside};
+use crate::judging::{self, Asked};
 use crate::progress::Progress;
 use crate::runs::Plan;
 use crate::task::Task;
@@ -179,7 +179,7 @@ impl Bench<'_> {
         })?;
         progress.finish(&format!("best epoch {} of {}", trained.best_epoch, trained.history.len()));
         progress.start(&format!("judge at {} ({place})", date(plan.test)), None);
-        let evaluation = judging::judge(warehouse, plan, &model, &sequences, Beside::default()).await?;
+        let evaluation = judging::judge(warehouse, plan, &model, &sequences, Asked::default()).await?;
         let origin = Origin {
             as_of: evaluation.as_of,
             train_cutoffs: plan.train.len(),
