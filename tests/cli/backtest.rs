@@ -1,13 +1,7 @@
 //! Training and judging a task from several test cut-offs.
 
-use super::shop::{W, built, count};
-use crate::support::Folder;
+use super::shop::{W, built, count, json};
 use serde_json::Value;
-
-fn json(folder: &Folder, arguments: &[&str]) -> Value {
-    let report = folder.ok(&[arguments, &["--warehouse", W, "--format", "json"]].concat());
-    serde_json::from_str(&report).expect("JSON")
-}
 
 const CHURN: &str = "task = 'churn'\nlabel = 'labels.churn'\nhead = 'churn'\nhorizon_days = 60\ncutoffs = 2\n\
     [model]\nwidth = 16\nlayers = 1\n[training]\nepochs = 2\n";

@@ -1,8 +1,7 @@
 //! Labels of one's own: a view and a task file of each kind, through the whole path and without Rust.
 
-use super::shop::{TINY, W, built};
+use super::shop::{TINY, W, built, json};
 use crate::support::Folder;
-use serde_json::Value;
 
 /// Whether something of the category `shoes` is bought, and how many orders of which value, in complete horizons.
 const SHOES: &str = "-- Whether a customer buys shoes in the horizon.\n\
@@ -36,10 +35,6 @@ fn project() -> Folder {
 fn task(folder: &Folder, name: &str, lines: &str) {
     let text = format!("task = '{name}'\n{lines}\nhorizon_days = 60\nfeatures = 'features.customer'\n{TINY}");
     folder.write(&format!("models/{name}.toml"), &text);
-}
-
-fn json(folder: &Folder, arguments: &[&str]) -> Value {
-    serde_json::from_str(&folder.ok(&[arguments, &["--format", "json", "--warehouse", W]].concat())).expect("JSON")
 }
 
 /// A query's only number, of labels at a cut-off.

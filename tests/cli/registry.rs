@@ -1,13 +1,8 @@
 //! Which run of a task scores, from training to promotion and back.
 
-use super::shop::{W, built, count};
+use super::shop::{W, built, count, json};
 use crate::support::Folder;
 use serde_json::Value;
-
-fn json(folder: &Folder, arguments: &[&str]) -> Value {
-    let report = folder.ok(&[arguments, &["--warehouse", W, "--format", "json"]].concat());
-    serde_json::from_str(&report).expect("JSON")
-}
 
 fn roles(folder: &Folder) -> Vec<(String, String)> {
     let text = |run: &Value, key: &str| run[key].as_str().expect("text").to_string();

@@ -2,6 +2,8 @@
 
 use crate::support::Folder;
 #[cfg(feature = "train")]
+use serde_json::Value;
+#[cfg(feature = "train")]
 use std::path::Path;
 
 /// The warehouse of these tests.
@@ -64,6 +66,13 @@ pub fn built_of(customers: u32) -> Folder {
 fn build(folder: Folder) -> Folder {
     folder.ok(&["build", "--warehouse", W]);
     folder
+}
+
+/// What a verb says of the warehouse of these tests, as JSON.
+#[cfg(feature = "train")]
+pub fn json(folder: &Folder, arguments: &[&str]) -> Value {
+    let report = folder.ok(&[arguments, &["--warehouse", W, "--format", "json"]].concat());
+    serde_json::from_str(&report).expect("JSON")
 }
 
 pub fn count(folder: &Folder, table: &str) -> usize {

@@ -1,13 +1,8 @@
 //! Searching for settings, and going on from earlier weights.
 
-use super::shop::{W, built, count};
+use super::shop::{W, built, count, json};
 use crate::support::Folder;
 use serde_json::Value;
-
-fn json(folder: &Folder, arguments: &[&str]) -> Value {
-    let report = folder.ok(&[arguments, &["--warehouse", W, "--format", "json"]].concat());
-    serde_json::from_str(&report).expect("JSON")
-}
 
 /// A tiny model of churn with these lines of `[model]` and `[training]`, and a search.
 fn churn(model: &str, training: &str, tune: &str) -> String {

@@ -53,7 +53,7 @@ pub async fn train(warehouse: &Warehouse, task: &Task, options: &TrainOptions, p
         Err(error) => {
             // What failed would fail again from the same place: the next training starts anew, perhaps on better data.
             std::fs::remove_dir_all(&folder).map_err(Error::file(&folder))?;
-            return Err(of_task(error, &task));
+            return Err(error);
         }
     };
     let run = Run {
@@ -70,7 +70,7 @@ pub async fn train(warehouse: &Warehouse, task: &Task, options: &TrainOptions, p
 }
 
 /// What is wrong with the labels, with the task and the view that they come from.
-pub(crate) fn of_task(error: Error, task: &Task) -> Error {
+fn of_task(error: Error, task: &Task) -> Error {
     use trainer::Error::{Empty, OneClass, WrongTarget};
     match error {
         Error::Trainer(error @ (Empty { .. } | OneClass { .. } | WrongTarget { .. })) => {
@@ -100,12 +100,15 @@ async fn read_and_fit(
     progress.start(&format!("train {}", plan.task.name), None);
     // Training keeps this thread busy for minutes; the runtime moves its other work away.
     let trained = tokio::task::block_in_place(|| fit(config, &data, folder, earlier, &options.interrupted, progress));
-    trained.map_err(|error| match error {
-        trainer::Error::Interrupted { .. } => {
-            Error::Interrupted { verb: "train".into(), again: "with --resume it goes on from its last epoch" }
-        }
-        error => error.into(),
-    })
+    trained.map_err(|error| unfinished(error, &plan.task, "train", "with --resume it goes on from its last epoch"))
+}
+
+/// Why a training did not finish, for whoever typed the verb: `again` says what the same command does next.
+pub(crate) fn unfinished(error: trainer::Error, task: &Task, verb: &str, again: &'static str) -> Error {
+    match error {
+        trainer::Error::Interrupted { .. } => Error::Interrupted { verb: verb.into(), again },
+        error => of_task(error.into(), task),
+    }
 }
 
 /// The configuration of a task that can be trained on this machine, as far as that shows without the data.

@@ -21,6 +21,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use tokio::sync::OnceCell;
 use warehouse::{Clock, Warehouse};
 
 /// Test cut-offs of a backtest, unless it says otherwise.
@@ -105,19 +106,14 @@ pub async fn backtest(
         cutoffs.into_iter().map(|at| Plan::new(warehouse, task, snapshot.id, config.seed(), at)).collect();
     let known = table::known(warehouse, task, &snapshot).await?;
     let bench = Bench { warehouse, config: &config, options, progress };
-    let (mut sequences, mut origins) = (None, Vec::new());
+    let (sequences, mut origins) = (OnceCell::new(), Vec::new());
     for (place, plan) in (1..).zip(&plans) {
         let origin = match known.get(&plan.test) {
             Some(origin) => origin.clone(),
             None => {
-                let sequences = match &sequences {
-                    Some(sequences) => Arc::clone(sequences),
-                    None => {
-                        let read = Arc::new(dataset::sequences(warehouse, plan.snapshot, progress).await?);
-                        sequences = Some(Arc::clone(&read));
-                        read
-                    }
-                };
+                let read =
+                    async || Ok::<_, Error>(Arc::new(dataset::sequences(warehouse, snapshot.id, progress).await?));
+                let sequences = sequences.get_or_try_init(read).await?;
                 bench.origin(plan, sequences, &format!("{place} of {}", plans.len())).await?
             }
         };
@@ -159,9 +155,9 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     /// Trains, judges and keeps one; `place` says which of how many.
-    async fn origin(&self, plan: &Plan, sequences: Arc<Sequences>, place: &str) -> Result<Origin> {
+    async fn origin(&self, plan: &Plan, sequences: &Arc<Sequences>, place: &str) -> Result<Origin> {
         let Bench { warehouse, config, options, progress } = self;
-        let data = Data::read(warehouse, plan, Arc::clone(&sequences), config.length(), *progress).await?;
+        let data = Data::read(warehouse, plan, Arc::clone(sequences), config.length(), *progress).await?;
         progress.start(&format!("train at {} ({place})", date(plan.test)), None);
         let folder = plan.folder(&options.work);
         let trained = tokio::task::block_in_place(|| {
@@ -170,16 +166,11 @@ impl Bench<'_> {
         });
         // There is no folder where it failed before it began.
         let _ = std::fs::remove_dir_all(&folder);
-        let (trained, model) = trained.map_err(|error| match error {
-            trainer::Error::Interrupted { .. } => Error::Interrupted {
-                verb: "backtest".into(),
-                again: "the same command trains only the cut-offs that are missing",
-            },
-            error => training::of_task(error.into(), &plan.task),
-        })?;
+        let again = "the same command trains only the cut-offs that are missing";
+        let (trained, model) = trained.map_err(|error| training::unfinished(error, &plan.task, "backtest", again))?;
         progress.finish(&format!("best epoch {} of {}", trained.best_epoch, trained.history.len()));
         progress.start(&format!("judge at {} ({place})", date(plan.test)), None);
-        let evaluation = judging::judge(warehouse, plan, &model, &sequences, Asked::default()).await?;
+        let evaluation = judging::judge(warehouse, plan, &model, sequences, Asked::default()).await?;
         let origin = Origin {
             as_of: evaluation.as_of,
             train_cutoffs: plan.train.len(),

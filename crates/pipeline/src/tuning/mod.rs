@@ -167,13 +167,8 @@ impl Search<'_> {
     }
 
     fn of_search(&self, error: trainer::Error) -> Error {
-        match error {
-            trainer::Error::Interrupted { .. } => Error::Interrupted {
-                verb: "tune".into(),
-                again: "the same command trains only the trials that are missing",
-            },
-            error => training::of_task(error.into(), &self.plan.task),
-        }
+        let again = "the same command trains only the trials that are missing";
+        training::unfinished(error, &self.plan.task, "tune", again)
     }
 }
 
