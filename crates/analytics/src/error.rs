@@ -31,6 +31,8 @@ pub enum Error {
     Unsorted { customer: usize, row: usize, day: i32, previous: i32 },
     #[error("{what} of {found} {things}; the most is {most}")]
     TooMany { what: &'static str, things: &'static str, found: usize, most: usize },
+    #[error("{found} {what} are too few for so many unknowns; {needed} are needed")]
+    TooFew { what: &'static str, found: usize, needed: usize },
     #[error("none of {customers} customers bought {what}; there is nothing to fit")]
     NoRepeatPurchase { customers: usize, what: &'static str },
     #[error(

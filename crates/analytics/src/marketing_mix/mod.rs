@@ -226,14 +226,16 @@ fn check_settings(weeks: &Weeks, settings: &MixSettings) -> Result<()> {
     positive("l2", *l2)?;
     valid_level(bootstrap.level)?;
     positive("replicates", bootstrap.replicates as f64)?;
-    let rows = weeks.sales.len();
-    if !(1..=rows).contains(block) {
-        return Err(Error::Setting { name: "block", value: *block as f64, valid: "1 to the number of weeks" });
-    }
     let columns = weeks.channels * rates.len() * scales.len();
     if columns > MOST_COLUMNS {
         return Err(Error::TooMany { what: "the grid", things: "columns", found: columns, most: MOST_COLUMNS });
     }
-    let needed = Design::parameters(weeks, settings) + 1;
-    if rows < needed { Err(Error::Length { what: "sales", expected: needed, found: rows }) } else { Ok(()) }
+    let (rows, needed) = (weeks.sales.len(), Design::parameters(weeks, settings) + 1);
+    if rows < needed {
+        return Err(Error::TooFew { what: "weeks", found: rows, needed });
+    }
+    match (1..=rows).contains(block) {
+        true => Ok(()),
+        false => Err(Error::Setting { name: "block", value: *block as f64, valid: "1 to the number of weeks" }),
+    }
 }

@@ -1,6 +1,7 @@
 //! `association_rules((SELECT order_id, product_id FROM core.order_lines), min_support => 0.01)`: who buys this also buys
 //! that. Rows without a basket or an item are left out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::baskets::{ItemsetSettings, Rule, RuleSettings, association_rules};
@@ -52,6 +53,10 @@ impl Algorithm for AssociationRules {
         output.extend(names(MEASURES).map(|name| Arc::new(Field::new(name, DataType::Float64, false))));
         let input = vec![basket.data_type().clone(), item.data_type().clone()];
         Ok(Shape { input, sorted_by: 1, output: Arc::new(Schema::new(output)) })
+    }
+
+    fn needed(&self, _: usize) -> Range<usize> {
+        0..frequent_itemsets::COLUMNS.len()
     }
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {

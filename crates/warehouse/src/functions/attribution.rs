@@ -2,6 +2,7 @@
 //! conversions. A path is a row for each touch; what it led to stands in each of its rows. Touches without a path, time or
 //! channel are left out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::attribution::{MODELS, Model, Paths, attribute};
@@ -9,7 +10,7 @@ use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
 use serde::Deserialize;
 
-use super::columns::{Codes, at, engine, exactly, offsets, real, reals, time, told, with_reals, without_nulls};
+use super::columns::{Codes, at, engine, exactly, offsets, real, reals, time, told, with_reals};
 use super::{Algorithm, Problem, Shape};
 
 const COLUMNS: [&str; 5] =
@@ -72,13 +73,16 @@ impl Algorithm for Attribution {
         Ok(Shape { input, sorted_by: 3, output: with_reals([channel], &["conversions", "value"]) })
     }
 
+    fn needed(&self, _: usize) -> Range<usize> {
+        0..3
+    }
+
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let rows = without_nulls(rows, 0..3)?;
         let (offsets, channels) = (offsets(rows.column(0))?, Codes::of(rows.column(2))?);
         let times = rows.column(1).as_primitive::<TimestampMicrosecondType>().values();
         let times: Vec<f64> = times.iter().map(|micros| *micros as f64 / MICROS_PER_DAY).collect();
-        let conversions = of_paths(&rows, &offsets, 3)?;
-        let values = of_paths(&rows, &offsets, 4)?;
+        let conversions = of_paths(rows, &offsets, 3)?;
+        let values = of_paths(rows, &offsets, 4)?;
         let nulls: Vec<f64> = conversions.iter().map(|conversions| f64::from(*conversions == 0.0)).collect();
         let paths = Paths {
             offsets: &offsets,
@@ -90,7 +94,7 @@ impl Algorithm for Attribution {
         };
         let first_of = |path: usize| offsets.get(path).copied();
         let credits = attribute(&paths, self.model()?).map_err(|e| match e.row().and_then(first_of) {
-            Some(row) if row < rows.num_rows() => format!("{}: {e}", at(&rows, row)),
+            Some(row) if row < rows.num_rows() => format!("{}: {e}", at(rows, row)),
             _ => told(&rows.slice(0, 0), e),
         })?;
         let columns: Vec<ArrayRef> = vec![

@@ -27,6 +27,7 @@ use datafusion::physical_plan::{
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use futures::{Stream, TryStreamExt, stream};
 
+use super::columns::without_nulls;
 use super::{Algorithm, wrong_call};
 use crate::grain::must_come_by;
 
@@ -211,12 +212,14 @@ impl ExecutionPlan for CallExec {
             }
             let rows = concat_batches(&input.schema(), &batches)?;
             drop(batches);
-            let output = Arc::clone(call.schema.inner());
-            if rows.num_rows() == 0 {
-                return Ok(portions(RecordBatch::new_empty(output), size));
-            }
+            let columns = rows.num_columns();
             let run = tokio::task::spawn_blocking(move || {
-                let result = call.algorithm.run(&rows, &output);
+                let output = Arc::clone(call.schema.inner());
+                let rows = without_nulls(rows, call.algorithm.needed(columns));
+                let result = rows.and_then(|rows| match rows.num_rows() {
+                    0 => Ok(RecordBatch::new_empty(output)),
+                    _ => call.algorithm.run(&rows, &output),
+                });
                 result.map_err(|problem| wrong_call(call.function, problem))
             });
             let result = run.await.map_err(|e| DataFusionError::External(Box::new(e)))??;

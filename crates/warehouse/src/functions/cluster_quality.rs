@@ -1,6 +1,7 @@
 //! `cluster_quality((SELECT customer_id, cluster_id, days_since_order, net_amount FROM …))`: how far the clusters, or segments
 //! of any kind, lie apart. Rows without a cluster are left out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::clustering::silhouette::Silhouette;
@@ -8,7 +9,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{Codes, engine, told, without_nulls};
+use super::columns::{Codes, engine, told};
 use super::matrix::{Matrix, Scale};
 use super::{Algorithm, Problem, Shape};
 
@@ -35,12 +36,15 @@ impl Algorithm for ClusterQuality {
         Ok(Shape { input, sorted_by: 1, output: Arc::new(output) })
     }
 
+    fn needed(&self, _: usize) -> Range<usize> {
+        1..BEFORE.len()
+    }
+
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let rows = without_nulls(rows, 1..BEFORE.len())?;
         let clusters = Codes::of(rows.column(1))?;
-        let points = Matrix::of(&rows, BEFORE.len()..)?.scaled(self.scale);
+        let points = Matrix::of(rows, BEFORE.len()..)?.scaled(self.scale);
         let measure = Silhouette { seed: self.seed, ..Silhouette::default() };
-        let found = measure.measure(&points.x, points.columns, &clusters.of_rows).map_err(|e| told(&rows, e))?;
+        let found = measure.measure(&points.x, points.columns, &clusters.of_rows).map_err(|e| told(rows, e))?;
         let mut sums = vec![(0i64, 0.0, 0.0); clusters.values.len()];
         clusters.of_rows.iter().for_each(|cluster| sums[*cluster as usize].0 += 1);
         for (row, silhouette) in found.rows.iter().zip(&found.values) {

@@ -1,6 +1,7 @@
 //! `cluster_rules((SELECT customer_id, cluster_id, days_since_order, net_amount FROM …))`: what tells the clusters apart, in
 //! rules that a person can read, found by a decision tree. Rows without a cluster are left out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::clustering::describe::{Condition, Describe, Rule};
@@ -9,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
 use super::cluster_quality::BEFORE;
-use super::columns::{Codes, engine, told, without_nulls};
+use super::columns::{Codes, engine, told};
 use super::matrix::Matrix;
 use super::{Algorithm, Problem, Shape};
 
@@ -42,12 +43,15 @@ impl Algorithm for ClusterRules {
         Ok(Shape { input, sorted_by: 1, output: Arc::new(output) })
     }
 
+    fn needed(&self, _: usize) -> Range<usize> {
+        1..BEFORE.len()
+    }
+
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let rows = without_nulls(rows, 1..BEFORE.len())?;
         let clusters = Codes::of(rows.column(1))?;
-        let points = Matrix::of(&rows, BEFORE.len()..)?;
+        let points = Matrix::of(rows, BEFORE.len()..)?;
         let describe = Describe { max_depth: self.max_depth, min_leaf_rows: self.min_leaf_rows };
-        let found = describe.fit(&points.x, points.columns, &clusters.of_rows).map_err(|e| told(&rows, e))?;
+        let found = describe.fit(&points.x, points.columns, &clusters.of_rows).map_err(|e| told(rows, e))?;
         let rules: Vec<(u32, &Rule)> =
             found.clusters.iter().flat_map(|of| of.rules.iter().map(|rule| (of.label, rule))).collect();
         let schema = rows.schema();

@@ -55,9 +55,17 @@ impl Clusters {
         let (x, columns) = (points.x.as_slice(), points.columns);
         let kmeans = |clusters| KMeans { clusters, seed, ..KMeans::default() };
         let chosen = || {
-            let most = MOST_TRIED.min(x.len() / columns);
+            let rows = x.len() / columns;
+            let (most, one) = (MOST_TRIED.min(rows), vec![0; rows]);
+            if most < 2 {
+                return Ok(one);
+            }
             let silhouette = Silhouette { seed, ..Silhouette::default() };
-            silhouette.choose(x, columns, 2.min(most)..=most, &kmeans(most)).map(|choice| choice.clusters.labels)
+            match silhouette.choose(x, columns, 2..=most, &kmeans(most)) {
+                // No two of them differ.
+                Err(analytics::Error::Undefined { .. }) => Ok(one),
+                found => found.map(|choice| choice.clusters.labels),
+            }
         };
         let all = |labels: Vec<u32>| labels.into_iter().map(Some).collect();
         match (method, count) {

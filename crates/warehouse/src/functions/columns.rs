@@ -172,10 +172,13 @@ pub(super) fn told(rows: &RecordBatch, error: analytics::Error) -> Problem {
 }
 
 /// The rows that have a value in each of these columns.
-pub(super) fn without_nulls(rows: &RecordBatch, columns: Range<usize>) -> Result<RecordBatch, Problem> {
+pub(super) fn without_nulls(rows: RecordBatch, columns: Range<usize>) -> Result<RecordBatch, Problem> {
+    if columns.clone().all(|column| rows.column(column).logical_null_count() == 0) {
+        return Ok(rows);
+    }
     let all = BooleanArray::from(vec![true; rows.num_rows()]);
     let kept = columns.into_iter().try_fold(all, |kept, column| and(&kept, &is_not_null(rows.column(column))?));
-    kept.and_then(|kept| filter_record_batch(rows, &kept)).map_err(engine)
+    kept.and_then(|kept| filter_record_batch(&rows, &kept)).map_err(engine)
 }
 
 /// What should not happen, in the engine's words.

@@ -2,6 +2,7 @@
 //! among them than chance would put there. An edge counts the same both ways. The modularity is that of all groups
 //! together: 0 is what chance gives, 0.3 and more a clear structure.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::graph::{CommunitySettings, communities};
@@ -31,6 +32,10 @@ impl Default for Communities {
 impl Algorithm for Communities {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
         edges::shape(columns, [], [Field::new("community", DataType::Int64, false), real_field("modularity")])
+    }
+
+    fn needed(&self, columns: usize) -> Range<usize> {
+        0..columns
     }
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {

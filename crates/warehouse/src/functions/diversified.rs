@@ -2,6 +2,7 @@
 //! items those that are good and not all alike. The fourth column lists what an item is like; columns after it are kept.
 //! Rows without one of the first three are left out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::recommend::{Candidate, DiversitySettings, diversified};
@@ -11,7 +12,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema, SchemaRef
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::columns::{Codes, and_more, engine, offsets, real, told, without_nulls};
+use super::columns::{Codes, and_more, engine, offsets, real, told};
 use super::groups::rank;
 use super::{Algorithm, Problem, Shape};
 use crate::ddl::type_name;
@@ -46,8 +47,11 @@ impl Algorithm for Diversified {
         Ok(Shape { input, sorted_by: 2, output: Arc::new(Schema::new(output)) })
     }
 
+    fn needed(&self, _: usize) -> Range<usize> {
+        0..3
+    }
+
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let rows = &without_nulls(rows, 0..3)?;
         let Self { count, relevance, most_alike } = *self;
         let settings = DiversitySettings { count, relevance, most_alike };
         let ends = offsets(rows.column(0))?;

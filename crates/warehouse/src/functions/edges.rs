@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, Schema};
 
-use super::columns::{Codes, and_more, engine, one_type, real, reals, told, without_nulls};
+use super::columns::{Codes, and_more, engine, one_type, real, reals, told};
 use super::{Problem, Shape};
 
 const COLUMNS: [&str; 2] = ["a node", "a node that an edge leads to from there"];
@@ -47,13 +47,12 @@ pub(super) fn real_field(name: &str) -> Field {
 
 impl Edges {
     pub(super) fn of(rows: &RecordBatch) -> Result<Edges, Problem> {
-        let rows = without_nulls(rows, 0..rows.num_columns())?;
         let nodes = Codes::of(&concat(&[rows.column(0), rows.column(1)]).map_err(engine)?)?;
         let weights = match rows.num_columns() {
-            3 => reals(&rows, 2)?,
+            3 => reals(rows, 2)?,
             _ => Vec::new(),
         };
-        Ok(Edges { rows, nodes, weights })
+        Ok(Edges { rows: rows.clone(), nodes, weights })
     }
 
     pub(super) fn graph(&self, is_directed: bool) -> Result<Graph, Problem> {

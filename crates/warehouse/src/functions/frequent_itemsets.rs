@@ -1,6 +1,7 @@
 //! `frequent_itemsets((SELECT order_id, product_id FROM core.order_lines), min_support => 0.01)`: what is bought together.
 //! Rows without a basket or an item are left out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::baskets::{ItemsetSettings, Itemsets, MinSupport, frequent_itemsets};
@@ -8,7 +9,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{Codes, engine, exactly, list_of, offsets, without_nulls};
+use super::columns::{Codes, engine, exactly, list_of, offsets};
 use super::{Algorithm, Problem, Shape};
 
 /// Share of the baskets that an itemset must be in, if nothing else is asked for.
@@ -40,7 +41,6 @@ pub(super) struct Baskets {
 
 impl Baskets {
     pub(super) fn of(rows: &RecordBatch) -> Result<Baskets, Problem> {
-        let rows = without_nulls(rows, 0..COLUMNS.len())?;
         Ok(Baskets { offsets: offsets(rows.column(0))?, items: Codes::of(rows.column(1))? })
     }
 
@@ -66,6 +66,10 @@ impl Algorithm for FrequentItemsets {
         ]);
         let input = vec![basket.data_type().clone(), item.data_type().clone()];
         Ok(Shape { input, sorted_by: 1, output: Arc::new(output) })
+    }
+
+    fn needed(&self, _: usize) -> Range<usize> {
+        0..COLUMNS.len()
     }
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {

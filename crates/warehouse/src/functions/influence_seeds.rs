@@ -2,6 +2,7 @@
 //! that word of mouth reaches most. An edge leads from who tells to who listens. A seed's gain is the number of nodes that
 //! it adds to those the seeds before it reach on average, itself included; by degree it is only a score.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::graph::{SeedMethod, SeedSettings, seeds};
@@ -49,6 +50,10 @@ impl Default for InfluenceSeeds {
 impl Algorithm for InfluenceSeeds {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
         edges::shape(columns, [Field::new("rank", DataType::Int64, false)], [real_field("gain")])
+    }
+
+    fn needed(&self, columns: usize) -> Range<usize> {
+        0..columns
     }
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {

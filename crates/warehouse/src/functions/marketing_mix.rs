@@ -9,7 +9,7 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{Measure, engine, measured, names, reals, told};
+use super::columns::{Measure, at, engine, measured, names, reals, told};
 use super::matrix::Matrix;
 use super::{Algorithm, Problem, Shape};
 
@@ -105,8 +105,15 @@ impl Algorithm for MarketingMix {
         let (sales, spend) = (reals(rows, 1)?, Matrix::of(rows, BEFORE.len()..first_control)?.x);
         let controls = Matrix::of(rows, first_control..)?.x;
         let weeks = Weeks { sales: &sales, spend: &spend, channels, controls: &controls };
-        let mix = marketing_mix(&weeks, &self.settings()?).map_err(|e| told(rows, e))?;
         let schema = rows.schema();
+        let mix = marketing_mix(&weeks, &self.settings()?).map_err(|error| match error {
+            // Controls are known to be numbers: only spend can be wrong in itself.
+            analytics::Error::Cell { row, column, value, valid } => {
+                let name = schema.field(BEFORE.len() + column).name();
+                format!("{}: column \"{name}\" is {value}; valid is {valid}", at(rows, row))
+            }
+            error => told(rows, error),
+        })?;
         let names = (BEFORE.len()..first_control).map(|column| schema.field(column).name());
         let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from_iter_values(names))];
         columns.extend(measured(MEASURES, mix.channels.iter().map(Some)));

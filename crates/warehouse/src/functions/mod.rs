@@ -44,6 +44,7 @@ mod topics;
 mod uplift;
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -71,7 +72,13 @@ trait Algorithm: Debug + Send + Sync {
     /// Columns or settings that the function can't take.
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem>;
 
-    /// The result, with the columns of `output`, for all rows of the query, which come as [`Shape`] asks.
+    /// Of so many columns those without a value in which a row says nothing; such rows are left out.
+    fn needed(&self, _columns: usize) -> Range<usize> {
+        0..0
+    }
+
+    /// The result, with the columns of `output`, for all rows of the query, of which there are some, and which come as
+    /// [`Shape`] asks.
     ///
     /// # Errors
     /// Rows that the function can't take.
@@ -202,7 +209,10 @@ fn named_settings(
             _ => None,
         };
         let Some(constant) = constant else {
-            return Err(wrong_call(function, format!("{name} is {value}; it must be a number, a text, true or false")));
+            return Err(wrong_call(
+                function,
+                format!("{name} is {value}; it must be a finite number, a text, true or false"),
+            ));
         };
         if settings.insert(name.clone(), constant).is_some() {
             return Err(wrong_call(function, format!("{name} is given twice")));
@@ -216,7 +226,7 @@ fn json(constant: &ScalarValue) -> Option<Value> {
         ScalarValue::Boolean(Some(value)) => Some((*value).into()),
         ScalarValue::Int64(Some(value)) => Some((*value).into()),
         ScalarValue::UInt64(Some(value)) => Some((*value).into()),
-        ScalarValue::Float64(Some(value)) => Some((*value).into()),
+        ScalarValue::Float64(Some(value)) if value.is_finite() => Some((*value).into()),
         ScalarValue::Utf8(Some(value)) => Some(value.as_str().into()),
         _ => None,
     }

@@ -1,6 +1,7 @@
 //! `net_promoter((SELECT channel, score FROM …))`: how many more customers would recommend than would not, of each group, as
 //! a share from −1 to 1 with its interval. A row is one customer's answer from 0 to 10; rows without one are left out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::experiments::Comparison;
@@ -9,7 +10,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{at, engine, exactly, firsts, offsets, real, reals, without_nulls};
+use super::columns::{at, engine, exactly, firsts, offsets, real, reals};
 use super::{Algorithm, Problem, Shape};
 
 const COLUMNS: [&str; 2] = ["a group", "an answer from 0 to 10"];
@@ -39,13 +40,16 @@ impl Algorithm for NetPromoter {
         Ok(Shape { input, sorted_by: 1, output: Arc::new(Schema::new(output)) })
     }
 
+    fn needed(&self, _: usize) -> Range<usize> {
+        1..2
+    }
+
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let rows = without_nulls(rows, 1..2)?;
-        let (offsets, answers) = (offsets(rows.column(0))?, reals(&rows, 1)?);
+        let (offsets, answers) = (offsets(rows.column(0))?, reals(rows, 1)?);
         if let Some(row) = answers.iter().position(|answer| !(0.0..=10.0).contains(answer) || answer.fract() != 0.0) {
             return Err(format!(
                 "{}: an answer is {}; valid is a whole number from 0 to 10",
-                at(&rows, row),
+                at(rows, row),
                 answers[row]
             ));
         }

@@ -1,6 +1,7 @@
 //! `page_rank((SELECT other_customer_id, customer_id, weight FROM core.social_edges))`: how much of all attention each node
 //! gets. An edge passes attention on to the node that it leads to.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::graph::{PageRankSettings, page_rank};
@@ -32,6 +33,10 @@ impl Default for PageRank {
 impl Algorithm for PageRank {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
         edges::shape(columns, [], [real_field("page_rank")])
+    }
+
+    fn needed(&self, columns: usize) -> Range<usize> {
+        0..columns
     }
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {

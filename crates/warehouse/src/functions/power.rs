@@ -37,6 +37,9 @@ impl Default for Power {
     }
 }
 
+/// More than there are people.
+const MOST_CUSTOMERS: f64 = 1e12;
+
 impl Algorithm for Power {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
         let [test, baseline, deviation, effect] = exactly(columns, COLUMNS)?;
@@ -61,7 +64,15 @@ impl Algorithm for Power {
                 true => design.rows_for_rates(baselines[row], baselines[row] + effects[row]),
                 false => design.rows_for_means(effects[row], reals(&rows.slice(row, 1), 2)?[0]),
             };
-            sizes.push(found.map_err(|e| format!("{}: {e}", at(rows, row)))?);
+            let size = found.map_err(|e| format!("{}: {e}", at(rows, row)))?;
+            if size * (1.0 + ratio) > MOST_CUSTOMERS {
+                return Err(format!(
+                    "{}: it takes {:.1e} customers: ask for a larger effect",
+                    at(rows, row),
+                    size * (1.0 + ratio)
+                ));
+            }
+            sizes.push(size);
         }
         let control: Vec<i64> = sizes.iter().map(|size| size.ceil() as i64).collect();
         let treatment: Vec<i64> = sizes.iter().map(|size| (size * ratio).ceil() as i64).collect();

@@ -2,6 +2,7 @@
 //! customer is likely to buy of what he has not bought, from what all bought. With one column more before these, such as a
 //! cut-off, each of its values is by itself. Rows without one of the three are left out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::recommend::{Als, AlsSettings, Interactions, ItemNeighbours, KnnSettings};
@@ -10,7 +11,7 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{Codes, engine, offsets, real, told, without_nulls};
+use super::columns::{Codes, engine, offsets, real, told};
 use super::groups::{Groups, of_each, rank};
 use super::{Algorithm, Problem, Shape};
 
@@ -72,9 +73,12 @@ impl Algorithm for Recommendations {
         Ok(groups.shape(Shape { input, sorted_by: 2, output: Arc::new(output) }))
     }
 
+    fn needed(&self, columns: usize) -> Range<usize> {
+        columns - COLUMNS.len()..columns
+    }
+
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let bought = rows.num_columns() - COLUMNS.len()..rows.num_columns();
-        of_each(&without_nulls(rows, bought)?, COLUMNS.len(), output, |rows, output| self.of(rows, output))
+        of_each(rows, COLUMNS.len(), output, |rows, output| self.of(rows, output))
     }
 }
 

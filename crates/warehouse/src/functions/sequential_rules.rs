@@ -1,6 +1,7 @@
 //! `sequential_rules((SELECT customer_id, cast(event_time AS DATE), product_id FROM core.order_lines), within_days => 60)`:
 //! who buys this buys that on a later day. Rows without a customer, day or item are left out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::baskets::{MinSupport, Purchases, SequentialSettings, sequential_rules};
@@ -8,7 +9,7 @@ use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{Codes, engine, exactly, time, told, without_nulls};
+use super::columns::{Codes, engine, exactly, time, told};
 use super::frequent_itemsets::MIN_SUPPORT;
 use super::{Algorithm, Problem, Shape};
 
@@ -49,9 +50,12 @@ impl Algorithm for SequentialRules {
         Ok(Shape { input, sorted_by: 2, output: Arc::new(output) })
     }
 
+    fn needed(&self, _: usize) -> Range<usize> {
+        0..COLUMNS.len()
+    }
+
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
         let Self { within_days, min_support, min_confidence, min_lift } = *self;
-        let rows = without_nulls(rows, 0..COLUMNS.len())?;
         let customers: Vec<u64> = Codes::of(rows.column(0))?.of_rows.into_iter().map(u64::from).collect();
         let days = rows.column(1).as_primitive::<Date32Type>().values();
         let items = Codes::of(rows.column(2))?;
@@ -59,7 +63,7 @@ impl Algorithm for SequentialRules {
         let defaults = SequentialSettings::default();
         let settings = SequentialSettings { within_days, min_support, min_confidence, min_lift, ..defaults };
         let purchases = Purchases { customers: &customers, days, items: &items.of_rows };
-        let rules = sequential_rules(&purchases, &settings).map_err(|e| told(&rows, e))?;
+        let rules = sequential_rules(&purchases, &settings).map_err(|e| told(rows, e))?;
         let real = |values: Vec<f64>| Arc::new(Float64Array::from(values)) as ArrayRef;
         let columns = vec![
             items.decode(rules.iter().map(|rule| rule.antecedent))?,

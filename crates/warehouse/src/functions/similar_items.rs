@@ -2,6 +2,7 @@
 //! of the query says one thing about one item; with one column more before these, each of its values is a catalogue of its
 //! own. Rows without one of the three are left out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::recommend::{Interactions, similar_items};
@@ -9,7 +10,7 @@ use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{Codes, engine, offsets, real, told, without_nulls};
+use super::columns::{Codes, engine, offsets, real, told};
 use super::groups::{Groups, of_each, rank};
 use super::{Algorithm, Problem, Shape};
 
@@ -43,9 +44,12 @@ impl Algorithm for SimilarItems {
         Ok(groups.shape(Shape { input, sorted_by: 2, output: Arc::new(output) }))
     }
 
+    fn needed(&self, columns: usize) -> Range<usize> {
+        columns - COLUMNS.len()..columns
+    }
+
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let described = rows.num_columns() - COLUMNS.len()..rows.num_columns();
-        of_each(&without_nulls(rows, described)?, COLUMNS.len(), output, |rows, output| self.of(rows, output))
+        of_each(rows, COLUMNS.len(), output, |rows, output| self.of(rows, output))
     }
 }
 

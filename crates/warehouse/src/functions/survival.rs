@@ -1,6 +1,7 @@
 //! `survival((SELECT main_channel, days, has_left FROM …))`: what share of each group is still there after how long, by
 //! Kaplan and Meier: a row that was not observed to its end counts for as long as it was. Rows without a value are left out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::bootstrap::Bootstrap;
@@ -10,7 +11,7 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{answers, at, engine, exactly, offsets, real, reals, without_nulls};
+use super::columns::{answers, at, engine, exactly, offsets, real, reals};
 use super::{Algorithm, Problem, Shape};
 
 const COLUMNS: [&str; 3] = ["a group", "how long it was observed", "whether the event ended it"];
@@ -40,13 +41,16 @@ impl Algorithm for Survival {
         Ok(Shape { input, sorted_by: 1, output: Arc::new(Schema::new(output)) })
     }
 
+    fn needed(&self, _: usize) -> Range<usize> {
+        0..COLUMNS.len()
+    }
+
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let rows = without_nulls(rows, 0..COLUMNS.len())?;
-        let (offsets, durations, ended) = (offsets(rows.column(0))?, reals(&rows, 1)?, answers(&rows, 2)?);
+        let (offsets, durations, ended) = (offsets(rows.column(0))?, reals(rows, 1)?, answers(rows, 2)?);
         let mut steps: Vec<(u32, Step)> = Vec::new();
         for group in offsets.windows(2).map(|ends| ends[0]..ends[1]) {
             let curve = kaplan_meier(&durations[group.clone()], &ended[group.clone()], self.level);
-            let curve = curve.map_err(|e| format!("{}: {e}", at(&rows, group.start)))?;
+            let curve = curve.map_err(|e| format!("{}: {e}", at(rows, group.start)))?;
             steps.extend(curve.steps.into_iter().map(|step| (group.start as u32, step)));
         }
         let groups = UInt32Array::from_iter_values(steps.iter().map(|(row, _)| *row));

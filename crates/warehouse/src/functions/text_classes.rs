@@ -2,6 +2,7 @@
 //! label is given, its own text had no part in the answer, so that `avg(label = predicted)` is the accuracy to expect of the
 //! others. Rows without a text are left out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::text::{ClassSettings, classify};
@@ -10,7 +11,7 @@ use arrow::compute::{filter_record_batch, is_not_null};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{Codes, engine, exactly, list_of, text, told, without_nulls};
+use super::columns::{Codes, engine, exactly, list_of, text, told};
 use super::{Algorithm, Problem, Shape};
 
 const COLUMNS: [&str; 3] =
@@ -43,17 +44,20 @@ impl Algorithm for TextClasses {
         Ok(Shape { input, sorted_by: 2, output: Arc::new(Schema::new(output)) })
     }
 
+    fn needed(&self, _: usize) -> Range<usize> {
+        1..2
+    }
+
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let rows = without_nulls(rows, 1..2)?;
         let given = is_not_null(rows.column(2)).map_err(engine)?;
-        let taught = filter_record_batch(&rows, &given).map_err(engine)?;
+        let taught = filter_record_batch(rows, &given).map_err(engine)?;
         let codes = Codes::of(taught.column(2))?;
         let mut next = codes.of_rows.iter().copied();
         let labels: Vec<Option<u32>> =
             given.values().iter().map(|given| if given { next.next() } else { None }).collect();
         let texts: Vec<&str> = rows.column(1).as_string::<i32>().iter().map(Option::unwrap_or_default).collect();
         let Self { l2, folds, seed } = *self;
-        let found = classify(&texts, &labels, &ClassSettings { l2, folds, seed }).map_err(|e| told(&rows, e))?;
+        let found = classify(&texts, &labels, &ClassSettings { l2, folds, seed }).map_err(|e| told(rows, e))?;
         let mut reasons = ListBuilder::new(StringBuilder::new());
         found.iter().for_each(|found| reasons.append_value(found.reasons.iter().map(Some)));
         let columns = vec![

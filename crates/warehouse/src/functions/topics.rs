@@ -1,6 +1,7 @@
 //! `topics((SELECT feedback_id, text FROM …), count => 8)`: what each text is about: groups of words that texts have
 //! together, topic 1 for that of most texts, each by its heaviest words. Rows without a text are left out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::text::{Topic, TopicSettings, topics};
@@ -8,7 +9,7 @@ use arrow::array::{AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Deserialize;
 
-use super::columns::{engine, exactly, text, told, without_nulls};
+use super::columns::{engine, exactly, text, told};
 use super::{Algorithm, Problem, Shape};
 
 const COLUMNS: [&str; 2] = ["what has a text, such as an answer's id", "its text"];
@@ -39,11 +40,14 @@ impl Algorithm for TextTopics {
         Ok(Shape { input, sorted_by: 2, output: Arc::new(output) })
     }
 
+    fn needed(&self, _: usize) -> Range<usize> {
+        1..2
+    }
+
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let rows = without_nulls(rows, 1..2)?;
         let texts: Vec<&str> = rows.column(1).as_string::<i32>().iter().map(Option::unwrap_or_default).collect();
         let Self { count, words } = *self;
-        let found = topics(&texts, &TopicSettings { count, words }).map_err(|e| told(&rows, e))?;
+        let found = topics(&texts, &TopicSettings { count, words }).map_err(|e| told(rows, e))?;
         let names: Vec<String> = found.words.iter().map(|words| words.join(", ")).collect();
         let name = |topic: Topic| names[topic.number].as_str();
         let columns = vec![

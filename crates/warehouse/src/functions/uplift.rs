@@ -53,7 +53,13 @@ impl Algorithm for Uplift {
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
         let Self { method, l2 } = *self;
-        let of_experiment = without_nulls(rows, 1..2)?;
+        let of_experiment = without_nulls(rows.clone(), 1..2)?;
+        if of_experiment.num_rows() == 0 {
+            return Err(format!(
+                "nobody is in the experiment: column \"{}\" is NULL everywhere",
+                rows.schema().field(1).name()
+            ));
+        }
         let (treated, outcomes) = (answers(&of_experiment, 1)?, reals(&of_experiment, 2)?);
         let Matrix { x, columns } = Matrix::of(&of_experiment, COLUMNS.len()..)?;
         let model = UpliftModel::fit(UpliftSettings { method, l2 }, &x, columns, &outcomes, &treated);

@@ -5,6 +5,7 @@ mod append;
 mod build;
 mod catalog;
 mod erase;
+mod functions;
 mod grain;
 mod lineage;
 mod load;
