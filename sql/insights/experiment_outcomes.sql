@@ -2,6 +2,8 @@
 -- arm reached him. One row per experiment and customer, whose first assignment counts. Windows that are not over yet count
 -- as far as they go, in all arms alike. What was bought before the assignment can't be its effect, and takes noise away:
 -- compare_arms((SELECT arm, revenue, revenue_before FROM … WHERE experiment = …), control => …).
+-- What was decided for customers is an experiment, too: each action of scores.next_best_action, named as its task and the action,
+-- with those for whom it was decided in the arm act, and in the arm holdout those who were held out of it.
 -- owner: perennial
 -- grain: experiment, customer_id
 -- check: count_orders >= 0
@@ -22,9 +24,26 @@ assignments AS (
     QUALIFY row_number() OVER (PARTITION BY assignment_id ORDER BY known_time DESC, event_time DESC, arm) = 1
 ),
 
+-- An action takes effect from the cut-off that it was decided at.
+decided AS (
+    SELECT
+        concat(task, '.', action) AS experiment,
+        customer_id,
+        CASE WHEN is_held_out THEN 'holdout' ELSE 'act' END AS arm,
+        as_of AS event_time,
+        concat(cast(scored_at AS VARCHAR), channel) AS assignment_id
+    FROM scores.next_best_action
+),
+
+every_arm AS (
+    SELECT experiment, customer_id, arm, event_time, assignment_id FROM assignments
+    UNION ALL
+    SELECT experiment, customer_id, arm, event_time, assignment_id FROM decided
+),
+
 assigned AS (
     SELECT experiment, customer_id, arm, event_time AS assigned_at
-    FROM assignments
+    FROM every_arm
     WHERE experiment IS NOT NULL AND arm IS NOT NULL AND customer_id IS NOT NULL
     QUALIFY row_number() OVER (PARTITION BY experiment, customer_id ORDER BY event_time, assignment_id) = 1
 ),
