@@ -22,6 +22,8 @@ mod operations;
 mod optimize;
 #[cfg(feature = "train")]
 mod outcomes;
+#[cfg(feature = "train")]
+mod prior;
 mod real_data;
 #[cfg(feature = "train")]
 mod registry;

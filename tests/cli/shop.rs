@@ -25,29 +25,36 @@ pub fn simulated() -> Folder {
 }
 
 fn simulated_of(customers: u32) -> Folder {
+    simulated_as(&["--customers", &customers.to_string(), "--months", "24", "--seed", "7"])
+}
+
+fn simulated_as(arguments: &[&str]) -> Folder {
     let folder = Folder::new();
-    folder.ok(&["simulate", "--customers", &customers.to_string(), "--months", "24", "--seed", "7", "--out", "shop"]);
+    folder.ok(&[&["simulate", "--out", "shop"], arguments].concat());
     folder
 }
 
 /// Simulated and loaded, not built.
 pub fn loaded() -> Folder {
-    load(simulated())
+    load(simulated(), &FILES)
 }
 
-fn load(folder: Folder) -> Folder {
+/// What a simulated shop writes, by table; a control shop has only customers who buy: the first four.
+const FILES: [(&str, &str); 9] = [
+    ("customers", "customers.csv"),
+    ("products", "products.csv"),
+    ("orders", "orders/*.csv"),
+    ("order_lines", "order_lines.parquet"),
+    ("events", "events.parquet"),
+    ("campaigns", "campaigns.csv"),
+    ("touches", "touches.parquet"),
+    ("consents", "consents.csv"),
+    ("assignments", "assignments.parquet"),
+];
+
+fn load(folder: Folder, files: &[(&str, &str)]) -> Folder {
     folder.ok(&["init", W]);
-    for (table, files) in [
-        ("customers", "customers.csv"),
-        ("products", "products.csv"),
-        ("orders", "orders/*.csv"),
-        ("order_lines", "order_lines.parquet"),
-        ("events", "events.parquet"),
-        ("campaigns", "campaigns.csv"),
-        ("touches", "touches.parquet"),
-        ("consents", "consents.csv"),
-        ("assignments", "assignments.parquet"),
-    ] {
+    for (table, files) in files {
         let (table, files) = (format!("raw.shop_{table}"), format!("shop/{files}"));
         folder.ok(&["load", &table, &files, "--history", "--warehouse", W]);
     }
@@ -60,7 +67,13 @@ pub fn built() -> Folder {
 
 /// Of so many customers, and without models.
 pub fn built_of(customers: u32) -> Folder {
-    build(load(simulated_of(customers)))
+    build(load(simulated_of(customers), &FILES))
+}
+
+/// A control shop that is simulated as told, and without models.
+#[cfg(feature = "train")]
+pub fn control(arguments: &[&str]) -> Folder {
+    build(load(simulated_as(&[&["--control"], arguments].concat()), &FILES[..4]))
 }
 
 fn build(folder: Folder) -> Folder {

@@ -3,8 +3,10 @@
 //! ```text
 //! ──┬────────┬────────┬──────────────┬──────────────┬──────────────┐
 //!  train … train    train          valid          test     observed_until
-//!                     └── horizon ───┘── horizon ───┘── horizon ───┘
+//!                     └── learnt ────┘── learnt ────┘── horizon ───┘
 //! ```
+//!
+//! What is learnt looks as far as what is asked, unless the task says otherwise.
 //!
 //! No training label reaches past the validation cut-off and no validation label past the test cut-off, so the test
 //! horizon is seen by nothing but the evaluation.
@@ -27,13 +29,13 @@ impl Cutoffs {
     /// The cut-offs of a task on data that reach from `clock.first_event` to `clock.observed_until`. Training
     /// cut-offs that would lie before all data are left out; fails when none is left.
     pub(crate) fn plan(task: &Task, clock: &Clock) -> Result<Cutoffs> {
-        let horizon = i64::from(task.horizon_days) * MICROS_PER_DAY;
+        let [asked, learnt] = [task.horizon_days, task.learnt_days()].map(|days| i64::from(days) * MICROS_PER_DAY);
         let every = i64::from(task.every_days) * MICROS_PER_DAY;
         let (first, until) = (clock.first_event.timestamp_micros(), clock.observed_until.timestamp_micros());
         let first_known = clock.first_known.timestamp_micros();
-        let test = until - horizon;
-        let valid = test - horizon;
-        let newest = valid - horizon;
+        let test = until - asked;
+        let valid = test - learnt;
+        let newest = valid - learnt;
         if first < newest && first_known >= newest {
             let (task, newest, known) = (task.name.clone(), date(newest), date(first_known));
             return Err(Error::KnownTooLate { task, newest, known });
@@ -44,17 +46,25 @@ impl Cutoffs {
             .collect();
         train.reverse();
         if train.is_empty() {
-            let have_days = (until - first) / MICROS_PER_DAY;
-            return Err(Error::ShortHistory {
-                task: task.name.clone(),
-                horizon_days: task.horizon_days,
-                needed_days: 3 * i64::from(task.horizon_days) + 1,
-                have_days,
-                until: date(until),
-                most_days: (have_days - 1).max(0) / 3,
-            });
+            return Err(too_short(task, (until - first) / MICROS_PER_DAY, date(until)));
         }
         Ok(Cutoffs { train, valid, test })
+    }
+}
+
+fn too_short(task: &Task, have_days: i64, until: String) -> Error {
+    let learnt = 2 * i64::from(task.learnt_days());
+    let most_days = match task.is_rolled_out() {
+        true => have_days - 1 - learnt,
+        false => (have_days - 1) / 3,
+    };
+    Error::ShortHistory {
+        task: task.name.clone(),
+        horizon_days: task.horizon_days,
+        needed_days: i64::from(task.horizon_days) + learnt + 1,
+        have_days,
+        until,
+        most_days: most_days.max(0),
     }
 }
 
@@ -83,6 +93,16 @@ mod tests {
         let days = |micros: i64| micros / MICROS_PER_DAY;
         assert_eq!(cutoffs.train.iter().map(|&t| days(t)).collect::<Vec<_>>(), [400, 430, 460]);
         assert_eq!((days(cutoffs.valid), days(cutoffs.test)), (550, 640));
+    }
+
+    #[test]
+    fn a_shorter_horizon_is_learnt_from_later() {
+        let task = Task { learnt_horizon_days: Some(30), ..task(180, 1) };
+        let cutoffs = Cutoffs::plan(&task, &clock(0, 400)).unwrap();
+        let days = |micros: i64| micros / MICROS_PER_DAY;
+        assert_eq!((days(cutoffs.train[0]), days(cutoffs.valid), days(cutoffs.test)), (160, 190, 220));
+        let message = Cutoffs::plan(&task, &clock(0, 240)).unwrap_err().to_string();
+        assert!(message.contains("241 days") && message.contains("at most 179 days"), "{message}");
     }
 
     #[test]

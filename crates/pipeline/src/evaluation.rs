@@ -171,7 +171,7 @@ pub(crate) const MAIN_METRICS: [&str; 4] = ["auc", "spearman", "ndcg@10", "mae o
 const LABELS: [&str; 7] =
     ["auc", "average_precision", "log_loss", "brier", "calibration_error", "top_decile_lift", "top_decile_precision"];
 const VALUES: [&str; 5] = ["spearman", "normalised_gini", "mae", "rmse", "total_error"];
-const COUNTS: [&str; 6] = ["spearman", "normalised_gini", "mae", "rmse", "total_error", "poisson_deviance"];
+const COUNTS: [&str; 7] = ["spearman", "pearson", "normalised_gini", "mae", "rmse", "total_error", "poisson_deviance"];
 /// Length of the list of products that is judged.
 pub(crate) const SHOWN: u32 = 10;
 /// A probability of exactly 0 or 1 that fails once has an infinite log loss; nobody is that sure.

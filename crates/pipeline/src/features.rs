@@ -22,6 +22,11 @@ pub(crate) struct Features {
 }
 
 impl Features {
+    /// Of these names, row by row.
+    pub(crate) fn new(view: &str, names: Vec<String>, values: Vec<f32>) -> Features {
+        Features { view: view.into(), names, values }
+    }
+
     /// The numeric columns of `view`, in its order, for each (customer, cut-off). NULL, a number that is not finite and a
     /// row that the view lacks are unknown; what does not fit into a float is as large as one gets.
     pub(crate) async fn read(
@@ -53,7 +58,7 @@ impl Features {
         Ok(Features { view: view.into(), names, values })
     }
 
-    /// What a task's model may read, nothing where it names no view.
+    /// The features of a task, nothing where it names no view.
     pub(crate) async fn of_task(
         warehouse: &Warehouse,
         snapshot: u64,
@@ -71,19 +76,21 @@ impl Features {
         &self.values[place * self.names.len()..][..self.names.len()]
     }
 
-    /// Columns of these names, in this order.
+    /// Columns of these names, in this order, of several features of the same keys; each is taken from the first that has it.
     ///
     /// # Errors
-    /// One that the view does not have, or no more as a number.
-    pub(crate) fn select(&self, names: &[String]) -> Result<Features> {
+    /// One that none of them has, or no more as a number.
+    pub(crate) fn select(from: &[&Features], names: &[String]) -> Result<Features> {
+        let view = from.first().map_or(String::new(), |features| features.view.clone());
         let place = |name: &String| {
-            let place = self.names.iter().position(|own| own == name);
-            place.ok_or_else(|| Error::Column { what: self.view.clone(), column: name.clone(), expected: "number" })
+            let in_part = |features: &&Features| features.names.iter().position(|own| own == name);
+            let place = from.iter().enumerate().find_map(|(part, features)| Some((part, in_part(features)?)));
+            place.ok_or_else(|| Error::Column { what: view.clone(), column: name.clone(), expected: "number" })
         };
-        let places = names.iter().map(place).collect::<Result<Vec<usize>>>()?;
-        let rows = self.values.chunks_exact(self.names.len().max(1));
-        let values = rows.flat_map(|row| places.iter().map(|&place| row[place])).collect();
-        Ok(Features { view: self.view.clone(), names: names.to_vec(), values })
+        let places = names.iter().map(place).collect::<Result<Vec<(usize, usize)>>>()?;
+        let rows = from.iter().map(|part| part.values.len() / part.names.len().max(1)).max().unwrap_or(0);
+        let values = (0..rows).flat_map(|row| places.iter().map(move |&(part, place)| from[part].row(row)[place]));
+        Ok(Features { values: values.collect(), names: names.to_vec(), view })
     }
 
     /// Row after row.
@@ -114,16 +121,19 @@ mod tests {
 
     #[test]
     fn columns_are_taken_by_name() {
-        let found = features().select(&["c".into(), "a".into()]).unwrap();
+        let found = Features::select(&[&features()], &["c".into(), "a".into()]).unwrap();
         assert_eq!((found.row(0), found.row(1)), ([3.0, 1.0].as_slice(), [6.0, 4.0].as_slice()));
         assert_eq!(found.columns(), [3.0, 6.0, 1.0, 4.0]);
-        let message = features().select(&["d".into()]).err().unwrap().to_string();
+        let beside = Features::new("the prior", vec!["p".into()], vec![7.0, 8.0]);
+        let both = Features::select(&[&features(), &beside], &["p".into(), "b".into()]).unwrap();
+        assert_eq!(both.row(0), [7.0, 2.0]);
+        let message = Features::select(&[&features(), &beside], &["d".into()]).err().unwrap().to_string();
         assert!(message.contains("features.mine: column d"), "{message}");
     }
 
     #[test]
     fn a_task_without_features_has_none() {
         assert!(Features::default().row(7).is_empty());
-        assert!(Features::default().select(&[]).unwrap().row(7).is_empty());
+        assert!(Features::select(&[&Features::default()], &[]).unwrap().row(7).is_empty());
     }
 }

@@ -130,6 +130,10 @@ pub(crate) fn protocol(task: &Task) -> Result<String> {
                  count; days: everybody, at most the horizon"
             )
         }
+        _ if task.is_rolled_out() => {
+            let learnt = task.learnt_days();
+            format!("time split, {days} days, learnt over {learnt}, every customer of the cut-off")
+        }
         _ => format!("time split, {days} days, every customer of the cut-off"),
     })
 }
@@ -158,11 +162,13 @@ impl TestFeatures {
             TargetKind::Next => Features::default(),
             _ => Features::read(warehouse, plan.snapshot, EVERY_FEATURE, &labels.keys).await?,
         };
-        let names = model.features();
-        let ours = match plan.task.features.as_deref() {
-            Some(EVERY_FEATURE) if !every.names.is_empty() => every.select(&names)?,
-            _ => Features::of_task(warehouse, plan.snapshot, &plan.task, &labels.keys).await?.select(&names)?,
+        let own = match plan.task.features.as_deref() {
+            Some(EVERY_FEATURE) if !every.names.is_empty() => None,
+            _ => Some(Features::of_task(warehouse, plan.snapshot, &plan.task, &labels.keys).await?),
         };
+        let days = plan.task.horizon_days;
+        let prior = plan.prior_features(warehouse, plan.snapshot, &labels.keys, days).await?;
+        let ours = Features::select(&[own.as_ref().unwrap_or(&every), &prior], &model.features())?;
         Ok(TestFeatures { ours, every })
     }
 }
@@ -306,16 +312,16 @@ impl Judge<'_> {
             Judged::new(name, [Answers::Labels(happened.into(), p.into())].into_iter().chain(decided))
         };
         self.check_reached(ours)?;
-        let known = Known::read(self.warehouse, self.plan).await?;
-        let every = &self.features.every;
-        let logistic = tokio::task::block_in_place(|| baselines::logistic(&known, every))?;
-        let trees = tokio::task::block_in_place(|| baselines::boosted_trees(&known, Loss::Log, every))?;
-        let mut others = vec![
-            (Role::Baseline, judge("logistic regression on RFM", &logistic)?),
-            (Role::Baseline, judge(baselines::TREES, &trees)?),
-        ];
-        if self.is_own()? {
-            others.push((Role::Baseline, judge(baselines::MEAN, &vec![known.mean(); happened.len()])?));
+        let mut others = Vec::new();
+        if let Some(known) = self.known().await? {
+            let every = &self.features.every;
+            let logistic = tokio::task::block_in_place(|| baselines::logistic(&known, every))?;
+            let trees = tokio::task::block_in_place(|| baselines::boosted_trees(&known, Loss::Log, every))?;
+            others.push((Role::Baseline, judge("logistic regression on RFM", &logistic)?));
+            others.push((Role::Baseline, judge(baselines::TREES, &trees)?));
+            if self.is_own()? {
+                others.push((Role::Baseline, judge(baselines::MEAN, &vec![known.mean(); happened.len()])?));
+            }
         }
         for baseline in self.buy_till_you_die().await? {
             others.push((Role::Baseline, judge(baseline.name, &baseline.churn())?));
@@ -329,17 +335,21 @@ impl Judge<'_> {
     async fn value(&self, actual: &[f64], ours: &[f64]) -> Result<Compared> {
         let kind = self.plan.task.head()?.target_kind();
         let judge = |name: &str, predicted: &[f64]| Judged::new(name, [Answers::numbers(kind, actual, predicted)]);
-        let (known, every) = (Known::read(self.warehouse, self.plan).await?, &self.features.every);
-        let trees = tokio::task::block_in_place(|| baselines::boosted_trees(&known, Loss::Squared, every))?;
-        let mut others = vec![(Role::Baseline, judge(baselines::TREES, &trees)?)];
-        if self.is_own()? {
-            let mut mean = judge(baselines::MEAN, &vec![known.mean(); actual.len()])?;
-            // One number for everybody puts nobody before another.
-            mean.metrics.retain(|metric| metric.name != "spearman");
-            others.push((Role::Baseline, mean));
+        let mut others = Vec::new();
+        if let Some(known) = self.known().await? {
+            let every = &self.features.every;
+            let trees = tokio::task::block_in_place(|| baselines::boosted_trees(&known, Loss::Squared, every))?;
+            others.push((Role::Baseline, judge(baselines::TREES, &trees)?));
+            if self.is_own()? {
+                let mut mean = judge(baselines::MEAN, &vec![known.mean(); actual.len()])?;
+                // One number for everybody puts nobody before another.
+                mean.metrics.retain(|metric| !["spearman", "pearson"].contains(&metric.name.as_str()));
+                others.push((Role::Baseline, mean));
+            }
         }
         for baseline in self.buy_till_you_die().await? {
-            others.push((Role::Baseline, judge(baseline.name, &baseline.value())?));
+            let says = if kind == TargetKind::Count { baseline.purchases() } else { baseline.value() };
+            others.push((Role::Baseline, judge(baseline.name, &says)?));
         }
         if let Some(truth) = &self.asked.truth {
             let mut best = judge(Truth::NAME, &truth.value(&self.labels.keys)?)?;
@@ -399,9 +409,18 @@ impl Judge<'_> {
         Ok(self.plan.task.head()?.is_of_ones_own())
     }
 
+    /// What other models learn from; None where the answers look further ahead than what can be learnt from.
+    async fn known(&self) -> Result<Option<Known>> {
+        match self.plan.task.is_rolled_out() {
+            true => Ok(None),
+            false => Ok(Some(Known::read(self.warehouse, self.plan).await?)),
+        }
+    }
+
     /// Absent where they say nothing of the label, and where nobody ever bought twice: then there is nothing to fit.
     async fn buy_till_you_die(&self) -> Result<Vec<BuyTillYouDie>> {
-        if self.is_own()? {
+        // A label of one's own that starts from purchases is one of them.
+        if self.is_own()? && self.plan.prior.is_none() {
             return Ok(Vec::new());
         }
         match baselines::buy_till_you_die(self.warehouse, self.plan, &self.labels).await {

@@ -61,6 +61,7 @@ pub async fn leave_one_out(
         sequences: &sequences,
         vocabulary: &vocabulary,
         features: &[],
+        offsets: None,
         horizon_days: task.horizon_days as f32,
         train: &train,
         valid: &valid,

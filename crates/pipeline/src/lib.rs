@@ -49,6 +49,7 @@
 mod backtest;
 #[cfg(feature = "train")]
 mod baselines;
+mod buying;
 mod checks;
 mod columns;
 #[cfg(feature = "train")]
@@ -76,6 +77,7 @@ mod metrics_table;
 mod monitoring;
 mod nightly;
 mod operations;
+mod prior;
 mod progress;
 pub mod project;
 mod publishing;
@@ -130,6 +132,7 @@ pub use lineage::lineage;
 pub use monitoring::{MonitorLine, MonitorReport, Pending, Unjudged, monitor, must_not_decay};
 pub use nightly::{RunOptions, RunReport, Step, run};
 pub use operations::{RestoreReport, VacuumOptions, VacuumReport, history, restore, table_history, vacuum};
+pub use prior::{Prior, PriorKind};
 pub use progress::{Progress, Silent};
 pub use project::{Project, Source, read_schema};
 pub use publishing::{PublishOptions, PublishReport, publish};

@@ -4,6 +4,8 @@ use crate::columns::Rows;
 use crate::cutoffs::Cutoffs;
 use crate::dataset;
 use crate::error::{Error, Result};
+use crate::features::Features;
+use crate::prior::Prior;
 use crate::run_folder::{self, RECORD};
 use crate::task::Task;
 use crate::time::{MICROS_PER_DAY, now};
@@ -33,6 +35,9 @@ pub struct Plan {
     pub train: Vec<i64>,
     pub valid: i64,
     pub test: i64,
+    /// What the model starts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<Prior>,
 }
 
 /// A finished run.
@@ -49,9 +54,17 @@ pub struct Run {
 }
 
 impl Plan {
-    pub(crate) fn new(warehouse: &Warehouse, task: &Task, snapshot: u64, seed: u64, cutoffs: Cutoffs) -> Plan {
+    /// # Errors
+    /// A prior that the purchases before the test cut-off can't tell.
+    pub(crate) async fn new(
+        warehouse: &Warehouse,
+        task: &Task,
+        snapshot: u64,
+        seed: u64,
+        cutoffs: Cutoffs,
+    ) -> Result<Plan> {
         let Cutoffs { train, valid, test } = cutoffs;
-        Plan {
+        Ok(Plan {
             run_id: uuid::Uuid::now_v7().to_string(),
             warehouse: warehouse.store().url().to_string(),
             task: task.clone(),
@@ -62,6 +75,40 @@ impl Plan {
             train,
             valid,
             test,
+            prior: Prior::fit(warehouse, snapshot, task, test).await?,
+        })
+    }
+
+    /// What its model may read of each key: the features of its task and, where it has a prior, what that says over `days`.
+    pub(crate) async fn features(
+        &self,
+        warehouse: &Warehouse,
+        snapshot: u64,
+        keys: &[(String, i64)],
+        days: u32,
+    ) -> Result<Features> {
+        let features = Features::of_task(warehouse, snapshot, &self.task, keys).await?;
+        match self.prior {
+            Some(_) => {
+                let prior = self.prior_features(warehouse, snapshot, keys, days).await?;
+                let names: Vec<String> = features.names.iter().chain(&prior.names).cloned().collect();
+                Features::select(&[&features, &prior], &names)
+            }
+            None => Ok(features),
+        }
+    }
+
+    /// What its prior says over `days`; nothing where it has none.
+    pub(crate) async fn prior_features(
+        &self,
+        warehouse: &Warehouse,
+        snapshot: u64,
+        keys: &[(String, i64)],
+        days: u32,
+    ) -> Result<Features> {
+        match &self.prior {
+            Some(prior) => prior.features(warehouse, snapshot, &self.task, keys, days).await,
+            None => Ok(Features::default()),
         }
     }
 

@@ -4,6 +4,7 @@
 //! A task is a TOML of its own, so a user's label view and task train without Rust. The shipped ones are embedded.
 
 use crate::error::{Error, Result};
+use crate::prior::{self, PriorKind};
 use include_dir::{Dir, include_dir};
 use sequences::Head;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,13 @@ pub struct Task {
     /// Days after the cut-off that the label looks at.
     #[serde(default = "default_horizon_days")]
     pub horizon_days: u32,
+    /// What the model starts from, so that it only learns what to change; by default it learns everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<PriorKind>,
+    /// Days that the labels it learns from look at, where that is fewer than `horizon_days`: history may be too short for as
+    /// long a horizon three times over. The prior carries the answers further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learnt_horizon_days: Option<u32>,
     /// How many cut-offs the training examples come from.
     #[serde(default = "default_cutoffs")]
     pub cutoffs: u32,
@@ -101,6 +109,21 @@ impl Task {
         names.iter().map(|name| Task::read(name, folder)).collect()
     }
 
+    /// Days that the labels it learns from look at.
+    pub(crate) fn learnt_days(&self) -> u32 {
+        self.learnt_horizon_days.unwrap_or(self.horizon_days)
+    }
+
+    /// The task as it is learnt: over the learnt horizon.
+    pub(crate) fn as_learnt(&self) -> Task {
+        Task { horizon_days: self.learnt_days(), learnt_horizon_days: None, ..self.clone() }
+    }
+
+    /// Whether its answers look further ahead than what it learns from.
+    pub(crate) fn is_rolled_out(&self) -> bool {
+        self.learnt_days() < self.horizon_days
+    }
+
     /// What its model predicts.
     ///
     /// # Errors
@@ -143,6 +166,14 @@ impl Task {
             Some("every_days is 0; training cut-offs must differ")
         } else if task.features.is_some() && task.head == Some(Head::NextItem) {
             Some("the next item of a list has no cut-off whose features could be read: leave features out")
+        } else if task.prior.is_some() && task.head.is_none_or(|head| prior::offsets(head).is_empty()) {
+            Some("a prior says how often somebody buys, and for how much: it is for the heads churn, clv and count")
+        } else if task.learnt_horizon_days.is_some() && task.prior.is_none() {
+            Some(
+                "learnt_horizon_days without a prior: nothing would carry the answers on to horizon_days; add prior = \"pareto_nbd\"",
+            )
+        } else if task.learnt_horizon_days.is_some_and(|days| days == 0 || days > task.horizon_days) {
+            Some("learnt_horizon_days is at least 1 and at most horizon_days")
         } else if task.label_column.is_some() && task.head.is_some_and(Head::ranks_products) {
             Some(
                 "a next purchase is product_id, days_to_next and is_complete of its label view: leave label_column out",
@@ -200,6 +231,27 @@ mod tests {
             ("task = 'offers'\nview = 'insights.offers'\n[training]\nepochs = 1\n", "training beside view"),
         ] {
             let message = parse(text).unwrap_err().to_string();
+            assert!(message.contains(problem), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_prior_is_of_purchases_and_carries_a_shorter_horizon() {
+        let parse = |head: &str, rest: &str| {
+            let text = format!("task = 'mine'\nlabel = 'labels.mine'\nhead = '{head}'\nhorizon_days = 90\n{rest}");
+            Task::parse(&text, Path::new("mine.toml"))
+        };
+        let task = parse("clv", "prior = 'pareto_nbd'\nlearnt_horizon_days = 30").unwrap();
+        assert!(task.is_rolled_out() && !task.as_learnt().is_rolled_out());
+        assert_eq!((task.learnt_days(), task.as_learnt().horizon_days), (30, 30));
+        for (head, rest, problem) in [
+            ("binary", "prior = 'pareto_nbd'", "for the heads churn, clv and count"),
+            ("churn", "prior = 'bg_nbd'", "pareto_nbd"),
+            ("churn", "learnt_horizon_days = 30", "without a prior"),
+            ("churn", "prior = 'pareto_nbd'\nlearnt_horizon_days = 91", "at most horizon_days"),
+            ("churn", "prior = 'pareto_nbd'\nlearnt_horizon_days = 0", "at least 1"),
+        ] {
+            let message = parse(head, rest).unwrap_err().to_string();
             assert!(message.contains(problem), "{message}");
         }
     }

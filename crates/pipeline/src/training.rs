@@ -3,8 +3,8 @@
 use crate::cutoffs::Cutoffs;
 use crate::dataset::{self, Labels};
 use crate::error::{Error, Result};
-use crate::features::Features;
 use crate::metrics_table::{MetricRow, metric_rows};
+use crate::prior;
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::run_folder::{self, RECORD};
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
+use trainer::Offsets;
 use warehouse::Warehouse;
 
 /// An item must occur this often before the validation cut-off to get an embedding of its own.
@@ -168,7 +169,7 @@ async fn plan(warehouse: &Warehouse, task: &Task, config: &trainer::Config, opti
         return Err(Error::Task { task: task.name.clone(), problem });
     }
     let from = from_id.map(String::from);
-    let plan = Plan { from, ..Plan::new(warehouse, task, snapshot.id, config.seed(), cutoffs) };
+    let plan = Plan { from, ..Plan::new(warehouse, task, snapshot.id, config.seed(), cutoffs).await? };
     plan.save(&options.work)?;
     Ok(plan)
 }
@@ -192,6 +193,7 @@ async fn earlier(warehouse: &Warehouse, task: &str, name: &str) -> Result<Run> {
 /// What a training reads.
 pub(crate) struct Data {
     horizon_days: f32,
+    offsets: Option<Offsets>,
     /// Events of an example, at most.
     length: usize,
     features: Vec<String>,
@@ -211,14 +213,17 @@ impl Data {
         progress: &dyn Progress,
     ) -> Result<Data> {
         progress.start("labels", None);
-        let train = dataset::labels(warehouse, plan.snapshot, &plan.task, &plan.train).await?;
-        let valid = dataset::labels(warehouse, plan.snapshot, &plan.task, &[plan.valid]).await?;
+        let task = plan.task.as_learnt();
+        let train = dataset::labels(warehouse, plan.snapshot, &task, &plan.train).await?;
+        let valid = dataset::labels(warehouse, plan.snapshot, &task, &[plan.valid]).await?;
         progress.finish(&format!("{} to train on, {} to validate", train.keys.len(), valid.keys.len()));
         let vocabulary = Vocabulary::fit(&sequences, plan.valid, MIN_COUNT);
         let (train, features) = examples(warehouse, plan, &train, &sequences, length, progress).await?;
         let (valid, _) = examples(warehouse, plan, &valid, &sequences, length, progress).await?;
-        let horizon_days = plan.task.horizon_days as f32;
-        Ok(Data { horizon_days, length, features, sequences, vocabulary, train, valid })
+        let horizon_days = task.horizon_days as f32;
+        let count = prior::offsets(task.head()?).len();
+        let offsets = plan.prior.map(|_| Offsets { count, days: plan.task.horizon_days as f32 });
+        Ok(Data { horizon_days, offsets, length, features, sequences, vocabulary, train, valid })
     }
 
     fn shortened(&self, examples: &[LabelledExample], length: usize) -> Vec<LabelledExample> {
@@ -240,7 +245,8 @@ async fn examples(
     progress: &dyn Progress,
 ) -> Result<(Vec<LabelledExample>, Vec<String>)> {
     progress.start("features", None);
-    let features = Features::of_task(warehouse, plan.snapshot, &plan.task, &labels.keys).await?;
+    let days = plan.task.learnt_days();
+    let features = plan.features(warehouse, plan.snapshot, &labels.keys, days).await?;
     let examples = labels.examples(sequences, &features, length)?;
     progress.finish(&format!("{} of {} customers at cut-offs", features.names.len(), examples.len()));
     Ok((examples, features.names))
@@ -255,10 +261,18 @@ pub(crate) fn fit(
     interrupted: &AtomicBool,
     progress: &dyn Progress,
 ) -> trainer::Result<trainer::Trained> {
-    let Data { horizon_days, length, features, sequences, vocabulary, train, valid } = data;
+    let Data { horizon_days, offsets, length, features, sequences, vocabulary, train, valid } = data;
     let shorter = (config.length() < *length).then(|| [train, valid].map(|all| data.shortened(all, config.length())));
     let [train, valid] = shorter.as_ref().map_or([train, valid], |[train, valid]| [train, valid]);
-    let dataset = trainer::Dataset { sequences, vocabulary, features, horizon_days: *horizon_days, train, valid };
+    let dataset = trainer::Dataset {
+        sequences,
+        vocabulary,
+        features,
+        offsets: *offsets,
+        horizon_days: *horizon_days,
+        train,
+        valid,
+    };
     let mut report = |at: trainer::Progress| watch(progress, &at);
     // A run that has no checkpoint yet starts from its beginning.
     let options = trainer::TrainOptions { resume: true, earlier, progress: &mut report, interrupted };

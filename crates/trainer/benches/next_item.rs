@@ -38,6 +38,7 @@ fn main() {
         sequences: &sequences,
         vocabulary: &vocabulary,
         features: &[],
+        offsets: None,
         horizon_days: 1.0,
         train: &train_set,
         valid: &valid,

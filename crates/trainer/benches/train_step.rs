@@ -45,7 +45,8 @@ impl Shop {
         let training = RawTraining { epochs, patience: epochs, device: DeviceChoice::Cpu, ..RawTraining::default() };
         let config = Config::try_from(RawConfig { head, model: RawModel::default(), training }).expect("is valid");
         let valid = &examples[..2];
-        let data = Dataset { sequences, vocabulary, features: &[], horizon_days: 90.0, train: examples, valid };
+        let data =
+            Dataset { sequences, vocabulary, features: &[], offsets: None, horizon_days: 90.0, train: examples, valid };
         let interrupted = AtomicBool::new(false);
         let options = TrainOptions { resume: false, earlier: None, progress: &mut |_| (), interrupted: &interrupted };
         train(&config, data, folder, options).expect("trains");

@@ -12,6 +12,7 @@
 //! | `scaling.features` | `mean` and `deviation` of each of [`sequences::EVENT_FEATURES`] |
 //! | `scaling.context` | the same of each of [`sequences::CONTEXT_FEATURES`] |
 //! | `scaling.customer_features` | per feature of the examples `name`, `cuts`, `may_be_unknown`, `means`: see `piecewise.rs`; none in older runs |
+//! | `scaling.offsets` | `name` and `mean` of each offset, see [`crate::Offsets`]; absent without any |
 //! | `scaling.horizon_days` | how far the targets looked ahead |
 //! | `scaling.log_largest` | the logarithm of the largest target, which no expected value exceeds |
 //! | `scaling.rate`, `scaling.log_target` | where the output layer started; predictions do not need them |

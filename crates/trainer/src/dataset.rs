@@ -2,7 +2,22 @@
 
 use sequences::{Example, LabelledExample, Sequences, Target, Vocabulary, format_time};
 
-use crate::{Error, Head, Result, TargetKind};
+use crate::{Error, Head, Result, TargetKind, heads};
+
+/// The last features of every example, where they are added as they are to the head's outputs, the first to the first, so that
+/// the network only learns what to change of them: what a generalised linear model calls an offset. Of a label it is the
+/// log-odds that it is true; of an amount the log-odds that it is above 0, then the logarithm of what it is expected to be
+/// where it is; of a count the logarithm of what is expected.
+///
+/// As offsets are numbers, those of examples to predict may look further ahead than those of training: then so do the answers,
+/// and what was learnt is taken to hold as long.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Offsets {
+    /// How many features they are.
+    pub count: usize,
+    /// How many days those of examples to predict look ahead.
+    pub days: f32,
+}
 
 /// Labelled examples of one task.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +28,8 @@ pub struct Dataset<'a> {
     pub vocabulary: &'a Vocabulary,
     /// Names of the features that every example brings ([`Example::with_features`]), in their order.
     pub features: &'a [String],
+    /// Which of them are offsets.
+    pub offsets: Option<Offsets>,
     /// How far the targets look ahead, in days.
     pub horizon_days: f32,
     /// Examples to learn from.
@@ -22,11 +39,20 @@ pub struct Dataset<'a> {
 }
 
 impl Dataset<'_> {
+    /// How many of the features are offsets.
+    pub(crate) fn offset_count(&self) -> usize {
+        self.offsets.map_or(0, |offsets| offsets.count)
+    }
+
     /// Whether the head can learn from these examples.
     ///
     /// # Errors
     /// An empty set, a target of another head, targets that are all the same.
     pub(crate) fn check(&self, head: Head) -> Result<()> {
+        let (offsets, most) = (self.offset_count(), heads::most_offsets(head));
+        if offsets > most.min(self.features.len()) {
+            return Err(Error::Offsets { given: offsets, most, features: self.features.len(), head: head.name() });
+        }
         let (train, valid) = ("training", "validation");
         for (set, examples, other, rest, advice) in [
             (train, self.train, valid, self.valid, "use earlier cut-offs, a shorter horizon, or load more history"),
@@ -36,21 +62,34 @@ impl Dataset<'_> {
                 let has = format!("{} examples (cut-offs {})", rest.len(), cutoffs(rest));
                 return Err(Error::Empty { set, other, has, advice });
             }
-            check_features(self.features, examples.iter().map(|labelled| &labelled.example))?;
+            check_features(self.features, offsets, examples.iter().map(|labelled| &labelled.example))?;
             check_targets(head, set, examples)?;
         }
         Ok(())
     }
 }
 
-/// Whether every example brings the features of these names.
+/// Whether every example brings the features of these names, the last `offsets` of which must be known.
 ///
 /// # Errors
 /// An example that does not.
-pub(crate) fn check_features<'a>(names: &[String], examples: impl IntoIterator<Item = &'a Example>) -> Result<()> {
+pub(crate) fn check_features<'a>(
+    names: &[String],
+    offsets: usize,
+    examples: impl IntoIterator<Item = &'a Example>,
+) -> Result<()> {
     let needed = names.len();
-    let other = examples.into_iter().map(|example| example.features().len()).find(|given| *given != needed);
-    other.map_or(Ok(()), |given| Err(Error::Features { given, needed, names: names.join(", ") }))
+    for (row, example) in examples.into_iter().enumerate() {
+        let given = example.features().len();
+        if given != needed {
+            return Err(Error::Features { given, needed, names: names.join(", ") });
+        }
+        let mut known = names.iter().zip(example.features()).skip(needed - offsets);
+        if let Some((name, value)) = known.find(|(_, value)| !value.is_finite()) {
+            return Err(Error::UnknownOffset { row, name: name.clone(), value: *value });
+        }
+    }
+    Ok(())
 }
 
 fn check_targets(head: Head, set: &'static str, examples: &[LabelledExample]) -> Result<()> {

@@ -48,6 +48,10 @@ impl Earlier {
             let [earlier, asked] = [self.scaling.horizon_days, data.horizon_days].map(|days| days.to_string());
             return other("horizon_days".into(), earlier, asked);
         }
+        let offsets = (self.scaling.offsets.len(), data.offset_count());
+        if offsets.0 != offsets.1 {
+            return other("offsets".into(), offsets.0.to_string(), offsets.1.to_string());
+        }
         let names = self.scaling.feature_names();
         let earlier = |place: usize| names.get(place);
         let places = 0..names.len().max(data.features.len());

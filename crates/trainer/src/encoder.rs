@@ -141,8 +141,8 @@ impl Encoder {
     fn tokens(&self, weights: &Weights, inputs: &Inputs, rows: &Tensor) -> Tensor {
         let number = |x: &Tensor| x.to_kind(weights.kind());
         let mut query = self.context.forward(weights, &number(&inputs.context));
-        if let (Some(layer), Some(customer)) = (&self.customer, &inputs.customer) {
-            query += layer.forward(weights, &number(customer));
+        if let (Some(layer), Some(customer)) = (&self.customer, inputs.features_of_customers()) {
+            query += layer.forward(weights, &number(&customer));
         }
         let features = self.features.forward(weights, &number(&inputs.features));
         number(rows) + features + query.unsqueeze(1) * number(&inputs.is_query)

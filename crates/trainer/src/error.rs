@@ -25,6 +25,14 @@ pub enum Error {
     #[error("an example brings {given} features; the model reads {needed}: {names}")]
     Features { given: usize, needed: usize, names: String },
 
+    /// More offsets than the head's outputs can start from, or than there are features.
+    #[error("{given} of the {features} features are to be offsets; the head {head} takes at most {most}")]
+    Offsets { given: usize, most: usize, features: usize, head: &'static str },
+
+    /// An offset that is no finite number.
+    #[error("example {row}: its offset {name} is {value}; it must be a finite number")]
+    UnknownOffset { row: usize, name: String, value: f32 },
+
     /// All targets of the training or validation set say the same.
     #[error("all {count} examples of the {set} set (cut-offs {cutoffs}) have {what}: there is nothing to tell apart")]
     OneClass { set: &'static str, count: usize, cutoffs: String, what: &'static str },

@@ -143,8 +143,11 @@ pub(crate) struct Inputs {
     pub(crate) features: Tensor,
     /// Standardised aggregates per example, `[B, context]`.
     pub(crate) context: Tensor,
-    /// The encoded features of each example, `[B, encoded]`; none where the model has none.
+    /// What each example brings: its encoded features, then its offsets less their means, `[B, encoded + offsets]`; none where
+    /// the model has neither.
     pub(crate) customer: Option<Tensor>,
+    /// How many offsets there are.
+    offsets: i64,
     /// 1 at the query token, `[B, W, 1]`; all 0 where the extra token is a start.
     pub(crate) is_query: Tensor,
     /// The row of the token to read in `[B * W]`, `[B]`.
@@ -191,19 +194,19 @@ impl Inputs {
         let context = batch.context.iter().zip(scaling.context.iter().cycle());
         let context: Vec<f32> = context.map(|(x, moments)| moments.standardise(*x)).collect();
 
-        let encoded = scaling.customer_width();
-        let mut customer = Vec::with_capacity(examples * encoded);
-        for (value, feature) in batch.customer_features.iter().zip(scaling.customer_features.iter().cycle()) {
-            feature.encode(*value, &mut customer);
-        }
+        let given = batch.customer_features.len() / examples.max(1);
+        let encoded = scaling.widths().iter().sum::<i64>();
+        let mut customer = Vec::with_capacity(examples * encoded as usize);
+        batch.customer_features.chunks_exact(given.max(1)).for_each(|values| scaling.encode(values, &mut customer));
 
         let (b, w) = (examples as i64, tokens as i64);
-        let customer = (encoded > 0).then(|| device::send(&customer, device).view([b, encoded as i64]));
+        let customer = (encoded > 0).then(|| device::send(&customer, device).view([b, encoded]));
         Self {
             bags: device::send(&padded.bags, device).view([b * w, table.bag() as i64]),
             features: device::send(&padded.features, device).view([b, w, features as i64]),
             context: device::send(&context, device).view([b, CONTEXT_FEATURES.len() as i64]),
             customer,
+            offsets: scaling.offsets.len() as i64,
             is_query: device::send(&padded.is_query, device).view([b, w, 1]),
             read_rows: device::send(&padded.read_rows, device),
             is_real: device::send(&padded.is_real, device).view([b, 1, 1, w]),
@@ -218,11 +221,25 @@ impl Inputs {
             features,
             context,
             customer,
+            offsets: self.offsets,
             is_query: self.is_query.shallow_clone(),
             read_rows: self.read_rows.shallow_clone(),
             is_real: self.is_real.shallow_clone(),
             size: self.size,
         }
+    }
+
+    /// The encoded features of each example, `[B, encoded]`; none where the model has none.
+    pub(crate) fn features_of_customers(&self) -> Option<Tensor> {
+        let customer = self.customer.as_ref()?;
+        let encoded = customer.size()[1] - self.offsets;
+        (encoded > 0).then(|| customer.narrow(1, 0, encoded))
+    }
+
+    /// Its offsets less their means, `[B, offsets]`; none where the model has none.
+    pub(crate) fn offsets(&self) -> Option<Tensor> {
+        let customer = self.customer.as_ref().filter(|_| self.offsets > 0)?;
+        Some(customer.narrow(1, customer.size()[1] - self.offsets, self.offsets))
     }
 
     /// 1 at events, 0 at padding and at the token of asking, `[B, W, 1]`.
@@ -256,11 +273,13 @@ impl FeatureDropout {
 
     /// The same inputs, where what is left of the features weighs more for what is dropped.
     pub(crate) fn apply(&self, inputs: &Inputs) -> Inputs {
-        let customer = inputs.customer.as_ref().map(|customer| {
-            let random = Tensor::rand([inputs.size.0, self.features], (Kind::Float, customer.device()));
+        let features = inputs.features_of_customers().map(|features| {
+            let random = Tensor::rand([inputs.size.0, self.features], (Kind::Float, features.device()));
             let kept = random.ge(self.share).to_kind(Kind::Float).index_select(1, &self.columns);
-            customer * kept / (1.0 - self.share)
+            features * kept / (1.0 - self.share)
         });
+        let parts: Vec<Tensor> = features.into_iter().chain(inputs.offsets()).collect();
+        let customer = (!parts.is_empty()).then(|| Tensor::cat(&parts, 1));
         inputs.with_numbers(inputs.features.shallow_clone(), inputs.context.shallow_clone(), customer)
     }
 }

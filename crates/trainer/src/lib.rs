@@ -35,7 +35,7 @@ mod scaling;
 mod softmax;
 
 pub use config::{Config, DeviceChoice, Precision, RawConfig, RawModel, RawTraining};
-pub use dataset::Dataset;
+pub use dataset::{Dataset, Offsets};
 pub use earlier::check_earlier;
 pub use error::{Error, Result};
 pub use explain::{Importance, Importances, Input, Reasons};

@@ -22,7 +22,8 @@
 //! next_item it comes first and the last event's token is read; for all others it comes last, is read, and `context` and
 //! `customer` (and the last order's product, of next_purchase) are added to it. Each block adds causal attention (rotary, pairs of neighbouring numbers) and
 //! `down`(GELU(`up`)) of layer norms of its input; `norm` of the read token is its state s. Products score s · row, which next_purchase mixes with its memory; the
-//! outputs are `output`(GELU(`hidden`(s) + `customer_hidden`)) + `direct` + `customer`, read as the files of `heads` say.
+//! outputs are `output`(GELU(`hidden`(s) + `customer_hidden`)) + `direct` + `customer` + what the example brings as offsets less
+//! their means, read as the files of `heads` say.
 
 use sequences::{Recall, Vocabulary};
 use tch::{Device, Kind, Tensor};
@@ -34,7 +35,7 @@ use crate::layers::Dropout;
 use crate::losses::{Loss, MIN_DAYS};
 use crate::memory::{Memory, Recalled, has_memory};
 use crate::parameters::{Layout, Weights};
-use crate::scaling::Scaling;
+use crate::scaling::{Scaling, VALUE_OFFSET};
 use crate::{Config, Head, TargetKind, device};
 
 /// A network without its parameters.
@@ -113,7 +114,8 @@ impl Network {
             Head::Clv | Head::Amount => Some(amount::start(scaling)),
             Head::Count => Some(count::start(scaling)),
         };
-        let readout = start.map(|start| Readout::new(&mut layout, "readout", width, customer, start));
+        let readout =
+            start.map(|start| Readout::new(&mut layout, "readout", width, customer, from_offsets(start, scaling)));
         let memory = has_memory(head, vocabulary).then(|| Memory::new(&mut layout, width));
         (Self { head, table, encoder, memory, readout, negatives: config.training.negatives as i64 }, layout)
     }
@@ -204,6 +206,16 @@ impl Network {
         }
         terms
     }
+}
+
+/// Where outputs with an offset start: the log-odds and logarithms at the offset itself, values where they are from theirs on
+/// average in training.
+fn from_offsets(mut start: Vec<f32>, scaling: &Scaling) -> Vec<f32> {
+    for (place, (start, offset)) in start.iter_mut().zip(&scaling.offsets).enumerate() {
+        let away = if place == VALUE_OFFSET { *start } else { 0.0 };
+        *start = offset.mean + away;
+    }
+    start
 }
 
 #[cfg(test)]

@@ -120,13 +120,18 @@ impl Model {
         self.scaling.feature_names()
     }
 
+    /// How many of these, the last ones, are offsets.
+    pub(crate) fn offsets(&self) -> usize {
+        self.scaling.offsets.len()
+    }
+
     /// Predictions for examples of any sequences, in their order; customers and products unseen in training included.
     /// `top` is how many products a customer gets where products are ranked.
     ///
     /// # Errors
     /// An example without the model's features.
     pub fn predict(&self, sequences: &Sequences, examples: &[Example], top: usize) -> Result<Predictions> {
-        check_features(&self.features(), examples)?;
+        check_features(&self.features(), self.offsets(), examples)?;
         let examples: Vec<&Example> = examples.iter().collect();
         Ok(self.with_scorer(sequences, |scorer| match self.config.head.target_kind() {
             TargetKind::Label => Predictions::Probability(scorer.probabilities(&examples)),
@@ -141,7 +146,7 @@ impl Model {
     /// # Errors
     /// An example without the model's features.
     pub fn embeddings(&self, sequences: &Sequences, examples: &[Example]) -> Result<Vec<f32>> {
-        check_features(&self.features(), examples)?;
+        check_features(&self.features(), self.offsets(), examples)?;
         let examples: Vec<&Example> = examples.iter().collect();
         Ok(self.with_scorer(sequences, |scorer| scorer.states(&examples)))
     }
@@ -169,7 +174,7 @@ impl Model {
             let valid = "next_purchase and next_item";
             return Err(Error::NotRanked { head: self.config.head.name(), valid });
         }
-        check_features(&self.features(), examples.iter().map(|labelled| &labelled.example))?;
+        check_features(&self.features(), self.offsets(), examples.iter().map(|labelled| &labelled.example))?;
         let mut ranks = vec![None; examples.len()];
         let (mut places, mut chosen, mut products) = (Vec::new(), Vec::new(), Vec::new());
         for (place, labelled) in examples.iter().enumerate() {

@@ -81,7 +81,8 @@ impl Shop {
 
     fn trained(&self, head: Head, folder: &Path) {
         let Shop { sequences, vocabulary, features, train: learnt, test } = self;
-        let data = Dataset { sequences, vocabulary, features, horizon_days: 90.0, train: learnt, valid: test };
+        let data =
+            Dataset { sequences, vocabulary, features, offsets: None, horizon_days: 90.0, train: learnt, valid: test };
         let model = RawModel { width: 16, length: 16, ..RawModel::default() };
         let training = RawTraining {
             epochs: 15,

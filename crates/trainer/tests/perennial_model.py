@@ -65,7 +65,10 @@ class Model:
         if known is not None:
             hidden = hidden + self.linear("readout.customer_hidden", known)
             direct = direct + self.linear("readout.customer", known)
-        return (self.linear("readout.output", self.gelu(hidden)) + direct).tolist()
+        outputs = (self.linear("readout.output", self.gelu(hidden)) + direct).tolist()
+        for place, offset in enumerate(self.scaling.get("offsets", [])):
+            outputs[place] += customer["features"][offset["name"]] - offset["mean"]
+        return outputs
 
     def predict(self, customer):
         if self.head in ("churn", "binary"):

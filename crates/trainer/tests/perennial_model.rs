@@ -14,7 +14,8 @@ use sequences::{Example, Field, LabelledExample, MICROS_PER_DAY, Sequences, Sequ
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use trainer::{
-    Config, Dataset, DeviceChoice, Head, Model, Predictions, RawConfig, RawModel, RawTraining, TrainOptions, train,
+    Config, Dataset, DeviceChoice, Head, Model, Offsets, Predictions, RawConfig, RawModel, RawTraining, TrainOptions,
+    train,
 };
 
 /// Names a Python with numpy.
@@ -24,7 +25,8 @@ const CUSTOMERS: usize = 60;
 /// Of training; scoring is later, with products and customers that are new by then.
 const CUT_OFF: i64 = 300 * MICROS_PER_DAY;
 const LENGTH: usize = 6;
-const FEATURES: [&str; 3] = ["visits", "basket", "constant"];
+/// The last two may be offsets.
+const FEATURES: [&str; 5] = ["visits", "basket", "constant", "log_odds", "log_value"];
 
 /// A row of the timeline.
 struct Row {
@@ -96,7 +98,8 @@ fn sequences(rows: &[Row]) -> Sequences {
 /// A customer's features; unknown is NaN.
 fn features(customer: usize) -> [f32; FEATURES.len()] {
     let basket = if customer.is_multiple_of(7) { f32::NAN } else { (customer * 13 % 29) as f32 / 4.0 };
-    [(customer % 5) as f32, basket, 1.0]
+    let offsets = [(customer % 9) as f32 / 3.0 - 1.0, (customer % 4) as f32 / 2.0];
+    [(customer % 5) as f32, basket, 1.0, offsets[0], offsets[1]]
 }
 
 /// The customers of `examples` as the Python program takes them, all their rows with them.
@@ -133,6 +136,14 @@ fn target(head: Head, sequences: &Sequences, customer: usize) -> Target {
     }
 }
 
+fn offset_count(head: Head) -> Option<usize> {
+    match head {
+        Head::Churn => Some(1),
+        Head::Clv => Some(2),
+        _ => None,
+    }
+}
+
 /// A run folder of a model that learnt a little, fast, so that no weight is where it began.
 fn trained(head: Head, sequences: &Sequences, with_features: bool) -> TempDir {
     let folder = TempDir::new().unwrap();
@@ -148,6 +159,7 @@ fn trained(head: Head, sequences: &Sequences, with_features: bool) -> TempDir {
         sequences,
         vocabulary: &vocabulary,
         features: &names,
+        offsets: offset_count(head).filter(|_| with_features).map(|count| Offsets { count, days: 90.0 }),
         horizon_days: 90.0,
         train: &train_set,
         valid: &valid,

@@ -102,8 +102,10 @@ pub async fn backtest(
     let snapshot = warehouse.store().snapshot().await?;
     let clock = warehouse.clock(&snapshot).await?.ok_or(Error::NoFacts)?;
     let cutoffs = cutoffs(task, &clock, options.origins, every_days)?;
-    let plans: Vec<Plan> =
-        cutoffs.into_iter().map(|at| Plan::new(warehouse, task, snapshot.id, config.seed(), at)).collect();
+    let mut plans = Vec::new();
+    for at in cutoffs {
+        plans.push(Plan::new(warehouse, task, snapshot.id, config.seed(), at).await?);
+    }
     let known = table::known(warehouse, task, &snapshot).await?;
     let bench = Bench { warehouse, config: &config, options, progress };
     let (sequences, mut origins) = (OnceCell::new(), Vec::new());

@@ -21,7 +21,7 @@ pub(crate) fn logistic(known: &Known, test: &Features) -> Result<Vec<f64>> {
 
 /// log(1 + x) of [`RFM`], row by row.
 fn rfm(features: &Features) -> Result<Vec<f64>> {
-    let chosen = features.select(&RFM.map(str::to_owned))?;
+    let chosen = Features::select(&[features], &RFM.map(str::to_owned))?;
     let input = |x: f32| if x > 0.0 { f64::from(x).ln_1p() } else { 0.0 };
     Ok(chosen.values().iter().map(|&x| input(x)).collect())
 }

@@ -2,6 +2,7 @@
 
 use crate::dataset;
 use crate::error::Result;
+use crate::prior::is_of_prior;
 use sequences::Example;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -57,6 +58,8 @@ impl Unit {
 const EVENTS: &str = "events";
 const AGGREGATES: &str = "aggregates";
 const FEATURES: &str = "features";
+/// What the model started from.
+const PRIOR: &str = "prior";
 /// Sine and cosine of a date's place in year and week: four numbers that mean one thing.
 const CALENDAR: &str = "calendar";
 
@@ -111,14 +114,14 @@ fn plain(name: &str) -> String {
 }
 
 /// For each feature of a view the view that has it: the first of those that the view reads which has a column of that name,
-/// else the view itself.
+/// else the view itself. What the prior says is a family of its own.
 pub(crate) async fn families(
     warehouse: &Warehouse,
     snapshot: u64,
     view: Option<&str>,
     features: &[String],
 ) -> Result<Vec<String>> {
-    let Some(view) = view else { return Ok(Vec::new()) };
+    let Some(view) = view else { return Ok(features.iter().map(|_| PRIOR.to_owned()).collect()) };
     let session = dataset::session(warehouse, snapshot, Spine::Default, None).await?;
     let schema = view.split('.').next().unwrap_or_default();
     let reads = warehouse.catalog().get(view).map(|definition| definition.reads.as_slice()).unwrap_or_default();
@@ -130,7 +133,11 @@ pub(crate) async fn families(
             found.entry(column.name().clone()).or_insert_with(|| read.clone());
         }
     }
-    Ok(features.iter().map(|name| found.get(name).cloned().unwrap_or_else(|| view.to_owned())).collect())
+    let family = |name: &String| match is_of_prior(name) {
+        true => PRIOR.to_owned(),
+        false => found.get(name).cloned().unwrap_or_else(|| view.to_owned()),
+    };
+    Ok(features.iter().map(family).collect())
 }
 
 /// An aggregate or a feature of an example; NaN where unknown.

@@ -50,7 +50,9 @@ pub(super) async fn scores(
             }
         };
         let model = run.model(warehouse).await?;
-        let features = read.select(&model.features())?;
+        let days = run.plan.task.horizon_days;
+        let prior = run.plan.prior_features(warehouse, stamp.snapshot, &stamp.keys, days).await?;
+        let features = Features::select(&[read, &prior], &model.features())?;
         let examples = dataset::examples(&sequences, &stamp.keys, &features, model.config().length())?;
         let batches = tokio::task::block_in_place(|| scored.tables(&model, &sequences, &examples, options))?;
         progress.finish(&format!("{} customers", stamp.keys.len()));

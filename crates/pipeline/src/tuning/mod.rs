@@ -90,7 +90,7 @@ pub async fn tune(
     let candidates = space.candidates(&task, options.trials.max(1), options.seed)?;
     let snapshot = warehouse.store().snapshot().await?;
     let clock = warehouse.clock(&snapshot).await?.ok_or(Error::NoFacts)?;
-    let plan = Plan::new(warehouse, &task, snapshot.id, options.seed, Cutoffs::plan(&task, &clock)?);
+    let plan = Plan::new(warehouse, &task, snapshot.id, options.seed, Cutoffs::plan(&task, &clock)?).await?;
     let known = trials::finished(warehouse, &task.name, &snapshot).await?;
     let search = Search { warehouse, plan: &plan, space: &space, options, progress };
     let trained =

@@ -56,7 +56,7 @@ impl Model {
         seed: u64,
         done: &mut dyn FnMut(usize),
     ) -> Result<Importances> {
-        check_features(&self.features(), examples.iter().map(|labelled| &labelled.example))?;
+        check_features(&self.features(), self.offsets(), examples.iter().map(|labelled| &labelled.example))?;
         let outcomes = Outcomes::of(self.head(), examples)?;
         let shuffles: Vec<Vec<usize>> = (0..repeats).map(|repeat| shuffle(examples.len(), seed, repeat)).collect();
         self.with_scorer(sequences, |scorer| {

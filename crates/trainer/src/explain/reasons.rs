@@ -58,7 +58,7 @@ impl Model {
         top: usize,
     ) -> Result<Vec<Reasons>> {
         let output = explained(self.head())?;
-        check_features(&self.features(), examples)?;
+        check_features(&self.features(), self.offsets(), examples)?;
         let places: HashMap<Input, usize> = self.inputs().into_iter().zip(0..).collect();
         let groups = groups.iter().map(|inputs| inputs.iter().filter_map(|input| places.get(input).copied()).collect());
         let groups: Vec<Vec<usize>> = groups.collect();
@@ -151,7 +151,7 @@ struct Path<'a> {
 }
 
 /// What varies along it, or the gradient there: each token's rows `[B, W, D]`, the numbers of events `[B, W, features]`, the
-/// aggregates `[B, context]` and the encoded features `[B, encoded]`, where there are any.
+/// aggregates `[B, context]` and what examples bring `[B, encoded + offsets]`, where they do.
 struct Point(Vec<Tensor>);
 
 impl Path<'_> {
@@ -251,8 +251,7 @@ impl Path<'_> {
         columns.push(sums(1).sum_dim_intlist(1i64, false, Kind::Double));
         columns.push(sums(2).to_kind(Kind::Double));
         if ends.to.0.len() > 3 {
-            let widths: Vec<i64> = scaling.customer_features.iter().map(|feature| feature.width() as i64).collect();
-            let parts = sums(3).split_with_sizes(widths, 1);
+            let parts = sums(3).split_with_sizes(scaling.widths(), 1);
             columns.extend(parts.iter().map(|part| part.sum_dim_intlist(1i64, true, Kind::Double)));
         } else {
             let features = scaling.customer_features.len() as i64;

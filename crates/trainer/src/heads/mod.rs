@@ -8,6 +8,8 @@ pub(crate) mod next;
 use sequences::CONTEXT_FEATURES;
 use tch::{Kind, Tensor};
 
+use crate::{Head, TargetKind};
+
 use crate::inputs::Inputs;
 use crate::layers::Linear;
 use crate::parameters::{Layout, Weights};
@@ -16,7 +18,7 @@ use crate::parameters::{Layout, Weights};
 ///
 /// The aggregates and the customer's features have a short way of their own to the output: a plain model of recency,
 /// frequency and value is a strong baseline, and the encoder then only has to learn what the order of events adds. All of it starts at the
-/// training set's base rate.
+/// training set's base rate, or at what the example brings as an offset.
 #[derive(Debug)]
 pub(crate) struct Readout {
     hidden: Linear,
@@ -48,11 +50,24 @@ impl Readout {
     pub(crate) fn forward(&self, weights: &Weights, state: &Tensor, inputs: &Inputs) -> Tensor {
         let mut hidden = self.hidden.forward_exact(weights, &state.to_kind(Kind::Float));
         let mut direct = self.direct.forward_exact(weights, &inputs.context);
-        if let (Some([to_hidden, to_output]), Some(customer)) = (&self.customer, &inputs.customer) {
-            hidden += to_hidden.forward_exact(weights, customer);
-            direct += to_output.forward_exact(weights, customer);
+        if let (Some([to_hidden, to_output]), Some(customer)) = (&self.customer, inputs.features_of_customers()) {
+            hidden += to_hidden.forward_exact(weights, &customer);
+            direct += to_output.forward_exact(weights, &customer);
+        }
+        if let Some(offsets) = inputs.offsets() {
+            let others = direct.size()[1] - offsets.size()[1];
+            direct += offsets.constant_pad_nd([0, others]);
         }
         self.output.forward_exact(weights, &hidden.gelu("none")) + direct
+    }
+}
+
+/// How many of a head's outputs, from the first, may have an offset: see [`crate::Offsets`].
+pub(crate) fn most_offsets(head: Head) -> usize {
+    match head.target_kind() {
+        TargetKind::Label | TargetKind::Count => 1,
+        TargetKind::Amount => 2,
+        TargetKind::Next => 0,
     }
 }
 

@@ -8,8 +8,8 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMi
 use sequences::{Example, Field, LabelledExample, MICROS_PER_DAY, Sequences, SequencesBuilder, Target, Vocabulary};
 use tempfile::TempDir;
 use trainer::{
-    Config, Dataset, DeviceChoice, Error, Head, Model, Precision, Predictions, RawConfig, RawModel, RawTraining,
-    TrainOptions, Trained, train,
+    Config, Dataset, DeviceChoice, Error, Head, Input, Model, Offsets, Precision, Predictions, RawConfig, RawModel,
+    RawTraining, Reasons, TrainOptions, Trained, train,
 };
 
 mod averages;
@@ -120,7 +120,7 @@ fn purchase_shop_of(name: impl Fn(usize, usize) -> String) -> Shop {
 impl Shop {
     fn dataset(&self) -> Dataset<'_> {
         let Shop { sequences, vocabulary, train, valid } = self;
-        Dataset { sequences, vocabulary, features: &[], horizon_days: 90.0, train, valid }
+        Dataset { sequences, vocabulary, features: &[], offsets: None, horizon_days: 90.0, train, valid }
     }
 
     fn examples(&self) -> Vec<Example> {
@@ -264,6 +264,7 @@ fn learns_the_next_item_and_leaves_out_the_seen() {
         sequences: &sequences,
         vocabulary: &vocabulary,
         features: &[],
+        offsets: None,
         horizon_days: 1.0,
         train: &train,
         valid: &valid,
@@ -524,8 +525,15 @@ fn a_source_without_products_has_times_only() {
     };
     let examples: Vec<LabelledExample> = (0..40).map(label).collect();
     let (train, valid) = examples.split_at(30);
-    let data =
-        Dataset { sequences: &sequences, vocabulary: &vocabulary, features: &[], horizon_days: 90.0, train, valid };
+    let data = Dataset {
+        sequences: &sequences,
+        vocabulary: &vocabulary,
+        features: &[],
+        offsets: None,
+        horizon_days: 90.0,
+        train,
+        valid,
+    };
     let folder = TempDir::new().unwrap();
     let trained = run(&config(Head::NextPurchase, |_, training| training.epochs = 2), data, folder.path()).unwrap();
     assert!(trained.history.iter().all(|epoch| epoch.valid_loss.is_finite() && epoch.metrics.is_empty()));
