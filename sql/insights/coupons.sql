@@ -6,11 +6,15 @@
 -- coupon_id: coupon, of the coupons' own table or only of redemptions.
 -- campaign_id: campaign that handed it out, the first in the alphabet of several; NULL where the source does not say.
 -- count_products: products that it is good for.
+-- count_issued: different customers whom that campaign reached, who got the coupon with it; NULL where no touch says so.
 -- count_redemptions: uses.
 -- count_customers: different customers who used it.
 -- count_orders: different purchases on which it was used and which count. Where the source names no order it is taken to be
 -- the customer's largest purchase of that day (UTC); a use without any sold nothing.
+-- redemption_rate: customers who used it over those who got it; above 1 where it was passed on.
 -- revenue: value of those purchases, all their lines; an order with two coupons counts for both.
+-- basket_lift: that over what purchases of the same customers are worth on which no coupon was used; not what the coupon
+-- caused, as a large basket finds more of them. NULL where there are none.
 -- first_redeemed_at: first use; NULL for none.
 -- last_redeemed_at: newest use.
 WITH
@@ -63,11 +67,31 @@ coupon_orders AS (
     LEFT JOIN largest_orders AS l ON l.customer_id = r.customer_id AND l.ordered_on = cast(r.event_time AS DATE)
 ),
 
+without_coupon AS (
+    SELECT o.customer_id, avg(o.amount) AS usual_amount
+    FROM orders AS o
+    LEFT ANTI JOIN coupon_orders AS c ON c.order_id = o.order_id
+    WHERE o.customer_id IS NOT NULL
+    GROUP BY o.customer_id
+),
+
 sold AS (
-    SELECT c.coupon_id, count(*) AS count_orders, sum(o.amount) AS revenue
+    SELECT
+        c.coupon_id,
+        count(*) AS count_orders,
+        sum(o.amount) AS revenue,
+        sum(o.amount) FILTER (WHERE w.usual_amount IS NOT NULL) / nullif(sum(w.usual_amount), 0.0) AS basket_lift
     FROM coupon_orders AS c
     INNER JOIN orders AS o ON o.order_id = c.order_id
+    LEFT JOIN without_coupon AS w ON w.customer_id = o.customer_id
     GROUP BY c.coupon_id
+),
+
+reached AS (
+    SELECT campaign_id, count(DISTINCT customer_id) AS count_issued
+    FROM core.touch_versions
+    WHERE superseded_at IS NULL
+    GROUP BY campaign_id
 ),
 
 joined AS (
@@ -87,11 +111,15 @@ SELECT
     j.coupon_id,
     j.campaign_id,
     j.count_products,
+    r.count_issued,
     j.count_redemptions,
     j.count_customers,
     coalesce(s.count_orders, 0) AS count_orders,
+    cast(j.count_customers AS DOUBLE) / nullif(r.count_issued, 0) AS redemption_rate,
     coalesce(s.revenue, 0.0) AS revenue,
+    s.basket_lift,
     j.first_redeemed_at,
     j.last_redeemed_at
 FROM joined AS j
 LEFT JOIN sold AS s ON s.coupon_id = j.coupon_id
+LEFT JOIN reached AS r ON r.campaign_id = j.campaign_id
