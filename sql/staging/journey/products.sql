@@ -7,7 +7,7 @@
 -- name: product type with package size.
 -- category: product_category, or the department where it is missing.
 -- subcategory: product_type.
--- brand: national or private brand.
+-- brand: Private for the shop's own; of a national brand the data name only the manufacturer, by number.
 SELECT
     product_id,
     cast('2017-01-01' AS TIMESTAMP) AS event_time,
@@ -15,5 +15,5 @@ SELECT
     concat_ws(' ', product_type, package_size) AS name,
     coalesce(product_category, department) AS category,
     product_type AS subcategory,
-    brand
+    CASE WHEN brand = 'National' THEN concat('manufacturer ', manufacturer_id) ELSE brand END AS brand
 FROM raw.journey_products
