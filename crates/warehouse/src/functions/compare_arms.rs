@@ -1,13 +1,16 @@
 //! `compare_arms((SELECT arm, spent FROM …), control => 'control')`: what each arm of an experiment changes. A row is one
 //! customer. Yes-or-no values are compared as rates, numbers as means. A third column, known before the experiment, takes
-//! away the noise that it explains (CUPED); yes and no then count as 1 and 0. Where there is nothing to test an arm by (a
-//! lone customer, no variance, a relative effect over a mean of 0) its effect is NULL, and the other arms have theirs.
+//! away the noise that it explains (CUPED); yes and no then count as 1 and 0. With `ratio => true` the third column is what the
+//! value is divided by: an arm's mean is the ratio of both sums, as in revenue per order, with a variance by the delta method.
+//! Where there is nothing to test an arm by (a lone customer, no variance, a relative effect over a mean of 0) its effect is
+//! NULL, and the other arms have theirs. `risk` is what is lost on average by whoever takes the arm in case it is the worse one,
+//! `risk_of_control` by whoever does not; on the relative scale, as shares of the control's mean.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use analytics::experiments::{
-    Bayes, Compared, Comparison, Correction, Method, Pair, Rate, Sample, Scale, bayes_means, bayes_rates,
+    Bayes, Compared, Comparison, Correction, Method, Pair, Rate, Sample, Scale, Verdict, bayes_means, bayes_rates,
     compare_means, compare_rates, cuped,
 };
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
@@ -20,7 +23,7 @@ use super::columns::{Measure, all_present, and_more, at, engine, firsts, measure
 use super::{Algorithm, Problem, Shape};
 
 const COLUMNS: [&str; 2] = ["an arm", "the value of one of its customers"];
-const COVARIATE: &str = "and maybe a value of before the experiment";
+const THIRD: &str = "and maybe a value of before the experiment, or with ratio => true what the value is divided by";
 /// Arms that are listed where the control is not among them.
 const FEW: usize = 10;
 
@@ -38,6 +41,8 @@ pub(super) struct CompareArms {
     tuning: Option<f64>,
     #[serde(with = "CorrectionName")]
     correction: Correction,
+    /// Whether the third column divides the value.
+    ratio: bool,
 }
 
 #[derive(Deserialize)]
@@ -70,7 +75,7 @@ impl Default for CompareArms {
             Method::Fixed => (MethodName::Fixed, None),
             Method::Sequential { tuning } => (MethodName::Sequential, Some(tuning)),
         };
-        CompareArms { control: "control".into(), scale, level, method, tuning, correction }
+        CompareArms { control: "control".into(), scale, level, method, tuning, correction, ratio: false }
     }
 }
 
@@ -83,22 +88,32 @@ const MEASURES: [Measure<Compared>; 5] = [
     ("adjusted_p_value", |compared| compared.adjusted_p),
 ];
 
+/// What a Bayesian says of an arm, with flat priors.
+const VERDICTS: [Measure<Verdict>; 3] = [
+    ("chance_to_win", |verdict| verdict.chance_to_win),
+    ("risk", |verdict| verdict.loss_of_treatment),
+    ("risk_of_control", |verdict| verdict.loss_of_control),
+];
+
 impl Algorithm for CompareArms {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
         self.method()?;
-        let ([arm, value], covariate) = and_more(columns, COLUMNS, 0..=1, COVARIATE)?;
+        let ([arm, value], third) = and_more(columns, COLUMNS, 0..=1, THIRD)?;
+        if self.ratio && third.is_empty() {
+            return Err("ratio => true needs a third column: what the value is divided by".into());
+        }
         let metric = match value.data_type() {
-            DataType::Boolean if covariate.is_empty() => DataType::Boolean,
+            DataType::Boolean if third.is_empty() => DataType::Boolean,
             _ => real(&value)?,
         };
         let mut input = vec![arm.data_type().clone(), metric];
-        for covariate in covariate {
-            input.push(real(&covariate)?);
+        for third in third {
+            input.push(real(&third)?);
         }
         let mut output = vec![arm];
         output.push(Arc::new(Field::new("customers", DataType::Int64, false)));
         output.push(Arc::new(Field::new("mean", DataType::Float64, true)));
-        let measures = names(MEASURES).into_iter().chain(["chance_to_win"]);
+        let measures = names(MEASURES).into_iter().chain(names(VERDICTS));
         output.extend(measures.map(|name| Arc::new(Field::new(name, DataType::Float64, true))));
         // All columns, because sums depend on the order.
         Ok(Shape { sorted_by: input.len(), input, output: Arc::new(Schema::new(output)) })
@@ -111,14 +126,14 @@ impl Algorithm for CompareArms {
         let Self { scale, level, correction, .. } = *self;
         let comparison =
             Comparison { control: self.control_among(&arms)?, scale, level, method: self.method()?, correction };
-        let groups = Groups::of(rows, &offsets, comparison.control)?;
+        let groups = Groups::of(rows, &offsets, comparison.control, self.ratio)?;
         let compared = groups.compare(&comparison).map_err(|e| e.to_string())?;
-        let chance = |(arm, compared): (usize, &Option<Compared>)| match compared {
-            Some(_) => groups.chance_to_win(arm, &comparison),
+        let verdict = |(arm, compared): (usize, &Option<Compared>)| match compared {
+            Some(_) => groups.verdict(arm, &comparison),
             None => Ok(None),
         };
-        let chances: Vec<Option<f64>> =
-            compared.iter().enumerate().map(chance).collect::<analytics::Result<_>>().map_err(|e| e.to_string())?;
+        let verdicts: Vec<Option<Verdict>> =
+            compared.iter().enumerate().map(verdict).collect::<analytics::Result<_>>().map_err(|e| e.to_string())?;
         let sizes = offsets.windows(2).map(|ends| (ends[1] - ends[0]) as i64);
         let mut columns: Vec<ArrayRef> = vec![
             Arc::clone(&arms),
@@ -126,7 +141,7 @@ impl Algorithm for CompareArms {
             Arc::new((0..arms.len()).map(|arm| groups.mean(arm)).collect::<Float64Array>()),
         ];
         columns.extend(measured(MEASURES, compared.iter().map(Option::as_ref)));
-        columns.push(Arc::new(Float64Array::from(chances)));
+        columns.extend(measured(VERDICTS, verdicts.iter().map(Option::as_ref)));
         RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
     }
 }
@@ -170,7 +185,7 @@ struct Mean {
 
 impl Groups {
     /// Of rows that come arm by arm. A control of one customer is an error.
-    fn of(rows: &RecordBatch, offsets: &[usize], control: usize) -> Result<Groups, Problem> {
+    fn of(rows: &RecordBatch, offsets: &[usize], control: usize, is_ratio: bool) -> Result<Groups, Problem> {
         let arms = || offsets.windows(2).map(|ends| ends[0]..ends[1]);
         let told = |start: usize, e: analytics::Error| format!("{}: {e}", at(rows, start));
         if let Some(values) = rows.column(1).as_boolean_opt() {
@@ -193,14 +208,22 @@ impl Groups {
             };
             return Ok(Groups::Means(arms().enumerate().map(mean).collect::<Result<_, Problem>>()?));
         }
-        let covariate = reals(rows, 2)?;
+        let third = reals(rows, 2)?;
         let pair = |(_, arm): (usize, Range<usize>)| {
-            Pair::of(&values[arm.clone()], &covariate[arm.clone()]).map_err(|e| told(arm.start, e))
+            let pair = Pair::of(&values[arm.clone()], &third[arm.clone()]).map_err(|e| told(arm.start, e))?;
+            let ratio = if is_ratio { Some(pair.ratio().map_err(|e| told(arm.start, e))?) } else { None };
+            Ok((pair, ratio))
         };
-        let pairs: Vec<Pair> = arms().enumerate().filter(is_tested).map(pair).collect::<Result<_, _>>()?;
-        let mut adjusted = cuped(&pairs).map_err(|e| e.to_string())?.groups.into_iter();
+        let pairs: Vec<(Pair, Option<Sample>)> =
+            arms().enumerate().filter(is_tested).map(pair).collect::<Result<_, Problem>>()?;
+        let (pairs, ratios): (Vec<Pair>, Vec<Option<Sample>>) = pairs.into_iter().unzip();
+        let samples = match ratios.into_iter().collect::<Option<Vec<Sample>>>() {
+            Some(ratios) => ratios,
+            None => cuped(&pairs).map_err(|e| e.to_string())?.groups,
+        };
+        let mut samples = samples.into_iter();
         let mean = |arm| {
-            let sample = if is_tested(&arm) { adjusted.next() } else { None };
+            let sample = if is_tested(&arm) { samples.next() } else { None };
             Mean { mean: sample.map(|sample| sample.mean), sample }
         };
         Ok(Groups::Means(arms().enumerate().map(mean).collect()))
@@ -229,17 +252,16 @@ impl Groups {
     }
 
     /// None for a lone customer.
-    fn chance_to_win(&self, arm: usize, comparison: &Comparison) -> analytics::Result<Option<f64>> {
+    fn verdict(&self, arm: usize, comparison: &Comparison) -> analytics::Result<Option<Verdict>> {
         let Comparison { control, scale, level, .. } = *comparison;
         let bayes = Bayes { scale, level, ..Bayes::default() };
-        let verdict = match self {
-            Groups::Rates(rates) => bayes_rates(rates[control], rates[arm], &bayes)?,
+        match self {
+            Groups::Rates(rates) => bayes_rates(rates[control], rates[arm], &bayes).map(Some),
             Groups::Means(means) => match (means[control].sample, means[arm].sample) {
-                (Some(control), Some(arm)) => bayes_means(&control, &arm, &bayes)?,
-                _ => return Ok(None),
+                (Some(control), Some(arm)) => bayes_means(&control, &arm, &bayes).map(Some),
+                _ => Ok(None),
             },
-        };
-        Ok(Some(verdict.chance_to_win))
+        }
     }
 }
 
