@@ -128,6 +128,16 @@ fn every_table_function_has_its_cases() {
 }
 
 #[test]
+fn every_view_of_insights_is_in_the_readme() {
+    let readme = read(&root().join("README.md"));
+    for file in files(&root().join("sql/insights"), "sql") {
+        let name = file.file_stem().and_then(|s| s.to_str()).unwrap_or("");
+        let is_named = readme.contains(&format!("`{name}`")) || readme.contains(&format!("`insights.{name}`"));
+        assert!(is_named, "README.md does not say what insights.{name} answers");
+    }
+}
+
+#[test]
 fn nothing_unfinished_or_bound_to_one_machine_is_committed() {
     // Put together here so that this file does not find itself.
     let words =
