@@ -60,7 +60,7 @@ fn a_taught_model_scores_and_is_explained_with_its_prior() {
     let scored = "SELECT count(*), min(horizon_days), max(horizon_days) FROM scores.churn";
     assert_eq!(folder.sql(W, scored), [format!("{customers},180,180")]);
     let reasons = "SELECT count(*) FROM scores.churn_reasons WHERE input_group = 'prior' AND input = 'prior_log_odds'";
-    assert_eq!(folder.sql(W, reasons), [customers.clone()]);
+    assert_eq!(folder.sql(W, reasons), [customers.as_str()]);
     assert!(count(&folder, "scores.churn_reasons") > 3 * customers.parse::<usize>().expect("a number"));
     let explained = json(&folder, &["explain", "churn", "--repeats", "2"]);
     let inputs = explained["inputs"].as_array().expect("inputs");
