@@ -160,7 +160,7 @@ fn bad_weeks_are_errors() {
     let slope = Saturation::Hill { slope: -1.0 };
     assert!(matches!(setting(MixSettings { saturation: slope, ..few() }), Error::Setting { name: "slope", .. }));
     let few_weeks = Weeks { sales: &[1.0; 8], spend: &[1.0; 32], channels: 4, controls: &[] };
-    assert!(matches!(marketing_mix(&few_weeks, &few()), Err(Error::Length { expected: 14, found: 8, .. })));
+    assert!(matches!(marketing_mix(&few_weeks, &few()), Err(Error::TooFew { needed: 14, found: 8, .. })));
 }
 
 /// True sales of a channel per week: rates .35, .65 and nothing; a scale of 1.4 mean spends.

@@ -107,8 +107,10 @@ impl Algorithm for MarketingMix {
         let weeks = Weeks { sales: &sales, spend: &spend, channels, controls: &controls };
         let schema = rows.schema();
         let mix = marketing_mix(&weeks, &self.settings()?).map_err(|error| match error {
-            // Controls are known to be numbers: only spend can be wrong in itself.
-            analytics::Error::Cell { row, column, value, valid } => {
+            // Of spend, not of a control.
+            analytics::Error::Cell { row, column, value, valid }
+                if column < channels && spend[row * channels + column] == value =>
+            {
                 let name = schema.field(BEFORE.len() + column).name();
                 format!("{}: column \"{name}\" is {value}; valid is {valid}", at(rows, row))
             }
