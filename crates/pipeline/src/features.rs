@@ -93,6 +93,15 @@ impl Features {
         Ok(Features { values: values.collect(), names: names.to_vec(), view })
     }
 
+    /// These and what else is known of the same keys.
+    pub(crate) fn beside(self, others: Features) -> Result<Features> {
+        if others.names.is_empty() {
+            return Ok(self);
+        }
+        let names: Vec<String> = self.names.iter().chain(&others.names).cloned().collect();
+        Features::select(&[&self, &others], &names)
+    }
+
     /// Row after row.
     pub(crate) fn values(&self) -> &[f32] {
         &self.values

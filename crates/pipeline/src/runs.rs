@@ -79,25 +79,6 @@ impl Plan {
         })
     }
 
-    /// What its model may read of each key: the features of its task and, where it has a prior, what that says over `days`.
-    pub(crate) async fn features(
-        &self,
-        warehouse: &Warehouse,
-        snapshot: u64,
-        keys: &[(String, i64)],
-        days: u32,
-    ) -> Result<Features> {
-        let features = Features::of_task(warehouse, snapshot, &self.task, keys).await?;
-        match self.prior {
-            Some(_) => {
-                let prior = self.prior_features(warehouse, snapshot, keys, days).await?;
-                let names: Vec<String> = features.names.iter().chain(&prior.names).cloned().collect();
-                Features::select(&[&features, &prior], &names)
-            }
-            None => Ok(features),
-        }
-    }
-
     /// What its prior says over `days`; nothing where it has none.
     pub(crate) async fn prior_features(
         &self,

@@ -3,6 +3,7 @@
 use crate::cutoffs::Cutoffs;
 use crate::dataset::{self, Labels};
 use crate::error::{Error, Result};
+use crate::features::Features;
 use crate::metrics_table::{MetricRow, metric_rows};
 use crate::prior;
 use crate::progress::Progress;
@@ -245,8 +246,9 @@ async fn examples(
     progress: &dyn Progress,
 ) -> Result<(Vec<LabelledExample>, Vec<String>)> {
     progress.start("features", None);
-    let days = plan.task.learnt_days();
-    let features = plan.features(warehouse, plan.snapshot, &labels.keys, days).await?;
+    let features = Features::of_task(warehouse, plan.snapshot, &plan.task, &labels.keys).await?;
+    let prior = plan.prior_features(warehouse, plan.snapshot, &labels.keys, plan.task.learnt_days()).await?;
+    let features = features.beside(prior)?;
     let examples = labels.examples(sequences, &features, length)?;
     progress.finish(&format!("{} of {} customers at cut-offs", features.names.len(), examples.len()));
     Ok((examples, features.names))

@@ -115,8 +115,9 @@ pub async fn explain(
     let labels = dataset::labels(warehouse, plan.snapshot, &plan.task, &[plan.test]).await?;
     let labels = labels.at_most(options.customers.max(1));
     let model = run.model(warehouse).await?;
-    let features = plan.features(warehouse, plan.snapshot, &labels.keys, plan.task.horizon_days).await?;
-    let features = Features::select(&[&features], &model.features())?;
+    let features = Features::of_task(warehouse, plan.snapshot, &plan.task, &labels.keys).await?;
+    let prior = plan.prior_features(warehouse, plan.snapshot, &labels.keys, plan.task.horizon_days).await?;
+    let features = Features::select(&[&features, &prior], &model.features())?;
     let families = families(warehouse, plan.snapshot, plan.task.features.as_deref(), &model.features()).await?;
     let units = units::all(&model, &families);
     let examples = labels.examples(&sequences, &features, model.config().length())?;
