@@ -13,7 +13,7 @@
 -- browsing_share: share of those 90 days; 0 for none.
 -- is_impulse: whether at least half of three or more purchases came without browsing.
 -- impulse_share: share of the purchases, on channels that have events at all, without a view, search, cart or favourite
--- in the 7 days before; NULL without such purchases.
+-- in the 7 days before, other than in the last hour, in which the purchase itself is made; NULL without such purchases.
 -- is_brand_loyal: whether at least 60 % of five or more lines are of one brand.
 -- top_brand: brand with most lines, the first in the alphabet on a tie; NULL for none.
 -- top_brand_share: share of that brand in the lines that have one.
@@ -56,7 +56,7 @@ prepared AS (
     LEFT SEMI JOIN browsing AS b
         ON b.customer_id = p.customer_id
         AND b.as_of = p.as_of
-        AND b.event_time <= p.event_time
+        AND b.event_time <= p.event_time - INTERVAL '1 hour'
         AND b.event_time >= p.event_time - INTERVAL '7 days'
     GROUP BY p.customer_id, p.as_of
 ),

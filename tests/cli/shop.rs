@@ -40,7 +40,7 @@ pub fn loaded() -> Folder {
 }
 
 /// What a simulated shop writes, by table; a control shop has only customers who buy: the first four.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 12] = [
     ("customers", "customers.csv"),
     ("products", "products.csv"),
     ("orders", "orders/*.csv"),
@@ -50,6 +50,9 @@ const FILES: [(&str, &str); 9] = [
     ("touches", "touches.parquet"),
     ("consents", "consents.csv"),
     ("assignments", "assignments.parquet"),
+    ("feedback", "feedback.parquet"),
+    ("loyalty", "loyalty.parquet"),
+    ("referrals", "referrals.parquet"),
 ];
 
 fn load(folder: Folder, files: &[(&str, &str)]) -> Folder {

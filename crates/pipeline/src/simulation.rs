@@ -20,7 +20,7 @@ pub struct SimulateOptions {
 }
 
 /// Raw tables and the files that go into each.
-const SOURCES: [(&str, &str); 9] = [
+const SOURCES: [(&str, &str); 12] = [
     ("raw.shop_customers", "customers.csv"),
     ("raw.shop_products", "products.csv"),
     ("raw.shop_orders", "orders/*.csv"),
@@ -30,6 +30,9 @@ const SOURCES: [(&str, &str); 9] = [
     ("raw.shop_touches", "touches.parquet"),
     ("raw.shop_consents", "consents.csv"),
     ("raw.shop_assignments", "assignments.parquet"),
+    ("raw.shop_feedback", "feedback.parquet"),
+    ("raw.shop_loyalty", "loyalty.parquet"),
+    ("raw.shop_referrals", "referrals.parquet"),
 ];
 const TASKS: [&str; 5] = ["churn", "next_purchase", "clv", "recommendations", "next_best_action"];
 /// The control shop sells one neutral assortment and contacts nobody: what comes next is a coin toss there, and no task.

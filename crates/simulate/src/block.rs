@@ -4,6 +4,7 @@ use chrono::{DateTime, Datelike, Utc};
 use rand::Rng;
 
 use crate::Kind;
+use crate::acquisition::Arrival;
 use crate::customer::{self, CHANNELS, History, Line, Purchase, TouchKind};
 use crate::draw::chance;
 use crate::increments;
@@ -11,7 +12,7 @@ use crate::outlook::Outlook;
 use crate::parameters::*;
 use crate::people;
 use crate::shop::{SECONDS_PER_DAY, Seconds, Shop};
-use crate::tables::{self, Cell, Lines, Rows};
+use crate::tables::{self, Cell, Lines, Rows, Table};
 use crate::truth::{self, Attainable};
 
 /// Rows of consecutive customers, in order.
@@ -21,14 +22,8 @@ pub(crate) struct Block {
     /// Per month of ordering, counted from the shop's first.
     pub(crate) orders: Vec<Lines>,
     pub(crate) late_orders: Lines,
-    pub(crate) order_lines: Rows,
-    pub(crate) events: Rows,
-    pub(crate) touches: Rows,
-    pub(crate) assignments: Rows,
-    pub(crate) latent: Rows,
-    pub(crate) increments: Rows,
-    pub(crate) attainable: Rows,
-    pub(crate) attainable_next: Rows,
+    /// Of [`tables::TABLES`], in their order.
+    pub(crate) tables: Vec<Rows>,
 }
 
 impl Block {
@@ -38,31 +33,32 @@ impl Block {
             consents: Lines::default(),
             orders: vec![Lines::default(); months(shop)],
             late_orders: Lines::default(),
-            order_lines: tables::ORDER_LINES.rows(),
-            events: tables::EVENTS.rows(),
-            touches: tables::TOUCHES.rows(),
-            assignments: tables::ASSIGNMENTS.rows(),
-            latent: tables::LATENT.rows(),
-            increments: tables::INCREMENTS.rows(),
-            attainable: tables::ATTAINABLE.rows(),
-            attainable_next: tables::ATTAINABLE_NEXT.rows(),
+            tables: tables::TABLES.iter().map(|table| table.rows()).collect(),
         };
         for index in customers {
             let mut rng = shop.customer_rng(index);
-            let history = customer::simulate(shop, &mut rng);
+            let history = customer::simulate(shop, index, &mut rng);
             let mut writer = CustomerRows { shop, block: &mut block, number: index + 1, id: customer_id(index) };
             writer.push_customer(&history, &mut rng);
             writer.push_consents(&history);
             writer.push_orders(&history, &mut rng);
             writer.push_events(&history);
+            writer.push_arrival(&history);
             writer.push_touches(&history);
             writer.push_assignments(&history);
+            writer.push_feedback(&history);
+            writer.push_loyalty(&history);
             writer.push_latent(&history);
             if let Some(attainable) = truth::attainable(shop, outlook, &history) {
                 writer.push_attainable(&attainable);
             }
         }
         block
+    }
+
+    fn rows(&mut self, table: &Table) -> &mut Rows {
+        let index = tables::TABLES.iter().position(|other| other.file == table.file);
+        index.map_or_else(|| unreachable!("{} is one of the tables", table.file), |index| &mut self.tables[index])
     }
 }
 
@@ -211,7 +207,7 @@ impl CustomerRows<'_> {
 
     fn push_line(&mut self, order_id: &str, index: usize, line: &Line) {
         let line_id = (index + 1).to_string();
-        self.block.order_lines.push([
+        self.block.rows(&tables::ORDER_LINES).push([
             Cell::Text(order_id),
             Cell::Text(&line_id),
             Cell::Text(&self.shop.catalogue.products[line.product].id),
@@ -224,11 +220,12 @@ impl CustomerRows<'_> {
     fn push_events(&mut self, history: &History) {
         let Self { shop, block, number, id } = self;
         let mut count = 0;
-        for (index, session) in history.sessions.iter().enumerate() {
+        let sessions = history.sessions.iter().chain(&history.checkouts);
+        for (index, session) in sessions.enumerate() {
             let session_id = format!("s{number:07}-{:04}", index + 1);
             for event in session.events.iter().filter(|event| event.at < shop.end && event.recorded < shop.end) {
                 count += 1;
-                block.events.push([
+                block.rows(&tables::EVENTS).push([
                     Cell::Text(&format!("e{number:07}-{count:05}")),
                     Cell::Text(id),
                     Cell::Time(shop.micros(event.at)),
@@ -254,7 +251,7 @@ impl CustomerRows<'_> {
                 TouchKind::Open => ("open", 0.0),
                 TouchKind::Click => ("click", 0.0),
             };
-            block.touches.push([
+            block.rows(&tables::TOUCHES).push([
                 Cell::Text(&format!("t{number:07}-{:03}", index + 1)),
                 Cell::Text(id),
                 Cell::Time(shop.micros(touch.at)),
@@ -266,13 +263,74 @@ impl CustomerRows<'_> {
         }
     }
 
+    /// What brought him, known with his first purchase.
+    fn push_arrival(&mut self, history: &History) {
+        let Self { shop, block, number, id } = self;
+        let (latent, first) = (&history.latent, history.purchases.first());
+        let Some(first) = first.filter(|first| first.recorded < shop.end) else { return };
+        let (at, campaign, channel, cost) = match history.arrival {
+            Arrival::Unknown => return,
+            Arrival::Advertised { advertisement, clicked } => {
+                let advertisement = &shop.advertisements[advertisement];
+                (clicked, advertisement.id.as_str(), ADVERTISING[advertisement.channel].0, 0.0)
+            }
+            Arrival::Referred { by } => {
+                block.rows(&tables::REFERRALS).push([
+                    Cell::Text(&format!("r{number:07}")),
+                    Cell::Text(&customer_id(by)),
+                    Cell::Text(id),
+                    Cell::Time(shop.micros(latent.acquired)),
+                    Cell::Time(shop.micros(first.recorded)),
+                ]);
+                (latent.acquired, REFERRAL, REFERRAL, REFERRAL_REWARD)
+            }
+        };
+        block.rows(&tables::TOUCHES).push([
+            Cell::Text(&format!("t{number:07}-000")),
+            Cell::Text(id),
+            Cell::Time(shop.micros(at)),
+            Cell::Text(campaign),
+            Cell::Text(channel),
+            Cell::Text("click"),
+            Cell::Number(cost),
+        ]);
+    }
+
+    fn push_feedback(&mut self, history: &History) {
+        let Self { shop, block, number, id } = self;
+        for (index, answer) in history.answers.iter().enumerate().filter(|(_, answer)| answer.at < shop.end) {
+            block.rows(&tables::FEEDBACK).push([
+                Cell::Text(&format!("f{number:07}-{:03}", index + 1)),
+                Cell::Text(id),
+                Cell::Time(shop.micros(answer.at)),
+                Cell::Text(answer.kind),
+                Cell::Number(answer.score),
+                Cell::text_or_null(answer.text.as_deref()),
+            ]);
+        }
+    }
+
+    fn push_loyalty(&mut self, history: &History) {
+        let Self { shop, block, number, id } = self;
+        for (index, change) in history.loyalty.iter().enumerate().filter(|(_, change)| change.recorded < shop.end) {
+            block.rows(&tables::LOYALTY).push([
+                Cell::Text(&format!("l{number:07}-{:03}", index + 1)),
+                Cell::Text(id),
+                Cell::Time(shop.micros(change.at)),
+                Cell::Time(shop.micros(change.recorded)),
+                Cell::Number(change.points),
+                Cell::text_or_null(change.tier),
+            ]);
+        }
+    }
+
     fn push_assignments(&mut self, history: &History) {
         let Self { shop, block, number, id } = self;
         for (index, assignment) in history.assignments.iter().enumerate() {
             let campaign = &shop.campaigns[assignment.campaign];
             let assignment_id = format!("x{number:07}-{:03}", index + 1);
             let arm = if assignment.is_sent { "sent" } else { "holdout" };
-            block.assignments.push([
+            block.rows(&tables::ASSIGNMENTS).push([
                 Cell::Text(&assignment_id),
                 Cell::Text(id),
                 Cell::Time(shop.micros(campaign.sent)),
@@ -280,7 +338,7 @@ impl CustomerRows<'_> {
                 Cell::Text(arm),
             ]);
             let increment = increments::of_campaign(shop, history, campaign);
-            block.increments.push([
+            block.rows(&tables::INCREMENTS).push([
                 Cell::Text(&assignment_id),
                 Cell::Text(id),
                 Cell::Text(&campaign.id),
@@ -298,7 +356,7 @@ impl CustomerRows<'_> {
         let died = crate::shop::seconds(latent.died);
         let mixture: Vec<String> =
             shop.catalogue.tastes[latent.taste].categories.iter().map(|weight| format!("{weight:.4}")).collect();
-        block.latent.push([
+        block.rows(&tables::LATENT).push([
             Cell::Text(id),
             Cell::Number(latent.purchase_rate),
             Cell::Number(latent.session_rate),
@@ -312,7 +370,7 @@ impl CustomerRows<'_> {
     fn push_attainable(&mut self, attainable: &Attainable) {
         let Self { shop, block, id, .. } = self;
         let (as_of, horizon) = (shop.micros(shop.as_of), i64::from(shop.horizon_days));
-        block.attainable.push([
+        block.rows(&tables::ATTAINABLE).push([
             Cell::Text(id),
             Cell::Time(as_of),
             Cell::Count(horizon),
@@ -321,7 +379,7 @@ impl CustomerRows<'_> {
             Cell::Number(attainable.expected_orders),
         ]);
         for (rank, &(product, probability)) in (1..).zip(&attainable.next) {
-            block.attainable_next.push([
+            block.rows(&tables::ATTAINABLE_NEXT).push([
                 Cell::Text(id),
                 Cell::Time(as_of),
                 Cell::Count(horizon),

@@ -5,8 +5,12 @@
 
 use rand::Rng;
 
+use crate::acquisition::{self, Arrival};
 use crate::catalogue::cents;
+use crate::checkout;
 use crate::draw::{between, chance, exponential, gamma, index, poisson};
+use crate::feedback::{self, Answer};
+use crate::loyalty::{self, Change};
 use crate::parameters::*;
 use crate::shop::{Campaign, Seconds, Shop, days, seconds};
 
@@ -109,6 +113,10 @@ pub(crate) struct History {
     pub(crate) assignments: Vec<Assignment>,
     pub(crate) touches: Vec<Touch>,
     pub(crate) consents: Consents,
+    pub(crate) arrival: Arrival,
+    pub(crate) checkouts: Vec<Session>,
+    pub(crate) answers: Vec<Answer>,
+    pub(crate) loyalty: Vec<Change>,
     /// Orders of people who did not say who they are.
     pub(crate) guests: Vec<Purchase>,
 }
@@ -117,8 +125,8 @@ pub(crate) const CHANNELS: [&str; 3] = ["web", "app", "store"];
 pub(crate) const STORE: usize = 2;
 pub(crate) const STORES: usize = 12;
 
-/// Simulates one customer; all randomness is `rng`'s.
-pub(crate) fn simulate(shop: &Shop, rng: &mut impl Rng) -> History {
+/// Simulates customer `number` (from 0); `rng` is his, and of more use to the caller.
+pub(crate) fn simulate(shop: &Shop, number: u64, rng: &mut impl Rng) -> History {
     let latent = latent(shop, rng);
     if shop.kind == crate::Kind::ParetoNbd {
         return control(shop, latent, rng);
@@ -129,7 +137,21 @@ pub(crate) fn simulate(shop: &Shop, rng: &mut impl Rng) -> History {
     let reversals = reversals(shop, &purchases, rng);
     let sessions = sessions(shop, &latent, rng);
     let guests = guests(shop, rng);
-    History { latent, purchases, reversals, sessions, assignments, touches, consents, guests }
+    let further = &mut shop.further_rng(number);
+    History {
+        arrival: acquisition::arrival(shop, number, &latent, further),
+        checkouts: checkout::checkouts(&purchases, further),
+        answers: feedback::answers(&purchases, &reversals, &sessions, further),
+        loyalty: loyalty::changes(&purchases, further),
+        latent,
+        purchases,
+        reversals,
+        sessions,
+        assignments,
+        touches,
+        consents,
+        guests,
+    }
 }
 
 /// Session intensity as a share of the usual one, `left` days before leaving (negative: after).
@@ -137,10 +159,15 @@ pub(crate) fn fade(left: f64) -> f64 {
     FADE.iter().take_while(|(from, _)| left < *from).last().map_or(1.0, |(_, share)| *share)
 }
 
+/// When the first purchase is made; the first thing that is drawn of a customer.
+pub(crate) fn acquired(shop: &Shop, rng: &mut impl Rng) -> Seconds {
+    let clock = shop.clock.at(days(shop.end) * shop.population.acquired_within) * rng.random::<f64>();
+    seconds(shop.clock.day(clock).unwrap_or(0.0))
+}
+
 fn latent(shop: &Shop, rng: &mut impl Rng) -> Latent {
     let population = shop.population;
-    let clock = shop.clock.at(days(shop.end) * population.acquired_within) * rng.random::<f64>();
-    let acquired = seconds(shop.clock.day(clock).unwrap_or(0.0));
+    let acquired = acquired(shop, rng);
     // A survival probability of 0 would be an infinite life.
     let survival = 1.0 - rng.random::<f64>();
     let (_, q, spend) = SPEND;
@@ -174,6 +201,10 @@ fn control(shop: &Shop, latent: Latent, rng: &mut impl Rng) -> History {
         assignments: Vec::new(),
         touches: Vec::new(),
         consents: Consents::default(),
+        arrival: Arrival::Unknown,
+        checkouts: Vec::new(),
+        answers: Vec::new(),
+        loyalty: Vec::new(),
         guests: Vec::new(),
     }
 }
@@ -318,8 +349,7 @@ fn sessions(shop: &Shop, latent: &Latent, rng: &mut impl Rng) -> Vec<Session> {
 /// A session's first event is its start; how long it is and what is looked at tell taste, not loyalty.
 fn session(shop: &Shop, taste: usize, start: Seconds, rng: &mut impl Rng) -> Session {
     let app = chance(0.45, rng);
-    let device =
-        if app || chance(0.35, rng) { "phone" } else { ["desktop", "tablet"][index([0.8, 0.2].into_iter(), rng)] };
+    let device = device(app, rng);
     let synced = start + delay(Delay { prompt: 0.0, ..SESSION_DELAY }, rng);
     let mut events = Vec::new();
     let mut at = start;
@@ -348,6 +378,10 @@ fn session(shop: &Shop, taste: usize, start: Seconds, rng: &mut impl Rng) -> Ses
         }
     }
     Session { channel: if app { "app" } else { "web" }, device, events }
+}
+
+pub(crate) fn device(is_app: bool, rng: &mut impl Rng) -> &'static str {
+    if is_app || chance(0.35, rng) { "phone" } else { ["desktop", "tablet"][index([0.8, 0.2].into_iter(), rng)] }
 }
 
 fn guests(shop: &Shop, rng: &mut impl Rng) -> Vec<Purchase> {

@@ -16,7 +16,7 @@ use crate::catalogue::Product;
 use crate::parameters::*;
 use crate::shop::{Shop, days};
 use crate::tables::{self, Lines, Rows, Table};
-use crate::{Error, Result};
+use crate::{Error, Kind, Result};
 
 /// Rows per Parquet row group: bounds what a writer holds in memory.
 const ROW_GROUP: usize = 256 * 1024;
@@ -73,14 +73,8 @@ pub(crate) struct Files {
     consents: Csv,
     orders: Vec<Csv>,
     late_orders: Csv,
-    order_lines: Parquet,
-    events: Parquet,
-    touches: Parquet,
-    assignments: Parquet,
-    latent: Parquet,
-    increments: Parquet,
-    attainable: Parquet,
-    attainable_next: Parquet,
+    /// Of [`tables::TABLES`], in their order.
+    tables: Vec<Parquet>,
     rows: BTreeMap<String, u64>,
 }
 
@@ -98,14 +92,7 @@ impl Files {
             consents: Csv::create(folder, tables::CONSENTS)?,
             orders: (0..months(shop)).map(order_file).collect::<Result<_>>()?,
             late_orders: Csv::create(folder, tables::LATE_ORDERS)?,
-            order_lines: Parquet::create(folder, &tables::ORDER_LINES)?,
-            events: Parquet::create(folder, &tables::EVENTS)?,
-            touches: Parquet::create(folder, &tables::TOUCHES)?,
-            assignments: Parquet::create(folder, &tables::ASSIGNMENTS)?,
-            latent: Parquet::create(folder, &tables::LATENT)?,
-            increments: Parquet::create(folder, &tables::INCREMENTS)?,
-            attainable: Parquet::create(folder, &tables::ATTAINABLE)?,
-            attainable_next: Parquet::create(folder, &tables::ATTAINABLE_NEXT)?,
+            tables: tables::TABLES.iter().map(|table| Parquet::create(folder, table)).collect::<Result<_>>()?,
             rows: BTreeMap::new(),
         };
         for (file, lines) in [(tables::PRODUCTS_FILE, products(shop)), (tables::CAMPAIGNS, campaigns(shop))] {
@@ -123,14 +110,7 @@ impl Files {
         for (csv, lines) in self.orders.iter_mut().zip(&block.orders) {
             csv.append(lines)?;
         }
-        self.order_lines.append(block.order_lines)?;
-        self.events.append(block.events)?;
-        self.touches.append(block.touches)?;
-        self.assignments.append(block.assignments)?;
-        self.latent.append(block.latent)?;
-        self.increments.append(block.increments)?;
-        self.attainable.append(block.attainable)?;
-        self.attainable_next.append(block.attainable_next)
+        self.tables.iter_mut().zip(block.tables).try_for_each(|(parquet, rows)| parquet.append(rows))
     }
 
     /// Finishes every file; rows per file, headers not counted.
@@ -139,8 +119,7 @@ impl Files {
         for csv in [self.customers, self.consents, self.late_orders].into_iter().chain(self.orders) {
             csv.close(&mut rows)?;
         }
-        let truths = [self.latent, self.increments, self.attainable, self.attainable_next];
-        for parquet in [self.order_lines, self.events, self.touches, self.assignments].into_iter().chain(truths) {
+        for parquet in self.tables {
             parquet.close(&mut rows)?;
         }
         Ok(rows)
@@ -233,6 +212,14 @@ fn campaigns(shop: &Shop) -> Lines {
         let [from, to] = [from, to].map(|day| iso(shop.time((day * crate::shop::SECONDS_PER_DAY).round() as i64)));
         let (id, name, channel) = (&campaign.id, &campaign.name, MARKETING[campaign.channel].0);
         lines.push(&format!("{id},{name},{channel},{from},{to},{:.2}", campaign.cost));
+    }
+    for ad in &shop.advertisements {
+        let [from, to] = [ad.from, ad.to].map(|at| iso(shop.time(at)));
+        lines.push(&format!("{},{},{},{from},{to},{:.2}", ad.id, ad.name, ADVERTISING[ad.channel].0, ad.cost));
+    }
+    if shop.kind == Kind::Full {
+        let from = iso(shop.time(0));
+        lines.push(&format!("{REFERRAL},Friends bring friends,{REFERRAL},{from},,0.00"));
     }
     debug_assert!(shop.campaigns.iter().all(|campaign| campaign.window().1 < days(shop.end)));
     lines

@@ -17,8 +17,8 @@
 //!   2021).
 //! - **Browsing fades before leaving.** Sessions at a Gamma-distributed rate of their own, falling in two steps in the
 //!   last 60 days before leaving and to almost nothing after it (usage falls before churn: Ascarza & Hardie 2013).
-//!   This is what a sequence model can learn beyond recency and frequency. Browsing ends without an order; checkouts
-//!   are not logged as sessions.
+//!   This is what a sequence model can learn beyond recency and frequency. Browsing ends without an order, often with
+//!   something left in the cart; online orders are made in visits of their own, known when the order is.
 //! - **Campaigns.** One a month, to a random half of those who agreed to its channel: independent of behaviour, so each is
 //!   an experiment whose other half is the holdout, and its effect is what follows it. A customer's class (1, 1.6 or 2.5 times the rate for 14 days) also shows in opens,
 //!   clicks and in orders that name the campaign, which then get 10 % off.
@@ -29,6 +29,11 @@
 //! - **Two clocks.** Orders and events have a time at which the shop knew them: mostly minutes later, 1 % days later.
 //!   What is not known by the end is not exported; what is not known at the cut-off is not used by the attainable
 //!   truth, which thins the processes by the probability of being known (exact).
+//! - **What brought a customer**: advertising on three channels that costs so much a month, another customer, or nothing
+//!   known; whoever comes is alike.
+//! - **What customers say** (scores and texts in English and Chinese) and **a loyalty programme** follow from orders, from
+//!   what became of them and from chance. Neither they nor what brought a customer nor visits that end in an order tell
+//!   anything of who will leave that the orders do not tell, so that the attainable truth needs none of them.
 //! - **Dirt**: repeated rows, blank emails, dates no calendar has, odd case, padding, lines of quantity 0, orders
 //!   without a customer.
 //!
@@ -39,8 +44,9 @@
 //! # Files
 //!
 //! `customers.csv`, `products.csv`, `campaigns.csv`, `consents.csv`, `orders/orders-YYYY-MM.csv`, `orders/late.csv`
-//! (rows that arrived a day or more after the order), `order_lines.parquet`, `events.parquet`, `touches.parquet`, `assignments.parquet`
-//! (of every campaign, who could be sent it: those `sent` it and the `holdout`), and `truth/latent.parquet`,
+//! (rows that arrived a day or more after the order), `order_lines.parquet`, `events.parquet`, `touches.parquet`,
+//! `assignments.parquet` (of every campaign, who could be sent it: those `sent` it and the `holdout`), `feedback.parquet`,
+//! `loyalty.parquet`, `referrals.parquet`, and `truth/latent.parquet`,
 //! `truth/increments.parquet`, `truth/attainable.parquet`, `truth/attainable_next.parquet`. A line's net amount is
 //! `quantity * unit_price - discount`; an order's is the sum of its lines, whose discounts its own `discount` repeats.
 //! `attainable_next` is conditional on an order in the horizon.
@@ -49,15 +55,19 @@
 //! (`effect_orders`), the chance of any (`effect_bought`) and their net amount before returns (`effect_value`). What a
 //! campaign caused is the sum over those it was `sent` to; of the `holdout` the same columns say what it would have.
 
+mod acquisition;
 mod block;
 mod catalogue;
+mod checkout;
 mod clock;
 mod config;
 mod customer;
 mod draw;
 mod error;
+mod feedback;
 mod files;
 mod increments;
+mod loyalty;
 mod outlook;
 mod parameters;
 mod people;

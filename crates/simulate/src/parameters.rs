@@ -102,6 +102,35 @@ pub(crate) const MARKETING: [(&str, f64, f64); 3] =
 pub(crate) const WITHDRAWAL: f64 = 0.12 / 365.25;
 pub(crate) const PROFILING_CONSENT: f64 = 0.9;
 
+/// Channels that bring new customers for money: name, share of the new customers, mean cost of one.
+pub(crate) const ADVERTISING: [(&str, f64, f64); 3] =
+    [("search", 0.30, 14.0), ("social", 0.22, 22.0), ("display", 0.08, 30.0)];
+/// Mean days from the click on an advertisement to the first purchase.
+pub(crate) const CLICK_TO_PURCHASE: f64 = 0.5;
+/// Share of new customers whom another customer brought (where one of so many had come before), and his reward.
+pub(crate) const REFERRED: f64 = 0.12;
+pub(crate) const REFERRERS_ASKED: usize = 8;
+pub(crate) const REFERRAL: &str = "referral";
+pub(crate) const REFERRAL_REWARD: f64 = 5.0;
+
+/// Share of customers who join the loyalty programme; points that buy a reward, and how often who has them takes it.
+pub(crate) const LOYALTY_MEMBERS: f64 = 0.6;
+pub(crate) const LOYALTY_REWARD: f64 = 500.0;
+pub(crate) const LOYALTY_SPENDS: f64 = 0.3;
+/// Tiers by the points ever collected.
+pub(crate) const LOYALTY_TIERS: [(&str, f64); 4] =
+    [("bronze", 0.0), ("silver", 300.0), ("gold", 1000.0), ("platinum", 3000.0)];
+
+/// Shares of purchases and of calls for support with an answer, when, and of answers with a text.
+pub(crate) const ANSWERS_ABOUT_PURCHASES: f64 = 0.10;
+pub(crate) const ANSWERS_ABOUT_SUPPORT: f64 = 0.30;
+pub(crate) const ANSWERED_AFTER: (f64, f64) = (1.0, 14.0);
+pub(crate) const ANSWERS_WITH_TEXT: f64 = 0.6;
+pub(crate) const CHINESE_SPEAKERS: f64 = 0.25;
+/// Shares of the unhappy, the undecided and the happy, and after a return or cancellation.
+pub(crate) const MOOD: [f64; 3] = [0.15, 0.25, 0.60];
+pub(crate) const MOOD_AFTER_REVERSAL: [f64; 3] = [0.70, 0.20, 0.10];
+
 /// How long the shop's systems take to know of something: mostly `prompt` days (exponential mean), sometimes uniform
 /// between `late`'s two ends.
 #[derive(Debug, Clone, Copy)]

@@ -4,6 +4,7 @@ use chrono::{DateTime, Datelike, Months, TimeDelta, TimeZone, Utc};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::acquisition::{self, Advertisement};
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::parameters::*;
@@ -50,6 +51,7 @@ pub(crate) struct Shop {
     pub(crate) clock: Clock,
     pub(crate) catalogue: Catalogue,
     pub(crate) campaigns: Vec<Campaign>,
+    pub(crate) advertisements: Vec<Advertisement>,
 }
 
 impl Shop {
@@ -62,6 +64,13 @@ impl Shop {
             Kind::Full => (Clock::seasonal(times.start, days(end)), campaigns(times.start, times.end)),
             Kind::ParetoNbd => (Clock::even(days(end)), Vec::new()),
         };
+        let population = Population::of(kind);
+        let advertisements = match kind {
+            Kind::Full => {
+                acquisition::advertisements(times.start, &clock, days(end) * population.acquired_within, customers)
+            }
+            Kind::ParetoNbd => Vec::new(),
+        };
         let catalogue = Catalogue::generate(kind, &mut stream(seed, SHOP_STREAM));
         Ok(Self {
             kind,
@@ -71,16 +80,22 @@ impl Shop {
             end,
             as_of: (times.as_of - times.start).num_seconds(),
             horizon_days,
-            population: Population::of(kind),
+            population,
             clock,
             catalogue,
             campaigns,
+            advertisements,
         })
     }
 
     /// The random numbers of one customer, the same whoever simulates him and when.
     pub(crate) fn customer_rng(&self, index: u64) -> ChaCha8Rng {
         stream(self.seed, index + 1)
+    }
+
+    /// More random numbers of his, for what was added later: what was drawn before stays as it was.
+    pub(crate) fn further_rng(&self, index: u64) -> ChaCha8Rng {
+        stream(self.seed, u64::MAX - index)
     }
 
     pub(crate) fn time(&self, at: Seconds) -> DateTime<Utc> {

@@ -82,6 +82,38 @@ pub(crate) const ASSIGNMENTS: Table = Table {
         ("arm", Text),
     ],
 };
+pub(crate) const FEEDBACK: Table = Table {
+    file: "feedback.parquet",
+    columns: &[
+        ("feedback_id", Text),
+        ("customer_id", Text),
+        ("answered_at", Time),
+        ("kind", Text),
+        ("score", Number),
+        ("text", Text),
+    ],
+};
+pub(crate) const LOYALTY: Table = Table {
+    file: "loyalty.parquet",
+    columns: &[
+        ("change_id", Text),
+        ("customer_id", Text),
+        ("changed_at", Time),
+        ("recorded_at", Time),
+        ("points", Number),
+        ("tier", Text),
+    ],
+};
+pub(crate) const REFERRALS: Table = Table {
+    file: "referrals.parquet",
+    columns: &[
+        ("referral_id", Text),
+        ("referrer_id", Text),
+        ("referred_id", Text),
+        ("referred_at", Time),
+        ("recorded_at", Time),
+    ],
+};
 pub(crate) const LATENT: Table = Table {
     file: "truth/latent.parquet",
     columns: &[
@@ -128,6 +160,21 @@ pub(crate) const ATTAINABLE_NEXT: Table = Table {
         ("probability", Number),
     ],
 };
+
+/// Every Parquet file.
+pub(crate) const TABLES: [&Table; 11] = [
+    &ORDER_LINES,
+    &EVENTS,
+    &TOUCHES,
+    &ASSIGNMENTS,
+    &FEEDBACK,
+    &LOYALTY,
+    &REFERRALS,
+    &LATENT,
+    &INCREMENTS,
+    &ATTAINABLE,
+    &ATTAINABLE_NEXT,
+];
 
 impl Table {
     pub(crate) fn schema(&self) -> SchemaRef {

@@ -79,7 +79,7 @@ fn micros(time: &str) -> i64 {
 fn the_same_seed_gives_the_same_bytes_for_any_number_of_threads() {
     let config = Config::new(5_000, 12, 7);
     let one = bytes(&config, 1);
-    assert_eq!(one.len(), 12 + 5 + 8);
+    assert_eq!(one.len(), 12 + 5 + 11);
     assert!(one == bytes(&config, 2), "the bytes depend on the number of threads");
     assert!(one != bytes(&Config { seed: 8, ..config }, 2), "the bytes do not depend on the seed");
 }
@@ -286,4 +286,55 @@ fn a_bad_output_or_setting_is_one_clear_error_and_leaves_everything_as_it_was() 
     write(&config, &out);
     assert!(out.join("truth/attainable.parquet").is_file());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn what_brought_customers_and_what_they_say_and_collect_follows_from_what_the_other_files_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("shop");
+    write(&Config::new(3_000, 12, 7), &out);
+    let time = |batch: &RecordBatch, column: &str| -> Vec<i64> {
+        batch.column_by_name(column).unwrap().as_primitive::<TimestampMicrosecondType>().values().to_vec()
+    };
+    let customers = csv(&out.join("customers.csv"));
+    let created: HashMap<&str, i64> =
+        customers.iter().map(|row| (row["customer_id"].as_str(), micros(&row["created_at"]))).collect();
+
+    let touches = parquet(&out.join("touches.parquet"));
+    let brought =
+        texts(&touches, "channel").into_iter().zip(texts(&touches, "customer_id")).zip(time(&touches, "sent_at"));
+    let brought: Vec<_> =
+        brought.filter(|((channel, _), _)| !["email", "sms", "push"].contains(&channel.as_str())).collect();
+    assert!(brought.iter().all(|((_, customer), at)| *at <= created[customer.as_str()]));
+    let share = brought.len() as f64 / created.len() as f64;
+    assert!((0.65..0.75).contains(&share), "{share}");
+
+    let referrals = parquet(&out.join("referrals.parquet"));
+    let ends = texts(&referrals, "referrer_id").into_iter().zip(texts(&referrals, "referred_id"));
+    assert!(referrals.num_rows() > 100 && ends.into_iter().all(|(by, of)| created[by.as_str()] < created[of.as_str()]));
+
+    // The visit of an online order is known when the order is, not before.
+    let events = parquet(&out.join("events.parquet"));
+    let known: HashSet<(String, i64)> = texts(&events, "customer_id")
+        .into_iter()
+        .zip(time(&events, "recorded_at").into_iter().map(|at| at / 1_000_000))
+        .collect();
+    let online = orders(&out).into_iter().filter(|row| row["channel"] != "store" && row["status"] == "completed");
+    let mut online = online.filter(|row| !row["customer_id"].is_empty());
+    assert!(online.all(|row| known.contains(&(row["customer_id"].clone(), micros(&row["recorded_at"]) / 1_000_000))));
+
+    let answers = parquet(&out.join("feedback.parquet"));
+    for (kind, score) in texts(&answers, "kind").iter().zip(numbers(&answers, "score")) {
+        let (low, high) = if kind == "nps" { (0.0, 10.0) } else { (1.0, 5.0) };
+        assert!((low..=high).contains(&score), "{kind} {score}");
+    }
+    let loyalty = parquet(&out.join("loyalty.parquet"));
+    let mut balances: HashMap<String, f64> = HashMap::new();
+    for (customer, points) in texts(&loyalty, "customer_id").into_iter().zip(numbers(&loyalty, "points")) {
+        let balance = balances.entry(customer).or_default();
+        *balance += points;
+        assert!(*balance >= 0.0);
+    }
+    let members = balances.len() as f64 / created.len() as f64;
+    assert!((0.55..0.65).contains(&members), "{members}");
 }

@@ -44,7 +44,7 @@ fn deviation(sent: &[f64], holdout: &[f64], expected: &[f64]) -> f64 {
 fn the_arms_of_every_campaign_differ_by_the_mean_increment() {
     let shop = Shop::new(&config(Kind::Full, 40_000, 21)).unwrap();
     let one = |number| {
-        let history = customer::simulate(&shop, &mut shop.customer_rng(number));
+        let history = customer::simulate(&shop, number, &mut shop.customer_rng(number));
         let of = |assignment: &customer::Assignment| {
             let campaign = &shop.campaigns[assignment.campaign];
             let increment = outcomes(&of_campaign(&shop, &history, campaign));
@@ -110,7 +110,7 @@ fn an_increment_is_brute_force() {
     let mut seen = [false; CAMPAIGN_CLASSES.len()];
     let (mut leaves, mut left) = (false, false);
     for number in 0..shop.customers {
-        let history = customer::simulate(&shop, &mut shop.customer_rng(number));
+        let history = customer::simulate(&shop, number, &mut shop.customer_rng(number));
         let Some(assignment) = history.assignments.last() else { continue };
         let campaign = &shop.campaigns[assignment.campaign];
         let window = campaign.window();

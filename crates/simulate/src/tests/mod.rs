@@ -32,7 +32,7 @@ fn config(kind: Kind, customers: u64, seed: u64) -> Config {
 fn population(shop: &Shop) -> Vec<Outcome> {
     let outlook = Outlook::new(shop);
     let one = |index| {
-        let history = customer::simulate(shop, &mut shop.customer_rng(index));
+        let history = customer::simulate(shop, index, &mut shop.customer_rng(index));
         let truth = truth::attainable(shop, &outlook, &history)?;
         let in_horizon = |at, recorded| at >= shop.as_of && days(at) < shop.horizon_end() && recorded < shop.end;
         let orders: Vec<_> = history.purchases.iter().filter(|p| in_horizon(p.at, p.recorded)).collect();
