@@ -1,15 +1,17 @@
--- Acquisition: what a new customer costs, when that is earned back and what the customer is worth, by channel and by
--- campaign, over all time. One row per dimension and source, as insights.acquisition_curves has them.
+-- Acquisition: what a new customer costs, when that is earned back and what the customer is worth, by channel, by campaign
+-- and by month. One row per dimension and source, as insights.acquisition_curves has them; a month's are all of its new
+-- customers, whatever brought them, beside all that was spent in it.
 -- Only what was spent on people who had not bought yet counts as cost: their touches, and of a campaign's fixed cost the
 -- share of those it reached. Value is revenue net of returns, since core knows no margins: compare cac with
 -- cumulative_revenue times your own margin in insights.acquisition_curves.
 -- owner: perennial
 -- grain: dimension, source
--- check: accepted(dimension, channel, campaign)
+-- check: accepted(dimension, channel, campaign, month)
 -- check: cost >= 0
 -- check: payback_months >= 1
--- dimension: channel or campaign.
--- source: channel of the last touch before the first purchase, or of the sign-up; campaign of the touch, none without one.
+-- dimension: channel, campaign or month.
+-- source: channel of the last touch before the first purchase, or of the sign-up; campaign of the touch, none without one;
+-- month, as in 2024-11, of the first purchase, and of the touch or the campaign's start.
 -- count_new_customers: customers whose first purchase it is credited with.
 -- cost: spent on people who had not bought; NULL where no cost is known, as for a channel of sign-ups.
 -- cac: cost over new customers; NULL for none or an unknown cost.
@@ -27,7 +29,7 @@ firsts AS (
 ),
 
 campaigns AS (
-    SELECT campaign_id, channel, cost
+    SELECT campaign_id, channel, to_char(event_time, '%Y-%m') AS month, cost
     FROM core.campaign_versions
     WHERE superseded_at IS NULL
 ),
@@ -38,6 +40,7 @@ touches AS (
         t.campaign_id,
         t.channel,
         t.customer_id,
+        to_char(t.event_time, '%Y-%m') AS month,
         t.cost,
         f.first_at IS NULL OR t.event_time <= f.first_at AS is_new
     FROM core.touch_versions AS t
@@ -56,11 +59,11 @@ reached AS (
 
 -- A campaign without touches tells nobody whom it reached: all of its cost counts.
 costs AS (
-    SELECT c.campaign_id, c.channel, c.cost * coalesce(r.new_share, 1.0) AS cost
+    SELECT c.campaign_id, c.channel, c.month, c.cost * coalesce(r.new_share, 1.0) AS cost
     FROM campaigns AS c
     LEFT JOIN reached AS r ON r.campaign_id = c.campaign_id
     UNION ALL
-    SELECT campaign_id, channel, CASE WHEN is_new THEN cost ELSE cost * 0.0 END AS cost
+    SELECT campaign_id, channel, month, CASE WHEN is_new THEN cost ELSE cost * 0.0 END AS cost
     FROM touches
 ),
 
@@ -73,6 +76,10 @@ spent AS (
     FROM costs
     WHERE campaign_id IS NOT NULL
     GROUP BY campaign_id
+    UNION ALL
+    SELECT 'month' AS dimension, month AS source, sum(cost) AS cost
+    FROM costs
+    GROUP BY month
 ),
 
 earned AS (
@@ -96,6 +103,7 @@ customers AS (
     SELECT
         f.channel,
         f.campaign_id,
+        to_char(f.first_at, '%Y-%m') AS month,
         e.amount,
         CASE WHEN f.first_at + INTERVAL '365 days' <= p.observed_until THEN e.amount_365d END AS amount_365d,
         s.expected_value
@@ -110,6 +118,9 @@ named AS (
     FROM customers
     UNION ALL
     SELECT 'campaign' AS dimension, coalesce(campaign_id, 'none') AS source, amount, amount_365d, expected_value
+    FROM customers
+    UNION ALL
+    SELECT 'month' AS dimension, month AS source, amount, amount_365d, expected_value
     FROM customers
 ),
 

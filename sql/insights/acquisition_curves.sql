@@ -4,10 +4,11 @@
 -- it was all observed for, so that young customers count for as long as they are known and no longer.
 -- owner: perennial
 -- grain: dimension, source, months_since
--- check: accepted(dimension, channel, campaign)
+-- check: accepted(dimension, channel, campaign, month)
 -- check: count_observed > 0
--- dimension: channel or campaign.
--- source: channel of the touch, or of the sign-up, unknown where neither is known; campaign of the touch, none without one.
+-- dimension: channel, campaign or month.
+-- source: channel of the touch, or of the sign-up, unknown where neither is known; campaign of the touch, none without one;
+-- month of the first purchase, as in 2024-11.
 -- months_since: 1 for the 30 days from the first purchase on, up to 24.
 -- count_observed: new customers for whom the month is over when the data end.
 -- revenue_per_customer: mean of their purchases of the month, less what came back in it; revenue, not margin.
@@ -23,6 +24,9 @@ named AS (
     FROM firsts
     UNION ALL
     SELECT customer_id, first_at, 'campaign' AS dimension, coalesce(campaign_id, 'none') AS source
+    FROM firsts
+    UNION ALL
+    SELECT customer_id, first_at, 'month' AS dimension, to_char(first_at, '%Y-%m') AS source
     FROM firsts
 ),
 
