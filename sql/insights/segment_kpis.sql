@@ -5,6 +5,8 @@
 -- grain: as_of, segmentation, segment
 -- check: count_active_customers <= count_customers
 -- check: range(active_share, 0, 1)
+-- check: range(conversion_rate, 0, 1)
+-- check: range(nps, -100, 100)
 -- as_of: cut-off of the spine, the first instant of the month.
 -- segmentation: rfm, lifecycle, value_tier or a behaviour, as in insights.segments.
 -- segment: segment of it; others for guests and for customers who were not in the segmentation, such as new ones.
@@ -18,6 +20,11 @@
 -- mean_order_amount: mean value of a purchase; NULL for none.
 -- revenue_per_customer: revenue over the customers; NULL for none.
 -- return_rate: value that came back over the value purchased; NULL without purchases of any value.
+-- count_sessions: visits that they began in the month, as in insights.sessions.
+-- add_to_cart_rate: share of the visits in which a product was put into the cart; NULL without visits.
+-- conversion_rate: share of the visits that led to a purchase; NULL without visits.
+-- count_nps: answers of kind nps from 0 to 10 that they gave in the month.
+-- nps: 100 times the share of promoters (9 and 10) less that of detractors (0 to 6); NULL without answers.
 WITH
 cut_offs AS (
     SELECT DISTINCT as_of
@@ -47,6 +54,64 @@ sold AS (
     GROUP BY as_of, customer_id
 ),
 
+visited AS (
+    SELECT
+        c.as_of,
+        s.customer_id,
+        count(*) AS count_sessions,
+        count(*) FILTER (WHERE s.is_carted) AS count_carted,
+        count(*) FILTER (WHERE s.is_bought) AS count_bought
+    FROM insights.sessions AS s
+    INNER JOIN cut_offs AS c ON s.started_at >= c.as_of AND s.started_at < c.as_of + INTERVAL '1 month'
+    GROUP BY c.as_of, s.customer_id
+),
+
+answers AS (
+    SELECT customer_id, event_time, kind, score
+    FROM core.feedback
+    QUALIFY row_number() OVER (PARTITION BY feedback_id ORDER BY known_time DESC, event_time DESC, score) = 1
+),
+
+answered AS (
+    SELECT
+        c.as_of,
+        a.customer_id,
+        count(*) AS count_nps,
+        count(*) FILTER (WHERE a.score BETWEEN 9 AND 10) AS count_promoters,
+        count(*) FILTER (WHERE a.score BETWEEN 0 AND 6) AS count_detractors
+    FROM answers AS a
+    INNER JOIN cut_offs AS c ON a.event_time >= c.as_of AND a.event_time < c.as_of + INTERVAL '1 month'
+    WHERE a.kind = 'nps' AND a.score BETWEEN 0 AND 10
+    GROUP BY c.as_of, a.customer_id
+),
+
+-- Whoever did anything in the month.
+seen AS (
+    SELECT as_of, customer_id FROM sold
+    UNION
+    SELECT as_of, customer_id FROM visited
+    UNION
+    SELECT as_of, customer_id FROM answered
+),
+
+done AS (
+    SELECT
+        n.as_of,
+        n.customer_id,
+        coalesce(o.count_orders, 0) AS count_orders,
+        coalesce(o.purchased_amount, 0.0) AS purchased_amount,
+        coalesce(o.returned_amount, 0.0) AS returned_amount,
+        coalesce(v.count_sessions, 0) AS count_sessions,
+        coalesce(v.count_carted, 0) AS count_carted,
+        coalesce(v.count_bought, 0) AS count_bought,
+        coalesce(a.count_nps, 0) AS count_nps,
+        coalesce(a.count_promoters - a.count_detractors, 0) AS count_net_promoters
+    FROM seen AS n
+    LEFT JOIN sold AS o ON o.as_of = n.as_of AND o.customer_id IS NOT DISTINCT FROM n.customer_id
+    LEFT JOIN visited AS v ON v.as_of = n.as_of AND v.customer_id IS NOT DISTINCT FROM n.customer_id
+    LEFT JOIN answered AS a ON a.as_of = n.as_of AND a.customer_id IS NOT DISTINCT FROM n.customer_id
+),
+
 segments AS (
     SELECT customer_id, as_of, segmentation, segment
     FROM insights.segments
@@ -58,23 +123,16 @@ segmentations AS (
 ),
 
 members AS (
-    SELECT
-        s.as_of,
-        s.segmentation,
-        s.segment,
-        s.customer_id,
-        coalesce(o.count_orders, 0) AS count_orders,
-        coalesce(o.purchased_amount, 0.0) AS purchased_amount,
-        coalesce(o.returned_amount, 0.0) AS returned_amount
+    SELECT s.segmentation, s.segment, s.as_of, s.customer_id, d.* EXCLUDE (as_of, customer_id)
     FROM segments AS s
-    LEFT JOIN sold AS o ON o.customer_id = s.customer_id AND o.as_of = s.as_of
+    LEFT JOIN done AS d ON d.customer_id = s.customer_id AND d.as_of = s.as_of
     UNION ALL
-    SELECT o.as_of, n.segmentation, 'others' AS segment, o.customer_id, o.count_orders, o.purchased_amount, o.returned_amount
-    FROM sold AS o
-    INNER JOIN segmentations AS n ON n.as_of = o.as_of
+    SELECT n.segmentation, 'others' AS segment, d.*
+    FROM done AS d
+    INNER JOIN segmentations AS n ON n.as_of = d.as_of
     LEFT ANTI JOIN segments AS s
-        ON s.customer_id = o.customer_id
-        AND s.as_of = o.as_of
+        ON s.customer_id = d.customer_id
+        AND s.as_of = d.as_of
         AND s.segmentation = n.segmentation
 ),
 
@@ -85,9 +143,14 @@ totals AS (
         segment,
         count(*) FILTER (WHERE customer_id IS NOT NULL AND (segment <> 'others' OR count_orders > 0)) AS count_customers,
         count(*) FILTER (WHERE customer_id IS NOT NULL AND count_orders > 0) AS count_active_customers,
-        sum(count_orders) AS count_orders,
-        sum(purchased_amount) AS purchased_amount,
-        sum(returned_amount) AS returned_amount
+        coalesce(sum(count_orders), 0) AS count_orders,
+        coalesce(sum(purchased_amount), 0.0) AS purchased_amount,
+        coalesce(sum(returned_amount), 0.0) AS returned_amount,
+        coalesce(sum(count_sessions), 0) AS count_sessions,
+        sum(count_carted) AS count_carted,
+        sum(count_bought) AS count_bought,
+        coalesce(sum(count_nps), 0) AS count_nps,
+        sum(count_net_promoters) AS count_net_promoters
     FROM members
     GROUP BY as_of, segmentation, segment
 ),
@@ -113,6 +176,11 @@ SELECT
     s.revenue / CASE WHEN s.revenue_all > 0.0 THEN s.revenue_all END AS revenue_share,
     s.purchased_amount / nullif(cast(s.count_orders AS DOUBLE), 0.0) AS mean_order_amount,
     s.revenue / nullif(cast(s.count_customers AS DOUBLE), 0.0) AS revenue_per_customer,
-    s.returned_amount / CASE WHEN s.purchased_amount > 0.0 THEN s.purchased_amount END AS return_rate
+    s.returned_amount / CASE WHEN s.purchased_amount > 0.0 THEN s.purchased_amount END AS return_rate,
+    s.count_sessions,
+    s.count_carted / nullif(cast(s.count_sessions AS DOUBLE), 0.0) AS add_to_cart_rate,
+    s.count_bought / nullif(cast(s.count_sessions AS DOUBLE), 0.0) AS conversion_rate,
+    s.count_nps,
+    100.0 * s.count_net_promoters / nullif(cast(s.count_nps AS DOUBLE), 0.0) AS nps
 FROM shared AS s
 CROSS JOIN params AS p
