@@ -4,6 +4,7 @@
 mod backtest;
 mod bad_input;
 mod check;
+mod describe;
 mod erase;
 mod experiments;
 #[cfg(feature = "train")]

@@ -15,7 +15,7 @@ const PROMPT: &str = "perennial> ";
 const CONTINUED: &str = "        -> ";
 const COMMANDS: &str = "\
 \\d         tables and views
-\\d NAME    columns of a table or view, and what they mean
+\\d NAME    columns of a table or view, or settings of a function, and what they mean
 \\timing    show how long each statement takes, or don't
 \\?         this
 \\q         leave (or Ctrl-D)
@@ -75,7 +75,10 @@ impl Desk<'_> {
                     overview.map(|(name, kind, what)| vec![name, kind.name().into(), what]).collect();
                 print::out(&print::columns(&["name", "kind", "what"], &rows))
             }
-            ["\\d", name] => print::out(&describe::columns(&self.session.describe(name).await?)),
+            ["\\d", name] => match describe::known_function(name) {
+                Some(function) => print::out(&describe::function(&function)),
+                None => print::out(&describe::columns(&self.session.describe(name).await?)),
+            },
             _ => bail!("there is no command {command}; \\? lists them"),
         }
     }

@@ -164,8 +164,9 @@ pub use training::{TrainOptions, train};
 pub use tuning::{DEFAULT_TRIALS, Trial, TuneOptions, TuneReport, tune};
 pub use warehouse::{
     Answer, Changed, CheckOptions, CheckReport, CheckResult, DEFAULT_HORIZON_DAYS, Derivation, DerivedColumn,
-    Described, EraseOptions, EraseReport, Every, FileFormat, Lineage, LoadOptions, Query, Score, Scratch, Session,
-    Severity, Spine, Statement, Warehouse, is_complete, write_rows,
+    Described, DescribedFunction, DescribedSetting, EraseOptions, EraseReport, Every, FileFormat, Lineage, LoadOptions,
+    Query, Score, Scratch, Session, Severity, Spine, Statement, Warehouse, described_functions, is_complete,
+    write_rows,
 };
 
 /// Into how many buckets customers are spread, unless `init` says otherwise.

@@ -63,6 +63,7 @@ pub use define::{Change, Changed};
 pub use describe::{Described, DescribedColumn};
 pub use erase::{EraseOptions, EraseReport, ErasedTable, UnrepeatableRun, UnsearchedTable};
 pub use error::{Error, Result};
+pub use functions::{DescribedFunction, DescribedSetting, described_functions};
 pub use header::Header;
 pub use lineage::{Derivation, DerivedColumn, Lineage};
 pub use load::{LoadOptions, LoadReport, LoadedColumn, Reject, SYSTEM_COLUMNS, infer};

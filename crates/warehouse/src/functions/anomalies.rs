@@ -6,21 +6,23 @@ use std::sync::Arc;
 use analytics::series::{AnomalySettings, Scored, anomalies};
 use arrow::array::{ArrayRef, BooleanArray, Date32Array, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::engine;
 use super::series::{SeriesColumns, Steps};
 use super::{Algorithm, Problem, Shape};
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Anomalies {
+    /// Steps of the series.
     every: Steps,
     /// Steps in a season, 1 for none; the calendar's if not given.
     season: Option<usize>,
     /// Deviations from which a step is an anomaly.
     threshold: f64,
+    /// Last steps on which models compete to forecast the next one.
     origins: usize,
 }
 

@@ -7,21 +7,27 @@ use std::sync::Arc;
 use analytics::baskets::{ItemsetSettings, Rule, RuleSettings, association_rules};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{Measure, engine, exactly, list_of, measured, names};
 use super::frequent_itemsets::{self, Baskets};
 use super::{Algorithm, Problem, Shape};
 
 /// Settings: those of the itemsets, and those of the rules.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct AssociationRules {
+    /// Share of the baskets that have all items of the rule.
     min_support: f64,
+    /// Items of a rule at most; any number if not given.
     max_length: Option<usize>,
+    /// Items of a basket at most, its most frequent ones; any number if not given.
     max_width: Option<usize>,
+    /// Share of the baskets with the antecedent that have the consequent, too.
     min_confidence: f64,
+    /// 1 leaves out what is bought together less often than by chance.
     min_lift: f64,
+    /// Items of a consequent at most; any number if not given.
     max_consequent: Option<usize>,
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use analytics::attribution::{MODELS, Model, Paths, attribute};
 use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{Codes, at, engine, exactly, offsets, real, reals, time, told, with_reals};
 use super::{Algorithm, Problem, Shape};
@@ -18,15 +18,16 @@ const COLUMNS: [&str; 5] =
 const MICROS_PER_DAY: f64 = 86_400e6;
 
 /// Settings; each but the first belongs to one model.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Attribution {
-    /// One of [`MODELS`]; markov by default.
+    /// `first`, `last`, `linear`, `time_decay`, `position`, `markov` or `shapley`; markov if not given.
     model: Option<String>,
     /// Days, of time_decay.
     half_life: Option<f64>,
-    /// Shares of the first and the last touch, of position.
+    /// Share of the first touch, of position.
     first: Option<f64>,
+    /// Share of the last touch, of position.
     last: Option<f64>,
     /// Touches that make a state of markov.
     order: Option<usize>,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use analytics::bandits::{Log, Policy, Replay, Replayed, replay};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{Codes, Measure, all_present, and_more, engine, measured, names, real, reals, told, with_reals};
 use super::matrix::Matrix;
@@ -25,7 +25,7 @@ const COLUMNS: [&str; 4] = [
 const CONTEXT: &str = "and maybe what was known then";
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct BanditReplay {
     /// Optimism of UCB1 and LinUCB.
@@ -34,7 +34,9 @@ pub(super) struct BanditReplay {
     epsilon: f64,
     /// Ridge of LinUCB.
     l2: f64,
+    /// Coverage of the intervals.
     level: f64,
+    /// Of what is drawn by chance.
     seed: u64,
 }
 

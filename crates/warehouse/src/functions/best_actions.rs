@@ -9,7 +9,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringAr
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
 use arrow::util::display::array_value_to_string;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{Codes, all_present, and_more, engine, offsets, real, real_or_null, whole};
 use super::{Algorithm, Problem, Shape};
@@ -45,7 +45,7 @@ const REFUSAL: usize = 12;
 const UNKNOWN_GAIN: &str = "unknown_gain";
 
 /// No settings: whatever differs from rule to rule is a column.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct BestActions {}
 

@@ -6,23 +6,24 @@ use std::sync::Arc;
 use analytics::btyd::{BgNbd, GammaGamma, ParetoNbd, PurchaseModel, Summary};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{engine, exactly, real, reals, told, with_reals};
 use super::{Algorithm, Problem, Shape};
 use crate::session::DEFAULT_HORIZON_DAYS;
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct BuyTillYouDie {
+    /// Of purchases and leaving; amounts are by Gamma-Gamma.
     model: Model,
     /// Days ahead.
     horizon: u32,
 }
 
 /// The models of purchase counts.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Model {
     ParetoNbd,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use analytics::clustering::silhouette::Silhouette;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{Codes, engine, told};
 use super::matrix::{Matrix, Scale};
@@ -17,9 +17,10 @@ use super::{Algorithm, Problem, Shape};
 pub(super) const BEFORE: [&str; 2] = ["what was clustered, such as a customer", "its cluster"];
 
 /// Settings.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ClusterQuality {
+    /// What is done to the columns before distances are taken: `standard` gives each mean 0 and deviation 1.
     scale: Scale,
     /// For the sample of which silhouettes are taken where there are many rows.
     seed: u64,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use analytics::clustering::describe::{Condition, Describe, Rule};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::cluster_quality::BEFORE;
 use super::columns::{Codes, engine, told};
@@ -15,11 +15,12 @@ use super::matrix::Matrix;
 use super::{Algorithm, Problem, Shape};
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ClusterRules {
     /// Conditions of a rule at most.
     max_depth: usize,
+    /// Rows that a rule must hold for.
     min_leaf_rows: usize,
 }
 

@@ -7,19 +7,23 @@ use analytics::clustering::agreement::Stability;
 use analytics::clustering::kmeans::KMeans;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{engine, told};
 use super::matrix::{Matrix, Scale};
 use super::{Algorithm, Problem, Shape};
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ClusterStability {
+    /// Clusters.
     count: usize,
+    /// How often rows are drawn anew.
     resamples: usize,
+    /// What is done to the columns before distances are taken: `standard` gives each mean 0 and deviation 1.
     scale: Scale,
+    /// Of the resamples.
     seed: u64,
 }
 

@@ -11,7 +11,7 @@ use analytics::clustering::mixture::Mixture;
 use analytics::clustering::silhouette::Silhouette;
 use arrow::array::{Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{engine, told};
 use super::matrix::{Matrix, Scale};
@@ -21,19 +21,24 @@ use super::{Algorithm, Problem, Shape};
 const MOST_TRIED: usize = 10;
 
 /// Settings; `eps` and `min_points` are DBSCAN's.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Clusters {
+    /// How clusters are found.
     method: Method,
     /// Chosen by silhouette if not given; DBSCAN finds its own.
     count: Option<usize>,
+    /// What is done to the columns before distances are taken: `standard` gives each mean 0 and deviation 1.
     scale: Scale,
+    /// Distance between neighbours at most, of dbscan.
     eps: f64,
+    /// Rows within `eps` that make a row a core row, itself included, of dbscan.
     min_points: usize,
+    /// Of the starts and samples.
     seed: u64,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Method {
     Kmeans,

@@ -8,17 +8,19 @@ use std::sync::Arc;
 use analytics::graph::{CommunitySettings, communities};
 use arrow::array::{Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::engine;
 use super::edges::{self, Edges, real_field};
 use super::{Algorithm, Problem, Shape};
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Communities {
+    /// Above 1 for smaller communities, below for larger ones.
     resolution: f64,
+    /// Of the order in which nodes are visited.
     seed: u64,
 }
 

@@ -16,7 +16,7 @@ use analytics::experiments::{
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::display::array_value_to_string;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::columns::{Measure, all_present, and_more, at, engine, firsts, measured, names, offsets, real, reals};
@@ -28,31 +28,35 @@ const THIRD: &str = "and maybe a value of before the experiment, or with ratio =
 const FEW: usize = 10;
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct CompareArms {
     /// The arm that the others are compared with.
     control: Value,
+    /// Whether effects are differences or shares of the control's mean.
     #[serde(with = "ScaleName")]
     scale: Scale,
+    /// Coverage of the intervals.
     level: f64,
+    /// `sequential` intervals hold whenever one looks, `fixed` ones once.
     method: MethodName,
     /// Customers at which a sequential interval is to be tightest.
     tuning: Option<f64>,
+    /// Of the p values for several arms.
     #[serde(with = "CorrectionName")]
     correction: Correction,
     /// Whether the third column divides the value.
     ratio: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(remote = "Scale", rename_all = "snake_case")]
 enum ScaleName {
     Absolute,
     Relative,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(remote = "Correction", rename_all = "snake_case")]
 enum CorrectionName {
     None,
@@ -61,7 +65,7 @@ enum CorrectionName {
     BenjaminiHochberg,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum MethodName {
     Fixed,

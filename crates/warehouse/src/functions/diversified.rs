@@ -10,7 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Arra
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema, SchemaRef};
 use rayon::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{Codes, and_more, engine, offsets, real, told};
 use super::groups::rank;
@@ -20,12 +20,14 @@ use crate::ddl::type_name;
 const COLUMNS: [&str; 4] = ["whose list it is", "an item", "its score", "a list of what the item is like"];
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Diversified {
     /// Items for each customer at most.
     count: usize,
+    /// From 0, as different as possible, to 1, by score alone.
     relevance: f64,
+    /// Items of a list at most that share an attribute; any number if not given.
     most_alike: Option<usize>,
 }
 

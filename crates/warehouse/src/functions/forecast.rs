@@ -6,22 +6,25 @@ use std::sync::Arc;
 use analytics::series::{Ahead, ForecastSettings, forecast};
 use arrow::array::{ArrayRef, Date32Array, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::engine;
 use super::series::{SeriesColumns, Steps};
 use super::{Algorithm, Problem, Shape};
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Forecast {
+    /// Steps of the series.
     every: Steps,
     /// Steps ahead.
     horizon: usize,
     /// Steps in a season, 1 for none; the calendar's if not given.
     season: Option<usize>,
+    /// Coverage of the intervals.
     level: f64,
+    /// From how many of the last steps each model forecasts the rest, to choose between them.
     origins: usize,
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use analytics::baskets::{ItemsetSettings, Itemsets, MinSupport, frequent_itemsets};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{Codes, engine, exactly, list_of, offsets};
 use super::{Algorithm, Problem, Shape};
@@ -18,11 +18,14 @@ pub(super) const MIN_SUPPORT: f64 = 0.01;
 pub(super) const COLUMNS: [&str; 2] = ["a basket", "an item in it"];
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct FrequentItemsets {
+    /// Share of the baskets that have all items.
     min_support: f64,
+    /// Items of an itemset at most; any number if not given.
     max_length: Option<usize>,
+    /// Items of a basket at most, its most frequent ones; any number if not given.
     max_width: Option<usize>,
 }
 

@@ -8,28 +8,31 @@ use std::sync::Arc;
 use analytics::graph::{SeedMethod, SeedSettings, seeds};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::engine;
 use super::edges::{self, Edges, real_field};
 use super::{Algorithm, Problem, Shape};
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct InfluenceSeeds {
+    /// Seeds.
     count: usize,
     /// Chance that telling over an edge of weight 1 succeeds.
     probability: f64,
+    /// `greedy` simulates who is reached, `degree_discount` counts edges.
     method: Method,
-    /// Of the greedy method, as is the seed.
+    /// Of greedy.
     simulations: usize,
+    /// Of the simulations of greedy.
     seed: u64,
     /// Whether edges lead one way.
     directed: bool,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Method {
     Greedy,

@@ -7,7 +7,7 @@ use analytics::bootstrap::{Bootstrap, Interval};
 use analytics::marketing_mix::{Channel, MixSettings, Saturation, Weeks, marketing_mix};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{Measure, at, engine, measured, names, reals, told};
 use super::matrix::Matrix;
@@ -16,22 +16,30 @@ use super::{Algorithm, Problem, Shape};
 const BEFORE: [&str; 2] = ["a week", "its sales"];
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct MarketingMix {
+    /// How many of the last columns are no spend.
     controls: usize,
+    /// How an effect flattens as spend grows.
     saturation: SaturationName,
     /// Of the Hill curve.
     slope: Option<f64>,
+    /// Share of its effect that spend may keep a week later at most, where it is known not to last.
+    max_carried_over: f64,
+    /// Ridge on the standardised channels.
     l2: f64,
+    /// Coverage of the intervals.
     level: f64,
+    /// Resamples that the intervals are made of.
     replicates: usize,
     /// Weeks that are resampled together.
     block: usize,
+    /// Of the resamples.
     seed: u64,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum SaturationName {
     None,
@@ -41,14 +49,15 @@ enum SaturationName {
 
 impl Default for MarketingMix {
     fn default() -> Self {
-        let MixSettings { saturation, rates: _, scales: _, l2, bootstrap, block } = MixSettings::default();
+        let MixSettings { saturation, rates, scales: _, l2, bootstrap, block } = MixSettings::default();
         let Bootstrap { replicates, level, seed } = bootstrap;
         let (saturation, slope) = match saturation {
             Saturation::None => (SaturationName::None, None),
             Saturation::Log => (SaturationName::Log, None),
             Saturation::Hill { slope } => (SaturationName::Hill, Some(slope)),
         };
-        MarketingMix { controls: 0, saturation, slope, l2, level, replicates, block, seed }
+        let max_carried_over = rates.into_iter().fold(0.0, f64::max);
+        MarketingMix { controls: 0, saturation, slope, max_carried_over, l2, level, replicates, block, seed }
     }
 }
 
@@ -65,7 +74,7 @@ const MEASURES: [Measure<Channel>; 8] = [
 
 impl MarketingMix {
     fn settings(&self) -> Result<MixSettings, Problem> {
-        let Self { controls: _, saturation, slope, l2, level, replicates, block, seed } = *self;
+        let Self { controls: _, saturation, slope, max_carried_over, l2, level, replicates, block, seed } = *self;
         let saturation = match (saturation, slope) {
             (SaturationName::None, None) => Saturation::None,
             (SaturationName::Log, None) => Saturation::Log,
@@ -75,8 +84,13 @@ impl MarketingMix {
             }
             (_, Some(_)) => return Err("slope is for saturation => 'hill'".into()),
         };
-        let bootstrap = Bootstrap { replicates, level, seed };
-        Ok(MixSettings { saturation, l2, bootstrap, block, ..MixSettings::default() })
+        let mut settings = MixSettings { saturation, l2, block, ..MixSettings::default() };
+        settings.bootstrap = Bootstrap { replicates, level, seed };
+        settings.rates.retain(|rate| *rate <= max_carried_over);
+        if settings.rates.is_empty() {
+            return Err(format!("max_carried_over is {max_carried_over}; valid is 0 or more"));
+        }
+        Ok(settings)
     }
 
     /// Channels of a query with so many columns.

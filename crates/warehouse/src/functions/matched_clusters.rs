@@ -6,13 +6,13 @@ use std::sync::Arc;
 use analytics::clustering::stable::StableIds;
 use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{at, engine, exactly, whole};
 use super::{Algorithm, Problem, Shape};
 
 /// Settings.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct MatchedClusters {
     /// New clusters are numbered from here, or after the largest earlier number.

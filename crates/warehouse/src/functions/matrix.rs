@@ -5,7 +5,7 @@ use std::ops::RangeBounds;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
 use rayon::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Problem;
 use super::columns::{real, reals};
@@ -17,7 +17,7 @@ pub(super) struct Matrix {
 }
 
 /// What is done to columns of different units before distances are taken.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Scale {
     /// Each column gets mean 0 and deviation 1; a constant one becomes 0.

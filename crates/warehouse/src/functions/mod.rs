@@ -3,45 +3,15 @@
 //! others are settings by name. Its columns are told apart by their place, as each function says, so they keep the names
 //! that they have.
 //!
-//! A function is one file and one line in [`FUNCTIONS`].
+//! A function is one file and one line in [`functions`]; `perennial describe` reads its documentation off that file.
 
-mod anomalies;
-mod association_rules;
-mod attribution;
-mod bandit_replay;
-mod best_actions;
-mod buy_till_you_die;
 mod call;
-mod cluster_quality;
-mod cluster_rules;
-mod cluster_stability;
-mod clusters;
 mod columns;
-mod communities;
-mod compare_arms;
-mod diversified;
+mod documented;
 mod edges;
-mod forecast;
-mod frequent_itemsets;
 mod groups;
-mod influence_seeds;
-mod marketing_mix;
-mod matched_clusters;
 mod matrix;
-mod net_promoter;
-mod off_policy;
-mod page_rank;
-mod power;
-mod qini;
-mod recommendations;
-mod sample_ratio;
-mod sequential_rules;
 mod series;
-mod similar_items;
-mod survival;
-mod text_classes;
-mod topics;
-mod uplift;
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -55,11 +25,13 @@ use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, Relati
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::{self, FunctionArg, FunctionArgExpr, TableFactor};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
 pub(crate) use call::{Call, Calls};
+pub use documented::{DescribedFunction, DescribedSetting, described_functions};
 
 /// What a function finds wrong with its columns, its settings or a row: one sentence.
 type Problem = String;
@@ -94,51 +66,75 @@ struct Shape {
     output: SchemaRef,
 }
 
-type Parse = fn(Value) -> serde_json::Result<Arc<dyn Algorithm>>;
+/// A function: its file says what it does.
+struct Function {
+    name: &'static str,
+    source: &'static str,
+    parse: fn(Value) -> serde_json::Result<Arc<dyn Algorithm>>,
+    /// Every setting that is not given.
+    defaults: fn() -> serde_json::Result<Value>,
+}
 
-/// Each function by its name.
-const FUNCTIONS: &[(&str, Parse)] = &[
-    ("anomalies", parse::<anomalies::Anomalies>),
-    ("association_rules", parse::<association_rules::AssociationRules>),
-    ("attribution", parse::<attribution::Attribution>),
-    ("bandit_replay", parse::<bandit_replay::BanditReplay>),
-    ("best_actions", parse::<best_actions::BestActions>),
-    ("buy_till_you_die", parse::<buy_till_you_die::BuyTillYouDie>),
-    ("cluster_quality", parse::<cluster_quality::ClusterQuality>),
-    ("cluster_rules", parse::<cluster_rules::ClusterRules>),
-    ("cluster_stability", parse::<cluster_stability::ClusterStability>),
-    ("clusters", parse::<clusters::Clusters>),
-    ("communities", parse::<communities::Communities>),
-    ("compare_arms", parse::<compare_arms::CompareArms>),
-    ("diversified", parse::<diversified::Diversified>),
-    ("forecast", parse::<forecast::Forecast>),
-    ("frequent_itemsets", parse::<frequent_itemsets::FrequentItemsets>),
-    ("influence_seeds", parse::<influence_seeds::InfluenceSeeds>),
-    ("marketing_mix", parse::<marketing_mix::MarketingMix>),
-    ("matched_clusters", parse::<matched_clusters::MatchedClusters>),
-    ("net_promoter", parse::<net_promoter::NetPromoter>),
-    ("off_policy", parse::<off_policy::OffPolicy>),
-    ("page_rank", parse::<page_rank::PageRank>),
-    ("power", parse::<power::Power>),
-    ("qini", parse::<qini::Qini>),
-    ("recommendations", parse::<recommendations::Recommendations>),
-    ("sample_ratio", parse::<sample_ratio::SampleRatio>),
-    ("sequential_rules", parse::<sequential_rules::SequentialRules>),
-    ("similar_items", parse::<similar_items::SimilarItems>),
-    ("survival", parse::<survival::Survival>),
-    ("text_classes", parse::<text_classes::TextClasses>),
-    ("topics", parse::<topics::TextTopics>),
-    ("uplift", parse::<uplift::Uplift>),
-];
+/// Each function by its name, which is that of its file, and the struct of its settings.
+macro_rules! functions {
+    ($($name:ident: $settings:ident,)*) => {
+        $(mod $name;)*
+
+        const FUNCTIONS: &[Function] = &[$(Function {
+            name: stringify!($name),
+            source: include_str!(concat!(stringify!($name), ".rs")),
+            parse: parse::<$name::$settings>,
+            defaults: defaults::<$name::$settings>,
+        }),*];
+    };
+}
+
+functions! {
+    anomalies: Anomalies,
+    association_rules: AssociationRules,
+    attribution: Attribution,
+    bandit_replay: BanditReplay,
+    best_actions: BestActions,
+    buy_till_you_die: BuyTillYouDie,
+    cluster_quality: ClusterQuality,
+    cluster_rules: ClusterRules,
+    cluster_stability: ClusterStability,
+    clusters: Clusters,
+    communities: Communities,
+    compare_arms: CompareArms,
+    diversified: Diversified,
+    forecast: Forecast,
+    frequent_itemsets: FrequentItemsets,
+    influence_seeds: InfluenceSeeds,
+    marketing_mix: MarketingMix,
+    matched_clusters: MatchedClusters,
+    net_promoter: NetPromoter,
+    off_policy: OffPolicy,
+    page_rank: PageRank,
+    power: Power,
+    qini: Qini,
+    recommendations: Recommendations,
+    sample_ratio: SampleRatio,
+    sequential_rules: SequentialRules,
+    similar_items: SimilarItems,
+    survival: Survival,
+    text_classes: TextClasses,
+    topics: TextTopics,
+    uplift: Uplift,
+}
 
 /// A struct of settings, of which each has a default, is the algorithm.
 fn parse<A: Algorithm + DeserializeOwned + 'static>(settings: Value) -> serde_json::Result<Arc<dyn Algorithm>> {
     Ok(Arc::new(serde_json::from_value::<A>(settings)?))
 }
 
+fn defaults<A: Default + Serialize>() -> serde_json::Result<Value> {
+    serde_json::to_value(A::default())
+}
+
 /// Their names.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    FUNCTIONS.iter().map(|(name, _)| *name)
+    FUNCTIONS.iter().map(|function| function.name)
 }
 
 /// Plans calls in FROM.
@@ -155,7 +151,8 @@ impl RelationPlanner for InFrom {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
         let called = name.to_string();
-        let Some((name, parse)) = FUNCTIONS.iter().find(|(name, _)| called.eq_ignore_ascii_case(name)) else {
+        let found = FUNCTIONS.iter().find(|function| called.eq_ignore_ascii_case(function.name));
+        let Some(&Function { name, parse, .. }) = found else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
         let wrong = |problem: Problem| wrong_call(name, problem);

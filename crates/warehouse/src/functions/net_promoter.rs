@@ -8,7 +8,7 @@ use analytics::experiments::Comparison;
 use analytics::voice::net_promoter;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{at, engine, exactly, firsts, offsets, real, reals};
 use super::{Algorithm, Problem, Shape};
@@ -16,9 +16,10 @@ use super::{Algorithm, Problem, Shape};
 const COLUMNS: [&str; 2] = ["a group", "an answer from 0 to 10"];
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct NetPromoter {
+    /// Coverage of the interval.
     level: f64,
 }
 

@@ -8,7 +8,7 @@ use analytics::bandits::{self, Estimator, Log, Value, off_policy};
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{
     Codes, Measure, all_present, and_more, engine, measured, names, one_type, real, reals, told, with_reals,
@@ -28,17 +28,21 @@ const CONTEXT: &str = "and maybe what was known then";
 const MOST_CELLS: usize = 1 << 27;
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct OffPolicy {
+    /// By propensities alone, by their normalised weights, or with expected rewards besides.
     #[serde(with = "EstimatorName")]
     estimator: Estimator,
+    /// Coverage of the interval.
     level: f64,
+    /// Of the model of rewards.
     folds: usize,
+    /// Ridge of the model of rewards.
     l2: f64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(remote = "Estimator", rename_all = "snake_case")]
 enum EstimatorName {
     Ips,

@@ -7,17 +7,19 @@ use std::sync::Arc;
 use analytics::graph::{PageRankSettings, page_rank};
 use arrow::array::{Float64Array, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::engine;
 use super::edges::{self, Edges, real_field};
 use super::{Algorithm, Problem, Shape};
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct PageRank {
+    /// Chance of following an edge, at most 0.999.
     damping: f64,
+    /// Error of all ranks together at most.
     tolerance: f64,
     /// Whether edges lead one way.
     directed: bool,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use analytics::experiments::Design;
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{all_present, at, engine, exactly, real, real_or_null, reals};
 use super::{Algorithm, Problem, Shape};
@@ -21,10 +21,12 @@ const COLUMNS: [&str; 4] = [
 const RESULTS: [&str; 3] = ["control_customers", "treatment_customers", "customers"];
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Power {
+    /// Chance of seeing a difference that is there.
     power: f64,
+    /// 1 less the chance of seeing one that is not.
     level: f64,
     /// Customers of the treatment per customer of the control.
     ratio: f64,

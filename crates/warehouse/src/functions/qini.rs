@@ -7,7 +7,7 @@ use std::sync::Arc;
 use analytics::uplift::{UpliftCurve, auc, curve};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{answers, engine, exactly, real, reals, told};
 use super::{Algorithm, Problem, Shape};
@@ -15,7 +15,7 @@ use super::{Algorithm, Problem, Shape};
 const COLUMNS: [&str; 3] = ["whether a customer was treated", "whether he did", "a score"];
 
 /// There are no settings.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Qini {}
 

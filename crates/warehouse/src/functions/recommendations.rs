@@ -9,7 +9,7 @@ use analytics::recommend::{Als, AlsSettings, Interactions, ItemNeighbours, KnnSe
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{Codes, engine, offsets, real, told};
 use super::groups::{Groups, of_each, rank};
@@ -18,22 +18,30 @@ use super::{Algorithm, Problem, Shape};
 const COLUMNS: [&str; 3] = ["a customer", "an item", "how much that counts, such as times bought"];
 
 /// Settings: of the result, of item neighbours, of factors.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Recommendations {
+    /// Item neighbours or implicit alternating least squares.
     model: Model,
     /// Items for each customer at most.
     count: usize,
+    /// Of an item at most, of item_knn.
     neighbours: usize,
+    /// Common customers at which a similarity counts half, of item_knn.
     shrinkage: f64,
+    /// Numbers to a customer and to an item, of als.
     factors: usize,
+    /// Rounds over customers and items, of als.
     iterations: usize,
+    /// Weight of the squared factors, of als.
     l2: f64,
+    /// A weight w is trusted 1 + alpha · w times as much as an absence, of als.
     alpha: f64,
+    /// Of the first factors, of als.
     seed: u64,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Model {
     ItemKnn,

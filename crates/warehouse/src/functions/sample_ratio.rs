@@ -7,7 +7,7 @@ use std::sync::Arc;
 use analytics::experiments::sample_ratio;
 use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{all_present, and_more, at, engine, offsets, real, reals, told, whole};
 use super::{Algorithm, Problem, Shape};
@@ -16,7 +16,7 @@ const COLUMNS: [&str; 2] = ["an arm", "its number of customers"];
 const SHARE: &str = "and maybe the share that it was meant to get";
 
 /// There are no settings.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SampleRatio {}
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use analytics::baskets::{MinSupport, Purchases, SequentialSettings, sequential_rules};
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{Codes, engine, exactly, time, told};
 use super::frequent_itemsets::MIN_SUPPORT;
@@ -16,13 +16,16 @@ use super::{Algorithm, Problem, Shape};
 const COLUMNS: [&str; 3] = ["a customer", "a day", "an item bought then"];
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SequentialRules {
+    /// Days from the first item to the second at most.
     within_days: u32,
     /// Share of the customers.
     min_support: f64,
+    /// Share of those with the first item who buy the second in time.
     min_confidence: f64,
+    /// 1 leaves out what follows less often than by chance.
     min_lift: f64,
 }
 

@@ -7,7 +7,7 @@ use analytics::series::{Every, Series};
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Field, FieldRef, Schema};
 use arrow::util::display::array_value_to_string;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{Codes, all_present, exactly, real, reals, time};
 use super::{Problem, Shape};
@@ -15,7 +15,7 @@ use super::{Problem, Shape};
 const COLUMNS: [&str; 3] = ["a segment", "the day on which a step begins", "the metric"];
 
 /// Steps of a series.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Steps {
     Day,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use analytics::recommend::{Interactions, similar_items};
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{Codes, engine, offsets, real, told};
 use super::groups::{Groups, of_each, rank};
@@ -17,7 +17,7 @@ use super::{Algorithm, Problem, Shape};
 const COLUMNS: [&str; 3] = ["an item", "an attribute of it, such as a word of its name", "how much that counts"];
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SimilarItems {
     /// Items for each item at most.

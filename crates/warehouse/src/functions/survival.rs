@@ -9,7 +9,7 @@ use analytics::survival::{Step, kaplan_meier};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{answers, at, engine, exactly, offsets, real, reals};
 use super::{Algorithm, Problem, Shape};
@@ -17,9 +17,10 @@ use super::{Algorithm, Problem, Shape};
 const COLUMNS: [&str; 3] = ["a group", "how long it was observed", "whether the event ended it"];
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Survival {
+    /// Coverage of the intervals.
     level: f64,
 }
 

@@ -9,7 +9,7 @@ use analytics::text::{ClassSettings, classify};
 use arrow::array::{AsArray, Float64Array, ListBuilder, RecordBatch, StringBuilder};
 use arrow::compute::{filter_record_batch, is_not_null};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{Codes, engine, exactly, list_of, text, told};
 use super::{Algorithm, Problem, Shape};
@@ -18,11 +18,14 @@ const COLUMNS: [&str; 3] =
     ["what has a text, such as an answer's id", "its text", "its label, NULL where it is not known"];
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TextClasses {
+    /// Penalty of the squared weights; more trusts single words less.
     l2: f64,
+    /// Parts that the texts with a label fall into.
     folds: usize,
+    /// Of the parts.
     seed: u64,
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use analytics::text::{Topic, TopicSettings, topics};
 use arrow::array::{AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{engine, exactly, text, told};
 use super::{Algorithm, Problem, Shape};
@@ -15,9 +15,10 @@ use super::{Algorithm, Problem, Shape};
 const COLUMNS: [&str; 2] = ["what has a text, such as an answer's id", "its text"];
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TextTopics {
+    /// Topics.
     count: usize,
     /// In a topic's name.
     words: usize,

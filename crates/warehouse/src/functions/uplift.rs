@@ -7,7 +7,7 @@ use std::sync::Arc;
 use analytics::uplift::{Method, UpliftModel, UpliftSettings};
 use arrow::array::{Float64Array, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::columns::{and_more, answers, engine, real, reals, told, with_reals, without_nulls};
 use super::matrix::Matrix;
@@ -17,15 +17,17 @@ const COLUMNS: [&str; 3] = ["a customer", "whether he was treated", "what he did
 const FEATURES: &str = "and one or more columns of what was known of him before";
 
 /// Settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Uplift {
+    /// Two models, one of each arm (logistic or linear), or one of the transformed outcome.
     #[serde(with = "MethodName")]
     method: Method,
+    /// Ridge on the standardised columns.
     l2: f64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(remote = "Method", rename_all = "snake_case")]
 enum MethodName {
     TwoLogistic,
