@@ -10,16 +10,26 @@
 -- since: start of what the tag was read from; NULL for what holds without a date.
 -- evidence: the numbers that decided, in words.
 WITH
--- Which scenario a category belongs to; a project with other categories overrides this list.
-scenario_categories AS (
-    SELECT category, scenario
+-- Which scenario a category belongs to: the first of which its name has a word. A list to start from, in English; a project with
+-- other categories overrides it.
+scenario_words AS (
+    SELECT place, scenario, words
     FROM (VALUES
-        ('household', 'household'), ('home', 'household'), ('kitchen', 'household'), ('garden', 'household'),
-        ('office', 'office'), ('stationery', 'office'), ('electronics', 'office'),
-        ('grocery', 'food'), ('drinks', 'food'),
-        ('sports', 'leisure'), ('toys', 'leisure'), ('books', 'leisure'),
-        ('fashion', 'style'), ('shoes', 'style'), ('beauty', 'style')
-    ) AS listed (category, scenario)
+        (1, 'gifts', 'gifts?|greeting|wrap|party|christmas|seasonal|flowers?|floral'),
+        (2, 'household', 'household|home|kitchen|garden|cleaning|laundry|paper towels|housewares|candles?|bath|furniture|pet|dog|cat'),
+        (3, 'office', 'office|stationery|electronics|computers?|printing|pens?'),
+        (4, 'leisure', 'leisure|sports?|toys?|games?|books?|bookstore|magazines?|music|travel|hobby|crafts?'),
+        (5, 'style', 'style|fashion|shoes|beauty|makeup|hair|skin|clothing|apparel|jewell?ery|cosmetics|fragrances?'),
+        (6, 'food', 'food|grocery|drinks?|candy|snacks?|meat|beef|chicken|pork|seafood|cheeses?|bread|soup|pizza|milk|yogurt|eggs|'
+            || 'ice cream|vegetables|fruits?|salad|cereals?|pasta|coffee|tea|juice|water|wine|beers?|cookies|crackers|spices')
+    ) AS listed (place, scenario, words)
+),
+
+scenario_categories AS (
+    SELECT c.category, w.scenario
+    FROM (SELECT DISTINCT category FROM core.product_versions WHERE category IS NOT NULL) AS c
+    INNER JOIN scenario_words AS w ON regexp_like(lower(c.category), concat('\b(', w.words, ')\b'))
+    QUALIFY row_number() OVER (PARTITION BY c.category ORDER BY w.place) = 1
 ),
 
 first_orders AS (
@@ -34,7 +44,7 @@ first_orders AS (
 lines AS (
     SELECT l.customer_id, l.as_of, l.event_time, s.scenario
     FROM features.known_lines AS l
-    LEFT JOIN scenario_categories AS s ON s.category = lower(l.category)
+    LEFT JOIN scenario_categories AS s ON s.category = l.category
     WHERE NOT l.is_return AND l.event_time >= l.as_of - INTERVAL '365 days'
 ),
 
@@ -128,16 +138,20 @@ FROM scenario_lines AS s
 INNER JOIN categorised AS c ON c.customer_id = s.customer_id AND c.as_of = s.as_of
 WHERE c.count_lines >= 5 AND 2 * s.count_lines >= c.count_lines
 UNION ALL
--- At least half of three or more purchase days of a year.
+-- At least half of three or more purchase days of a year, of those whose lines do not say it.
 SELECT
-    customer_id,
-    as_of,
+    g.customer_id,
+    g.as_of,
     'scenario' AS tag,
     'gifts' AS value,
-    as_of - INTERVAL '365 days' AS since,
-    concat(count_gift_days, ' of ', count_days, ' purchase days in November or December') AS evidence
-FROM gift_days
-WHERE count_days >= 3 AND 2 * count_gift_days >= count_days
+    g.as_of - INTERVAL '365 days' AS since,
+    concat(g.count_gift_days, ' of ', g.count_days, ' purchase days in November or December') AS evidence
+FROM gift_days AS g
+LEFT JOIN scenario_lines AS s ON s.customer_id = g.customer_id AND s.as_of = g.as_of AND s.scenario = 'gifts'
+LEFT JOIN categorised AS c ON c.customer_id = g.customer_id AND c.as_of = g.as_of
+WHERE g.count_days >= 3
+    AND 2 * g.count_gift_days >= g.count_days
+    AND NOT coalesce(c.count_lines >= 5 AND 2 * s.count_lines >= c.count_lines, false)
 UNION ALL
 SELECT
     customer_id,
