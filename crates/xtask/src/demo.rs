@@ -10,12 +10,13 @@ const MONTHS: &str = "24";
 const TASKS: [&str; 3] = ["churn", "next_purchase", "clv"];
 
 /// Queries worth a try, also run here so that they are known to work.
-const QUERIES: [&str; 7] = [
+const QUERIES: [&str; 8] = [
     "SELECT segment, count(*) AS customers, round(avg(p_churn), 3) AS p_churn, round(sum(expected_value)) AS expected_value FROM marts.customer_360 GROUP BY segment ORDER BY expected_value DESC",
     "SELECT customer_id, p_churn, expected_value FROM marts.customer_360 WHERE p_churn > 0.5 ORDER BY expected_value DESC LIMIT 5",
     "SELECT action, channel, trigger, count(*) FILTER (WHERE NOT is_held_out) AS customers, count(*) FILTER (WHERE is_held_out) AS held_out, round(sum(gain) FILTER (WHERE NOT is_held_out)) AS expected_gain FROM insights.next_best_action GROUP BY action, channel, trigger ORDER BY expected_gain DESC",
     "SELECT decision, count(*) AS candidates FROM insights.action_decisions GROUP BY decision ORDER BY candidates DESC",
     "SELECT p.name, count(*) AS customers FROM scores.next_purchase s JOIN core.products p USING (product_id) WHERE s.rank = 1 GROUP BY p.name ORDER BY customers DESC LIMIT 5",
+    "SELECT source, count_new_customers AS customers, round(cac, 2) AS cac, payback_months, round(clv) AS clv, round(clv_to_cac, 1) AS clv_to_cac FROM insights.acquisition WHERE dimension = 'channel' AND cac > 0 ORDER BY cac",
     "SELECT channel, count(*) AS orders, round(sum(amount)) AS revenue FROM core.orders GROUP BY channel ORDER BY revenue DESC",
     "SELECT task, model, metric, round(value, 4) AS value FROM models.metrics WHERE split = 'test' AND metric IN ('auc', 'ndcg@10', 'spearman') ORDER BY task, metric, value DESC",
 ];
