@@ -53,6 +53,7 @@ fn what_is_said_of_campaigns_is_judged_by_what_they_caused() {
     intervals_hold_the_true_effects(&folder);
     uplift_finds_whom_a_campaign_moves(&folder);
     new_customers_cost_what_they_were_to_cost(&folder);
+    weekdays_sell_what_they_were_to_sell(&folder);
 }
 
 /// Whatever shares it gives to whom, attribution credits orders that would have come anyway.
@@ -190,4 +191,15 @@ fn new_customers_cost_what_they_were_to_cost(folder: &Folder) {
         assert_eq!(source, channel);
         assert!((numbers[0] / cost - 1.0).abs() < 0.15 && (numbers[1] / found[2].1[1] - 1.0).abs() < 0.15, "{found:?}");
     }
+}
+
+fn weekdays_sell_what_they_were_to_sell(folder: &Folder) {
+    let found = rows(
+        folder,
+        "SELECT 'weekday', seasonal_index FROM insights.seasonality
+        WHERE metric = 'orders' AND segmentation = 'all' AND cycle = 'weekday' ORDER BY step",
+    );
+    let expected = [0.90, 0.86, 0.88, 0.95, 1.06, 1.25, 1.10];
+    assert_eq!(found.len(), expected.len());
+    assert!(found.iter().zip(expected).all(|((_, numbers), share)| (numbers[0] - share).abs() < 0.05), "{found:?}");
 }

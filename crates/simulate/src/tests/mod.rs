@@ -3,6 +3,7 @@
 mod calibration;
 mod increments;
 mod oracle;
+mod replays;
 
 use chrono::NaiveDate;
 use rayon::prelude::*;
