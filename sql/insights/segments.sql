@@ -4,8 +4,9 @@
 -- check: not_null(segment)
 -- customer_id: customer of the spine.
 -- as_of: cut-off of the spine row; only what was known before it decides.
--- segmentation: rfm, lifecycle, value_tier, or a behaviour: frequent_browser, impulse, brand_loyal, price_sensitive or seasonal.
--- segment: the segment, stage or tier; yes or no for a behaviour.
+-- segmentation: rfm, lifecycle, value_tier, a behaviour (frequent_browser, impulse, brand_loyal, price_sensitive or seasonal), or
+-- age_band, gender, country or city.
+-- segment: the segment, stage or tier; yes or no for a behaviour; else the band, gender, country or city, unknown where it is not known.
 SELECT customer_id, as_of, 'rfm' AS segmentation, segment
 FROM insights.rfm
 UNION ALL
@@ -17,3 +18,8 @@ FROM insights.value_tiers
 UNION ALL
 SELECT customer_id, as_of, behaviour AS segmentation, CASE WHEN is_shown THEN 'yes' ELSE 'no' END AS segment
 FROM insights.behaviours
+UNION ALL
+SELECT s.customer_id, s.as_of, a.attribute AS segmentation, coalesce(d.value, 'unknown') AS segment
+FROM spine AS s
+CROSS JOIN (SELECT DISTINCT attribute FROM insights.demographics) AS a
+LEFT JOIN insights.demographics AS d ON d.customer_id = s.customer_id AND d.as_of = s.as_of AND d.attribute = a.attribute

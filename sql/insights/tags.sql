@@ -5,8 +5,8 @@
 -- check: since < as_of
 -- customer_id: customer of the spine.
 -- as_of: cut-off of the spine row; tags are made anew for each.
--- tag: lifecycle, value_tier, churn_warning, behaviour, scenario, age_band, gender or country.
--- value: the stage, tier, rule, behaviour, scenario, band of ten years, gender or country.
+-- tag: lifecycle, value_tier, churn_warning, behaviour, scenario, age_band, gender, country or city.
+-- value: the stage, tier, rule, behaviour, scenario, band of ten years, gender, country or city.
 -- since: start of what the tag was read from; NULL for what holds without a date.
 -- evidence: the numbers that decided, in words.
 WITH
@@ -70,21 +70,6 @@ gift_days AS (
     FROM features.purchase_days
     WHERE ordered_on >= cast(as_of - INTERVAL '365 days' AS DATE)
     GROUP BY customer_id, as_of
-),
-
-ages AS (
-    SELECT
-        customer_id,
-        as_of,
-        -- Days over the mean length of a year would be a day off at some birthdays.
-        cast(date_part('year', as_of) - date_part('year', birth_date) AS BIGINT)
-            - CASE
-                WHEN 100 * date_part('month', as_of) + date_part('day', as_of)
-                    < 100 * date_part('month', birth_date) + date_part('day', birth_date) THEN 1
-                ELSE 0
-            END AS age
-    FROM features.known_customers
-    WHERE birth_date IS NOT NULL
 )
 
 SELECT
@@ -156,17 +141,12 @@ UNION ALL
 SELECT
     customer_id,
     as_of,
-    'age_band' AS tag,
-    concat(age / 10 * 10, '-', age / 10 * 10 + 9) AS value,
+    attribute AS tag,
+    value,
     cast(NULL AS TIMESTAMP) AS since,
-    'date of birth' AS evidence
-FROM ages
-WHERE age BETWEEN 0 AND 119
-UNION ALL
-SELECT customer_id, as_of, 'gender' AS tag, gender AS value, cast(NULL AS TIMESTAMP) AS since, 'as the source codes it' AS evidence
-FROM features.known_customers
-WHERE gender IS NOT NULL
-UNION ALL
-SELECT customer_id, as_of, 'country' AS tag, country AS value, cast(NULL AS TIMESTAMP) AS since, 'as known at the cut-off' AS evidence
-FROM features.known_customers
-WHERE country IS NOT NULL
+    CASE attribute
+        WHEN 'age_band' THEN 'date of birth'
+        WHEN 'gender' THEN 'as the source codes it'
+        ELSE 'as known at the cut-off'
+    END AS evidence
+FROM insights.demographics

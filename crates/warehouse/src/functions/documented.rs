@@ -43,7 +43,8 @@ fn described(function: &Function) -> DescribedFunction {
     let lines = function.source.lines().map_while(|line| line.strip_prefix("//!"));
     let text = lines.map(str::trim).collect::<Vec<_>>().join(" ");
     let (call, text) = text.trim_start_matches('`').split_once("`: ").unwrap_or_default();
-    let summary = text.split_inclusive(". ").next().unwrap_or_default().trim();
+    let text = sentence(text);
+    let summary = text.split_inclusive(". ").next().unwrap_or_default().trim().to_string();
     let settings = match (function.defaults)() {
         Ok(Value::Object(settings)) => settings,
         _ => Default::default(),
@@ -56,11 +57,17 @@ fn described(function: &Function) -> DescribedFunction {
     };
     DescribedFunction {
         name: function.name.into(),
-        summary: summary.into(),
+        summary,
         call: call.into(),
-        text: text.into(),
+        text,
         settings: settings.into_iter().map(setting).collect(),
     }
+}
+
+/// A text that began after a colon.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
 }
 
 /// The comment above a field of the settings.
