@@ -9,7 +9,7 @@
 -- attribute: age_band, gender, country or city.
 -- value: band of ten years, such as 30-39, that the age at the cut-off lies in; gender as the source codes it; country; city.
 WITH
-ages AS (
+known AS (
     SELECT
         customer_id,
         as_of,
@@ -19,27 +19,33 @@ ages AS (
                 WHEN 100 * date_part('month', as_of) + date_part('day', as_of)
                     < 100 * date_part('month', birth_date) + date_part('day', birth_date) THEN 1
                 ELSE 0
-            END AS age
+            END AS age,
+        gender,
+        country,
+        city
     FROM features.known_customers
-    WHERE birth_date IS NOT NULL
+),
+
+names AS (
+    SELECT attribute
+    FROM (VALUES ('age_band'), ('gender'), ('country'), ('city')) AS listed (attribute)
+),
+
+valued AS (
+    SELECT
+        k.customer_id,
+        k.as_of,
+        n.attribute,
+        CASE n.attribute
+            WHEN 'age_band' THEN CASE WHEN k.age BETWEEN 0 AND 119 THEN concat(k.age / 10 * 10, '-', k.age / 10 * 10 + 9) END
+            WHEN 'gender' THEN k.gender
+            WHEN 'country' THEN k.country
+            ELSE k.city
+        END AS value
+    FROM known AS k
+    CROSS JOIN names AS n
 )
 
-SELECT
-    customer_id,
-    as_of,
-    'age_band' AS attribute,
-    concat(age / 10 * 10, '-', age / 10 * 10 + 9) AS value
-FROM ages
-WHERE age BETWEEN 0 AND 119
-UNION ALL
-SELECT customer_id, as_of, 'gender' AS attribute, gender AS value
-FROM features.known_customers
-WHERE gender IS NOT NULL
-UNION ALL
-SELECT customer_id, as_of, 'country' AS attribute, country AS value
-FROM features.known_customers
-WHERE country IS NOT NULL
-UNION ALL
-SELECT customer_id, as_of, 'city' AS attribute, city AS value
-FROM features.known_customers
-WHERE city IS NOT NULL
+SELECT customer_id, as_of, attribute, value
+FROM valued
+WHERE value IS NOT NULL

@@ -1,49 +1,27 @@
 -- Metric series: orders, revenue and active customers week by week, of all, by channel and by country, for insights.forecasts
 -- and insights.metric_anomalies, in the newest version known. One row per metric, segmentation, segment and complete week
 -- (from Monday, UTC) from the first week of the data on; a segment starts with its first order, and a week without any is 0.
--- Segments that customers move between, such as tiers, have no series: today's members would have a past of their own.
 -- owner: perennial
 -- grain: metric, segmentation, segment, week
 -- check: accepted(segmentation, all, channel, country)
 -- check: accepted(metric, orders, revenue, active_customers)
 -- metric: orders (purchases, guests' too), revenue (net of returns) or active_customers (different known ones who purchased).
--- segmentation: all, channel or country.
+-- segmentation: all, channel or country, as in insights.orders_by_segment.
 -- segment: channel of the orders, country of their customers, unknown where there is none; all for all of them together.
 -- week: its Monday.
 -- value: the metric in that week.
 WITH
-countries AS (
-    SELECT customer_id, country
-    FROM core.customer_versions
-    WHERE superseded_at IS NULL AND country IS NOT NULL
-),
-
 orders AS (
     SELECT
         o.customer_id,
         cast(date_trunc('week', o.event_time) AS DATE) AS week,
-        coalesce(o.channel, 'unknown') AS channel,
-        coalesce(n.country, 'unknown') AS country,
-        coalesce(o.amount, 0.0) AS amount,
-        o.status = 'completed' AS is_purchase
-    FROM core.order_versions AS o
-    LEFT JOIN countries AS n ON n.customer_id = o.customer_id
+        o.segmentation,
+        o.segment,
+        o.amount,
+        o.is_purchase
+    FROM insights.orders_by_segment AS o
     CROSS JOIN params AS p
-    WHERE o.superseded_at IS NULL
-        AND NOT o.is_void
-        AND o.event_time < date_trunc('week', p.observed_until)
-),
-
--- A customer who buys on two channels counts once among all.
-doubled AS (
-    SELECT customer_id, week, 'channel' AS segmentation, channel AS segment, amount, is_purchase
-    FROM orders
-    UNION ALL
-    SELECT customer_id, week, 'country' AS segmentation, country AS segment, amount, is_purchase
-    FROM orders
-    UNION ALL
-    SELECT customer_id, week, 'all' AS segmentation, 'all' AS segment, amount, is_purchase
-    FROM orders
+    WHERE o.event_time < date_trunc('week', p.observed_until)
 ),
 
 -- The first week may have begun before the data.
@@ -54,15 +32,15 @@ started AS (
 
 sold AS (
     SELECT
-        d.segmentation,
-        d.segment,
-        d.week,
-        count(*) FILTER (WHERE d.is_purchase) AS count_orders,
-        sum(d.amount) AS revenue,
-        count(DISTINCT CASE WHEN d.is_purchase THEN d.customer_id END) AS count_customers
-    FROM doubled AS d
-    INNER JOIN started AS s ON d.week > s.first_week
-    GROUP BY d.segmentation, d.segment, d.week
+        o.segmentation,
+        o.segment,
+        o.week,
+        count(*) FILTER (WHERE o.is_purchase) AS count_orders,
+        sum(o.amount) AS revenue,
+        count(DISTINCT CASE WHEN o.is_purchase THEN o.customer_id END) AS count_customers
+    FROM orders AS o
+    INNER JOIN started AS s ON o.week > s.first_week
+    GROUP BY o.segmentation, o.segment, o.week
 ),
 
 spans AS (

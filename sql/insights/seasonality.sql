@@ -10,7 +10,7 @@
 -- check: accepted(cycle, weekday, month)
 -- check: low <= high
 -- metric: orders (purchases, guests' too) or revenue (net of returns).
--- segmentation: all, channel or country.
+-- segmentation: all, channel or country, as in insights.orders_by_segment.
 -- segment: channel of the orders, country of their customers, unknown where there is none; all for all of them together.
 -- cycle: weekday or month.
 -- step: 1 (Monday) to 7, or 1 (January) to 12.
@@ -19,37 +19,17 @@
 -- low: lower end of its 95 % interval (Student's t); NULL for one observation.
 -- high: upper end.
 WITH
-countries AS (
-    SELECT customer_id, country
-    FROM core.customer_versions
-    WHERE superseded_at IS NULL AND country IS NOT NULL
-),
-
-orders AS (
-    SELECT
-        cast(o.event_time AS DATE) AS day,
-        coalesce(o.channel, 'unknown') AS channel,
-        coalesce(n.country, 'unknown') AS country,
-        coalesce(o.amount, 0.0) AS amount,
-        CASE WHEN o.status = 'completed' THEN 1.0 ELSE 0.0 END AS count_orders
-    FROM core.order_versions AS o
-    LEFT JOIN countries AS n ON n.customer_id = o.customer_id
-    CROSS JOIN params AS p
-    WHERE o.superseded_at IS NULL AND NOT o.is_void AND o.event_time < p.observed_until
-),
-
 days AS (
-    SELECT 'all' AS segmentation, 'all' AS segment, day, sum(count_orders) AS count_orders, sum(amount) AS revenue
-    FROM orders
-    GROUP BY day
-    UNION ALL
-    SELECT 'channel' AS segmentation, channel AS segment, day, sum(count_orders) AS count_orders, sum(amount) AS revenue
-    FROM orders
-    GROUP BY channel, day
-    UNION ALL
-    SELECT 'country' AS segmentation, country AS segment, day, sum(count_orders) AS count_orders, sum(amount) AS revenue
-    FROM orders
-    GROUP BY country, day
+    SELECT
+        o.segmentation,
+        o.segment,
+        cast(o.event_time AS DATE) AS day,
+        cast(count(*) FILTER (WHERE o.is_purchase) AS DOUBLE) AS count_orders,
+        sum(o.amount) AS revenue
+    FROM insights.orders_by_segment AS o
+    CROSS JOIN params AS p
+    WHERE o.event_time < p.observed_until
+    GROUP BY o.segmentation, o.segment, cast(o.event_time AS DATE)
 ),
 
 sold AS (
@@ -60,8 +40,8 @@ sold AS (
 
 -- What the data hold in full: the first day may have begun before them.
 observed AS (
-    SELECT min(o.day) AS first_day, max(cast(p.observed_until AS DATE)) AS end_day
-    FROM orders AS o
+    SELECT min(d.day) AS first_day, max(cast(p.observed_until AS DATE)) AS end_day
+    FROM days AS d
     CROSS JOIN params AS p
 ),
 
