@@ -2,6 +2,7 @@
 
 Needs scikit-learn. Usage: python kmeans_sklearn.py points.f64 [rows=1000000] [columns=20] [clusters=20]
 """
+import resource
 import sys
 import time
 
@@ -20,3 +21,4 @@ for _ in range(3):
     found = KMeans(clusters, init=centres, n_init=1, algorithm="lloyd").fit(points)
     seconds = time.perf_counter() - started
     print(f"{rows} rows: {seconds:.3f} s, {found.n_iter_} iterations, inertia {found.inertia_:.4f}")
+print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")

@@ -2,6 +2,7 @@
 
 The same settings as `cargo bench -p analytics --bench recommend`. Usage: python recommend_implicit.py ml-1m.txt
 """
+import resource
 import sys
 import time
 
@@ -40,3 +41,4 @@ als = AlternatingLeastSquares(factors=64, iterations=15, regularization=1.0, use
 als.fit(confidence, show_progress=False)
 print(f"ALS, 64 factors, 15 iterations: {time.perf_counter() - started:.3f} s")
 report(als)
+print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")

@@ -6,11 +6,14 @@
 
 #![allow(clippy::print_stdout)]
 
+mod support;
+
 use std::time::Instant;
 
 use analytics::baskets::{ItemsetSettings, MinSupport, RuleSettings, association_rules, frequent_itemsets};
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
+use support::peak_memory;
 
 /// Items of a made-up basket are one more than a geometric number with this mean.
 const MEAN_MORE: f64 = 7.0;
@@ -76,11 +79,4 @@ fn made_up(baskets: usize, products: usize) -> (Vec<usize>, Vec<u32>) {
         offsets.push(items.len());
     }
     (offsets, items)
-}
-
-/// Of this process so far; 0 where the system does not tell.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
 }

@@ -6,9 +6,12 @@
 
 #![allow(clippy::print_stdout)]
 
+mod support;
+
 use std::time::Instant;
 
 use analytics::clustering::kmeans::KMeans;
+use support::peak_memory;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -30,4 +33,5 @@ fn main() {
         let rows = points.len() / columns;
         println!("{rows} rows: {seconds:.3} s, {} iterations, inertia {:.4}", found.iterations, found.inertia);
     }
+    println!("peak memory {} MB", peak_memory());
 }

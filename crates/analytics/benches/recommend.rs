@@ -5,11 +5,14 @@
 
 #![allow(clippy::print_stdout)]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use analytics::metrics::{NOT_RANKED, hit_rate, ndcg};
 use analytics::recommend::{Als, AlsSettings, Interactions, ItemNeighbours, KnnSettings, Recommendation};
+use support::peak_memory;
 
 fn main() {
     let Some(file) = std::env::args().skip(1).find(|argument| argument != "--bench") else {
@@ -44,6 +47,7 @@ fn main() {
     println!("ALS, 64 factors, 15 iterations: {:.3} s", started.elapsed().as_secs_f64());
     let started = Instant::now();
     report(als.recommend(&histories, 10).expect("the same catalogue"), &last, started);
+    println!("peak memory {} MB", peak_memory());
 }
 
 fn report(found: Vec<Recommendation>, last: &[u32], started: Instant) {

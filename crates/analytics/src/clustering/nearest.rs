@@ -52,7 +52,7 @@ impl<'a> Nearest<'a> {
                     cell[lane] = value - origin;
                 }
             }
-            let nearest = self.of_tile(&tile);
+            let nearest = of_tile(&tile, &self.negated, &self.half_norms);
             for (row, nearest) in block.chunks_exact(columns).zip(nearest) {
                 each(row, nearest as usize);
             }
@@ -68,27 +68,58 @@ impl<'a> Nearest<'a> {
         };
         table.pieces().flat_map_iter(one).collect()
     }
+}
 
-    /// Two centres at a time: their eight sums each fill the vector registers that every x86-64 has.
-    fn of_tile(&self, tile: &[[f64; LANES]]) -> [u64; LANES] {
-        let (mut least, mut nearest) = ([f64::INFINITY; LANES], [0u64; LANES]);
-        let pairs = self.negated.chunks_exact(2 * tile.len()).zip(self.half_norms.chunks_exact(2));
-        for (pair, (centres, half_norms)) in pairs.enumerate() {
-            let (first, second) = centres.split_at(tile.len());
-            let mut sums = [[half_norms[0]; LANES], [half_norms[1]; LANES]];
-            for ((cells, first), second) in tile.iter().zip(first).zip(second) {
-                for lane in 0..LANES {
-                    sums[0][lane] += cells[lane] * first;
-                    sums[1][lane] += cells[lane] * second;
-                }
-            }
-            for (centre, sums) in (2 * pair as u64..).zip(sums) {
-                for lane in 0..LANES {
-                    nearest[lane] = if sums[lane] < least[lane] { centre } else { nearest[lane] };
-                    least[lane] = if sums[lane] < least[lane] { sums[lane] } else { least[lane] };
-                }
+/// A row of eight numbers for each column.
+type Tile = [[f64; LANES]];
+
+/// The nearest centre of each row of a tile, of centres and halves of their squared norms as in [`Nearest`].
+fn of_tile(tile: &Tile, negated: &[f64], half_norms: &[f64]) -> [u64; LANES] {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(nearest) = wide::of_tile(tile, negated, half_norms) {
+        return nearest;
+    }
+    plain(tile, negated, half_norms)
+}
+
+/// The same with instructions that most x86 processors have since 2013, for which the program as a whole is not built.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod wide {
+    use super::{LANES, Tile};
+
+    /// None where this one has not.
+    pub(super) fn of_tile(tile: &Tile, negated: &[f64], half_norms: &[f64]) -> Option<[u64; LANES]> {
+        // SAFETY: the processor was asked for them.
+        is_x86_feature_detected!("avx2").then(|| unsafe { compiled_for_them(tile, negated, half_norms) })
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn compiled_for_them(tile: &Tile, negated: &[f64], half_norms: &[f64]) -> [u64; LANES] {
+        super::plain(tile, negated, half_norms)
+    }
+}
+
+/// Two centres at a time: their eight sums each fill the vector registers that every x86-64 has, or half of AVX2's.
+#[inline(always)]
+fn plain(tile: &Tile, negated: &[f64], half_norms: &[f64]) -> [u64; LANES] {
+    let (mut least, mut nearest) = ([f64::INFINITY; LANES], [0u64; LANES]);
+    let pairs = negated.chunks_exact(2 * tile.len()).zip(half_norms.chunks_exact(2));
+    for (pair, (centres, half_norms)) in pairs.enumerate() {
+        let (first, second) = centres.split_at(tile.len());
+        let mut sums = [[half_norms[0]; LANES], [half_norms[1]; LANES]];
+        for ((cells, first), second) in tile.iter().zip(first).zip(second) {
+            for lane in 0..LANES {
+                sums[0][lane] += cells[lane] * first;
+                sums[1][lane] += cells[lane] * second;
             }
         }
-        nearest
+        for (centre, sums) in (2 * pair as u64..).zip(sums) {
+            for lane in 0..LANES {
+                nearest[lane] = if sums[lane] < least[lane] { centre } else { nearest[lane] };
+                least[lane] = if sums[lane] < least[lane] { sums[lane] } else { least[lane] };
+            }
+        }
     }
+    nearest
 }
