@@ -7,9 +7,9 @@ pub enum Error {
     Empty { what: &'static str },
     #[error("{what} has {found} entries where {expected} are needed")]
     Length { what: &'static str, expected: usize, found: usize },
-    #[error("{what} is {value} in row {row}; valid is {valid}")]
+    #[error("{what} is {} in row {row}; valid is {valid}", shown(*.value))]
     Value { what: &'static str, row: usize, value: f64, valid: &'static str },
-    #[error("column {column} is {value} in row {row}; valid is {valid}")]
+    #[error("column {column} is {} in row {row}; valid is {valid}", shown(*.value))]
     Cell { row: usize, column: usize, value: f64, valid: &'static str },
     #[error("{clusters} clusters of {rows} rows; valid is 1 to the number of rows")]
     ClusterCount { clusters: usize, rows: usize },
@@ -19,9 +19,9 @@ pub enum Error {
     Undefined { metric: &'static str, why: &'static str },
     #[error("only {defined} of {replicates} resamples have a defined value; too few rows of one kind for an interval")]
     FewReplicates { defined: usize, replicates: usize },
-    #[error("{name} is {value}; valid is {valid}")]
+    #[error("{name} is {}; valid is {valid}", shown(*.value))]
     Setting { name: &'static str, value: f64, valid: &'static str },
-    #[error("customer {customer}: {what} is {value}; valid is {valid}")]
+    #[error("customer {customer}: {what} is {}; valid is {valid}", shown(*.value))]
     Customer { customer: usize, what: &'static str, value: f64, valid: &'static str },
     #[error("customer {customer}: the last purchase (t_x = {t_x}) is later than the end of observation (t = {t})")]
     PurchaseAfterEnd { customer: usize, t_x: f64, t: f64 },
@@ -61,7 +61,23 @@ impl Error {
     }
 }
 
+/// A number as a reader can take it in: no row of 300 zeros.
+pub fn shown(value: f64) -> String {
+    if value.abs() < 1e16 { value.to_string() } else { format!("{value:e}") }
+}
+
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// The largest size of a number whose squares, added over any number of rows and columns, stay finite.
+pub(crate) const LARGEST: f64 = 1e100;
+
+/// Whether sums of squares of such numbers are finite.
+pub fn is_in_bounds(value: &f64) -> bool {
+    (-LARGEST..=LARGEST).contains(value)
+}
+
+/// What [`is_in_bounds`] asks for.
+pub const IN_BOUNDS: &str = "a number between -1e100 and 1e100";
 
 pub(crate) fn same_length(what: &'static str, expected: usize, found: usize) -> Result<()> {
     if expected == found { Ok(()) } else { Err(Error::Length { what, expected, found }) }
@@ -76,6 +92,10 @@ pub(crate) fn all_finite(what: &'static str, values: &[f64]) -> Result<()> {
         Some(row) => Err(Error::Value { what, row, value: values[row], valid: "a finite number" }),
         None => Ok(()),
     }
+}
+
+pub(crate) fn all_in_bounds(what: &'static str, values: &[f64]) -> Result<()> {
+    all_within(what, values, -LARGEST..=LARGEST, IN_BOUNDS)
 }
 
 pub(crate) fn all_within(

@@ -33,5 +33,5 @@ pub mod text;
 pub mod uplift;
 pub mod voice;
 
-pub use error::{Error, Result};
+pub use error::{Error, IN_BOUNDS, Result, is_in_bounds, shown};
 pub use statistic::{Mean, Statistic};

@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use crate::error::{Error, Result, all_finite, not_empty};
+use crate::error::{Error, Result, all_finite, all_in_bounds, not_empty};
 use crate::logistic::{CHUNK, Scale, add_up, check_rows, solve_positive};
 
 /// A fitted model: intercept + Σ coefficient · column.
@@ -18,11 +18,11 @@ pub struct Linear {
 impl Linear {
     /// Minimises Σ (y − prediction)² + l2 · Σ w², w the coefficients of the standardised columns (scikit-learn's Ridge with
     /// alpha = l2). `x` is row-major with `columns` numbers a row; `l2` is above 0. Fails for no rows and for a number that
-    /// is not finite, naming its row, and for numbers so large that their squares are not finite.
+    /// is not between −1e100 and 1e100, naming its row, and for columns that vary so little that their coefficients are not finite.
     pub fn fit(x: &[f64], columns: usize, y: &[f64], l2: f64) -> Result<Self> {
         check_rows(x, columns, y.len())?;
         not_empty("linear regression", y.len())?;
-        all_finite("y", y)?;
+        all_in_bounds("y", y)?;
         if !(l2 > 0.0 && l2.is_finite()) {
             return Err(Error::Setting { name: "l2", value: l2, valid: "above 0 and finite" });
         }
@@ -33,7 +33,10 @@ impl Linear {
         let coefficients: Vec<f64> = w.iter().zip(&scale.inverse).map(|(w, inverse)| w * inverse).collect();
         let intercept = mean - coefficients.iter().zip(&scale.mean).map(|(c, m)| c * m).sum::<f64>();
         if !coefficients.iter().chain([&intercept]).all(|c| c.is_finite()) {
-            return Err(Error::Undefined { metric: "linear regression", why: "its squared numbers are not finite" });
+            return Err(Error::Undefined {
+                metric: "linear regression",
+                why: "a column varies too little for a finite coefficient",
+            });
         }
         Ok(Self { intercept, coefficients })
     }

@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use crate::cholesky;
-use crate::error::{Error, Result, both_classes};
+use crate::error::{Error, IN_BOUNDS, Result, both_classes, is_in_bounds};
 
 /// A fitted model: P(true) = 1 / (1 + exp(−(intercept + Σ coefficient · column))).
 #[derive(Debug, Clone, PartialEq)]
@@ -58,8 +58,8 @@ pub(crate) fn check_rows(x: &[f64], columns: usize, rows: usize) -> Result<()> {
         return Err(Error::Empty { what: "columns" });
     }
     crate::error::same_length("x", rows * columns, x.len())?;
-    match x.iter().position(|v| !v.is_finite()) {
-        Some(i) => Err(Error::Value { what: "x", row: i / columns, value: x[i], valid: "a finite number" }),
+    match x.iter().position(|v| !is_in_bounds(v)) {
+        Some(i) => Err(Error::Value { what: "x", row: i / columns, value: x[i], valid: IN_BOUNDS }),
         None => Ok(()),
     }
 }

@@ -3,10 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::error::{Error, Result, not_empty};
+use crate::error::{Error, IN_BOUNDS, Result, is_in_bounds, not_empty};
 
-/// Squares of numbers up to here, added over any number of rows and columns, stay finite.
-const LARGEST: f64 = 1e100;
 /// A piece has at least this many rows, and there are at most so many pieces. Both fix the order of addition.
 const SMALLEST_PIECE: usize = 2048;
 const MOST_PIECES: usize = 128;
@@ -28,10 +26,10 @@ impl<'a> Table<'a> {
     pub(super) fn of_any_rows(x: &'a [f64], columns: usize) -> Result<Self> {
         not_empty("columns", columns)?;
         crate::error::same_length("x", x.len().div_ceil(columns) * columns, x.len())?;
-        match x.iter().position(|v| !(-LARGEST..=LARGEST).contains(v)) {
+        match x.iter().position(|v| !is_in_bounds(v)) {
             Some(i) => {
                 let (row, column) = (i / columns, i % columns);
-                Err(Error::Cell { row, column, value: x[i], valid: "a number between -1e100 and 1e100" })
+                Err(Error::Cell { row, column, value: x[i], valid: IN_BOUNDS })
             }
             None => Ok(Self { x, columns }),
         }

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::bootstrap::{Bootstrap, Interval, quantile};
-use crate::error::{Error, Result, all_within, not_empty, positive, same_length, valid_level};
+use crate::error::{Error, IN_BOUNDS, LARGEST, Result, all_in_bounds, not_empty, positive, same_length, valid_level};
 use design::{Design, Fit};
 
 /// What a further unit of carried-over spend `a` still does; `scale` is searched.
@@ -93,8 +93,6 @@ pub struct Mix {
 }
 
 const MOST_COLUMNS: usize = 4000;
-/// The largest number whose squares, summed, are finite.
-const LARGEST: f64 = 1e100;
 /// Spend below this is none.
 const SMALLEST: f64 = 1e-100;
 
@@ -196,7 +194,7 @@ fn check_weeks(weeks: &Weeks) -> Result<()> {
     not_empty("channels", channels)?;
     same_length("spend", sales.len() * channels, spend.len())?;
     same_length("controls", sales.len() * weeks.control_columns(), controls.len())?;
-    all_within("sales", sales, -LARGEST..=LARGEST, "a finite number, at most 1e100 in size")?;
+    all_in_bounds("sales", sales)?;
     let cell = |values: &[f64], columns: usize, least: f64, valid| match values
         .iter()
         .position(|v| !(least..=LARGEST).contains(v))
@@ -205,7 +203,7 @@ fn check_weeks(weeks: &Weeks) -> Result<()> {
         None => Ok(()),
     };
     cell(spend, channels, 0.0, "spend of 0 to 1e100")?;
-    cell(controls, weeks.control_columns(), -LARGEST, "a control that is finite, at most 1e100 in size")?;
+    cell(controls, weeks.control_columns(), -LARGEST, IN_BOUNDS)?;
     match (0..channels).find(|&c| spend.iter().skip(c).step_by(channels).all(|&s| s < SMALLEST)) {
         Some(column) => Err(Error::Cell { row: 0, column, value: 0.0, valid: "spend above 0 in one week or more" }),
         None => Ok(()),

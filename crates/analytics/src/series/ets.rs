@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::fit;
 use super::model::Spread;
-use crate::error::{Error, Result, all_within, not_empty};
+use crate::error::{Error, Result, all_in_bounds, not_empty};
 
 /// How the level moves by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,10 +169,7 @@ pub(super) fn filter(values: impl Iterator<Item = f64>, smoothing: Smoothing, st
     residuals
 }
 
-/// The largest number whose squares, summed, are finite whatever the series.
-pub(super) const LARGEST: f64 = 1e100;
-
 pub(super) fn check(values: &[f64]) -> Result<()> {
     not_empty("the series", values.len())?;
-    all_within("the series", values, -LARGEST..=LARGEST, "a finite number, at most 1e100 in size")
+    all_in_bounds("the series", values)
 }

@@ -2,7 +2,7 @@
 //! each arm mostly finds the noise of both.
 
 use super::check_arms;
-use crate::error::{Error, Result, all_finite};
+use crate::error::{Error, Result, all_finite, all_in_bounds};
 use crate::linear::Linear;
 use crate::logistic::{Logistic, check_rows};
 
@@ -58,7 +58,7 @@ impl UpliftModel {
         let UpliftSettings { method, l2 } = settings;
         check_arms("uplift", outcomes.len(), treated)?;
         check_rows(x, columns, outcomes.len())?;
-        all_finite("outcome", outcomes)?;
+        all_in_bounds("outcome", outcomes)?;
         let arm = |of: bool| {
             let rows: Vec<usize> = (0..treated.len()).filter(|&row| treated[row] == of).collect();
             let x: Vec<f64> = rows.iter().flat_map(|row| &x[row * columns..][..columns]).copied().collect();

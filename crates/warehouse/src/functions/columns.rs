@@ -126,14 +126,14 @@ pub(super) fn all_present(rows: &RecordBatch, column: usize) -> Result<(), Probl
 /// The values of a column of reals.
 ///
 /// # Errors
-/// A row without a finite one, by its first column.
+/// A row without one, or with one that is not finite or so large that its square is not, by its first column.
 pub(super) fn reals(rows: &RecordBatch, column: usize) -> Result<Vec<f64>, Problem> {
     all_present(rows, column)?;
     let values = rows.column(column).as_primitive::<Float64Type>().values();
-    match values.iter().position(|value| !value.is_finite()) {
+    match values.iter().position(|value| !analytics::is_in_bounds(value)) {
         Some(row) => {
-            let (name, value) = (rows.schema().field(column).name().clone(), values[row]);
-            Err(format!("column \"{name}\" of {} is {value}; it must be a finite number", at(rows, row)))
+            let (name, value) = (rows.schema().field(column).name().clone(), analytics::shown(values[row]));
+            Err(format!("column \"{name}\" of {} is {value}; it must be {}", at(rows, row), analytics::IN_BOUNDS))
         }
         None => Ok(values.to_vec()),
     }

@@ -66,11 +66,14 @@ struct Shape {
     output: SchemaRef,
 }
 
+/// The algorithm with these settings.
+type Parse = fn(Value) -> serde_json::Result<Arc<dyn Algorithm>>;
+
 /// A function: its file says what it does.
 struct Function {
     name: &'static str,
     source: &'static str,
-    parse: fn(Value) -> serde_json::Result<Arc<dyn Algorithm>>,
+    parse: Parse,
     /// Every setting that is not given.
     defaults: fn() -> serde_json::Result<Value>,
 }
@@ -158,12 +161,18 @@ impl RelationPlanner for InFrom {
         let wrong = |problem: Problem| wrong_call(name, problem);
         let Some((query, settings)) = arguments.args.split_first() else { return Err(wrong(no_query(name))) };
         let input = planned_query(name, query, context)?;
-        let settings = Value::Object(named_settings(name, settings, context)?);
-        let algorithm =
-            parse(settings.clone()).map_err(|e| wrong(e.to_string().replace("unknown field", "unknown setting")))?;
+        let settings = named_settings(name, settings, context)?;
+        let algorithm = parse(Value::Object(settings.clone()))
+            .map_err(|e| wrong(wrong_setting(parse, &settings).unwrap_or_else(|| e.to_string())))?;
         let shape = algorithm.shape(input.schema().as_arrow()).map_err(wrong)?;
-        let call =
-            Call::new(name, settings.to_string(), algorithm, shape.sorted_by, cast_to(&shape, input)?, shape.output)?;
+        let call = Call::new(
+            name,
+            Value::Object(settings).to_string(),
+            algorithm,
+            shape.sorted_by,
+            cast_to(&shape, input)?,
+            shape.output,
+        )?;
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(call.node(), alias.clone()))))
     }
 }
@@ -216,6 +225,23 @@ fn named_settings(
         }
     }
     Ok(settings)
+}
+
+/// What is wrong with the first setting that does not do by itself.
+fn wrong_setting(parse: Parse, settings: &Map<String, Value>) -> Option<Problem> {
+    settings.iter().find_map(|(name, value)| {
+        let problem = parse(Map::from_iter([(name.clone(), value.clone())]).into()).err()?.to_string();
+        if problem.starts_with("unknown field") {
+            return Some(problem.replacen("field", "setting", 1));
+        }
+        let found = problem.rsplit_once("expected ").filter(|_| problem.starts_with("invalid"));
+        Some(match found {
+            Some((_, "u32" | "u64" | "usize")) => format!("{name} is {value}: expected a whole number from 0"),
+            Some((_, "f64")) => format!("{name} is {value}: expected a number"),
+            Some((_, wanted)) => format!("{name} is {value}: expected {wanted}"),
+            None => format!("{name} is {value}: {problem}"),
+        })
+    })
 }
 
 fn json(constant: &ScalarValue) -> Option<Value> {
