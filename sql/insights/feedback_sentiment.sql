@@ -33,8 +33,8 @@ answers AS (
             WHEN kind IN ('csat', 'review') AND score BETWEEN 1 AND 2 THEN 'negative'
             WHEN kind IN ('csat', 'review') AND score BETWEEN 1 AND 5 THEN 'neutral'
         END AS graded
-    FROM core.feedback
-    QUALIFY row_number() OVER (PARTITION BY feedback_id ORDER BY known_time DESC, event_time DESC, score) = 1
+    FROM core.feedback_versions
+    WHERE superseded_at IS NULL
 ),
 
 teachers AS (

@@ -14,8 +14,8 @@
 WITH
 texts AS (
     SELECT feedback_id, event_time, text
-    FROM core.feedback
-    QUALIFY row_number() OVER (PARTITION BY feedback_id ORDER BY known_time DESC, event_time DESC, score) = 1
+    FROM core.feedback_versions
+    WHERE superseded_at IS NULL
 ),
 
 said AS (

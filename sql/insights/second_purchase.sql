@@ -1,14 +1,16 @@
--- Second purchase: how many customers of a month of first purchase came back, and how soon. One row per cohort.
+-- Second purchase: how many customers of a month of first purchase came back, and how soon. One row per cohort
+-- and channel of the first purchase.
 -- A customer who has not come back is not one who never will: the rate within 90 days is among those who were observed for
 -- 90 days, and a quantile of days is among the whole cohort, the others counted as later than everything observed. It is
 -- given only where it lies within the days for which every customer of the cohort was observed, so that nobody is censored
 -- before it; else it is NULL. Orders of one day are one purchase.
 -- owner: perennial
--- grain: cohort_month
+-- grain: cohort_month, channel
 -- check: count_repeaters <= count_customers
 -- check: lower_quartile_days <= median_days
 -- check: median_days <= upper_quartile_days
 -- cohort_month: first instant (UTC) of the month of the first purchase.
+-- channel: channel of the first purchase, unknown where it has none; all for all of them together.
 -- count_customers: size of the cohort.
 -- count_repeaters: those who have purchased on another day since.
 -- repurchase_rate: repeaters over size, whatever time they had.
@@ -21,15 +23,20 @@
 -- upper_quartile_days: days within which three quarters did.
 WITH
 days AS (
-    SELECT DISTINCT customer_id, cast(event_time AS DATE) AS ordered_on
+    SELECT
+        customer_id,
+        cast(event_time AS DATE) AS ordered_on,
+        first_value(coalesce(channel, 'unknown') ORDER BY event_time, order_id) AS channel
     FROM core.order_versions
     WHERE superseded_at IS NULL AND status = 'completed' AND customer_id IS NOT NULL
+    GROUP BY customer_id, cast(event_time AS DATE)
 ),
 
 numbered AS (
     SELECT
         customer_id,
         ordered_on,
+        channel,
         row_number() OVER (PARTITION BY customer_id ORDER BY ordered_on) AS purchase
     FROM days
 ),
@@ -38,6 +45,7 @@ customers AS (
     SELECT
         n.customer_id,
         max(n.ordered_on) FILTER (WHERE n.purchase = 1) AS first_on,
+        max(n.channel) FILTER (WHERE n.purchase = 1) AS channel,
         max(n.ordered_on) FILTER (WHERE n.purchase = 2) - max(n.ordered_on) FILTER (WHERE n.purchase = 1) AS days_to_second,
         -- The last day observed counts whole.
         cast(max(p.observed_until) - INTERVAL '1 microsecond' AS DATE) - max(n.ordered_on) FILTER (WHERE n.purchase = 1) AS days_observed
@@ -47,19 +55,26 @@ customers AS (
     GROUP BY n.customer_id
 ),
 
+doubled AS (
+    SELECT date_trunc('month', cast(first_on AS TIMESTAMP)) AS cohort_month, channel, days_to_second, days_observed
+    FROM customers
+    UNION ALL
+    SELECT date_trunc('month', cast(first_on AS TIMESTAMP)) AS cohort_month, 'all' AS channel, days_to_second, days_observed
+    FROM customers
+),
+
 ranked AS (
     SELECT
-        date_trunc('month', cast(first_on AS TIMESTAMP)) AS cohort_month,
-        days_to_second,
-        days_observed,
-        count(*) OVER (PARTITION BY date_trunc('month', cast(first_on AS TIMESTAMP))) AS count_customers,
-        row_number() OVER (PARTITION BY date_trunc('month', cast(first_on AS TIMESTAMP)) ORDER BY days_to_second NULLS LAST) AS rank
-    FROM customers
+        *,
+        count(*) OVER (PARTITION BY cohort_month, channel) AS count_customers,
+        row_number() OVER (PARTITION BY cohort_month, channel ORDER BY days_to_second NULLS LAST) AS rank
+    FROM doubled
 ),
 
 counted AS (
     SELECT
         cohort_month,
+        channel,
         count(*) AS count_customers,
         count(days_to_second) AS count_repeaters,
         count(*) FILTER (WHERE days_observed >= 90) AS count_observed_90d,
@@ -70,11 +85,12 @@ counted AS (
         min(days_to_second) FILTER (WHERE 2 * rank >= count_customers) AS median_days,
         min(days_to_second) FILTER (WHERE 4 * rank >= 3 * count_customers) AS upper_quartile_days
     FROM ranked
-    GROUP BY cohort_month
+    GROUP BY cohort_month, channel
 )
 
 SELECT
     cohort_month,
+    channel,
     count_customers,
     count_repeaters,
     count_repeaters / cast(count_customers AS DOUBLE) AS repurchase_rate,

@@ -4,9 +4,10 @@
 -- check: not_null(segment)
 -- customer_id: customer of the spine.
 -- as_of: cut-off of the spine row; only what was known before it decides.
--- segmentation: rfm, lifecycle, value_tier, a behaviour (frequent_browser, impulse, brand_loyal, price_sensitive or seasonal), or
--- age_band, gender, country or city.
--- segment: the segment, stage or tier; yes or no for a behaviour; else the band, gender, country or city, unknown where it is not known.
+-- segmentation: rfm, lifecycle, value_tier, a behaviour (frequent_browser, impulse, brand_loyal, price_sensitive or seasonal),
+-- loyalty_tier where there is any membership, or age_band, gender, country or city.
+-- segment: the segment, stage or tier, none for who is in no tier; yes or no for a behaviour; else the band, gender, country or
+-- city, unknown where it is not known.
 SELECT customer_id, as_of, 'rfm' AS segmentation, segment
 FROM insights.rfm
 UNION ALL
@@ -18,6 +19,11 @@ FROM insights.value_tiers
 UNION ALL
 SELECT customer_id, as_of, behaviour AS segmentation, CASE WHEN is_shown THEN 'yes' ELSE 'no' END AS segment
 FROM insights.behaviours
+UNION ALL
+SELECT s.customer_id, s.as_of, 'loyalty_tier' AS segmentation, coalesce(l.tier, 'none') AS segment
+FROM spine AS s
+INNER JOIN (SELECT DISTINCT as_of FROM insights.loyalty) AS m ON m.as_of = s.as_of
+LEFT JOIN insights.loyalty AS l ON l.customer_id = s.customer_id AND l.as_of = s.as_of
 UNION ALL
 SELECT s.customer_id, s.as_of, a.attribute AS segmentation, coalesce(d.value, 'unknown') AS segment
 FROM spine AS s

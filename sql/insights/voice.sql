@@ -1,10 +1,12 @@
--- Voice of the customer: NPS and CSAT by month, in the newest version known of each answer. One row per month with answers to either.
+-- Voice of the customer: NPS and CSAT by month and channel, in the newest version known of each answer. One row per month and
+-- channel with answers to either.
 -- owner: perennial
--- grain: month
+-- grain: month, channel
 -- check: range(nps, -100, 100)
 -- check: nps between nps_low and nps_high
 -- check: csat between csat_low and csat_high
 -- month: first instant (UTC) of the month of the answers.
+-- channel: channel of the customer's newest purchase before the answer, unknown without one; all for all of them together.
 -- count_nps: answers of kind nps from 0 to 10.
 -- nps: 100 times the share of promoters (9 and 10) less that of detractors (0 to 6); NULL without answers.
 -- nps_low: lower end of its 95 % interval (normal); NULL for one answer, which says nothing about spread.
@@ -15,27 +17,53 @@
 -- csat_high: upper end.
 WITH
 answers AS (
-    SELECT date_trunc('month', event_time) AS month, kind, score
-    FROM core.feedback
-    QUALIFY row_number() OVER (PARTITION BY feedback_id ORDER BY known_time DESC, event_time DESC, score) = 1
+    SELECT feedback_id, customer_id, event_time, kind, score
+    FROM core.feedback_versions
+    WHERE superseded_at IS NULL AND kind IN ('nps', 'csat')
+),
+
+orders AS (
+    SELECT order_id, customer_id, event_time, channel
+    FROM core.order_versions
+    WHERE superseded_at IS NULL AND status = 'completed'
+),
+
+bought AS (
+    SELECT
+        a.feedback_id,
+        first_value(o.channel ORDER BY o.event_time DESC, o.order_id DESC) AS channel
+    FROM answers AS a
+    INNER JOIN orders AS o ON o.customer_id = a.customer_id AND o.event_time < a.event_time
+    GROUP BY a.feedback_id
+),
+
+doubled AS (
+    SELECT a.event_time, coalesce(b.channel, 'unknown') AS channel, a.kind, a.score
+    FROM answers AS a
+    LEFT JOIN bought AS b ON b.feedback_id = a.feedback_id
+    UNION ALL
+    SELECT event_time, 'all' AS channel, kind, score
+    FROM answers
 ),
 
 counted AS (
     SELECT
-        month,
+        date_trunc('month', event_time) AS month,
+        channel,
         cast(count(*) FILTER (WHERE kind = 'nps' AND score BETWEEN 0 AND 10) AS DOUBLE) AS count_nps,
         cast(count(*) FILTER (WHERE kind = 'nps' AND score BETWEEN 9 AND 10) AS DOUBLE) AS count_promoters,
         -- A grade between two whole ones is no promoter's below 9 and no detractor's above 6.
         cast(count(*) FILTER (WHERE kind = 'nps' AND score BETWEEN 0 AND 6) AS DOUBLE) AS count_detractors,
         cast(count(*) FILTER (WHERE kind = 'csat' AND score BETWEEN 1 AND 5) AS DOUBLE) AS count_csat,
         cast(count(*) FILTER (WHERE kind = 'csat' AND score BETWEEN 4 AND 5) AS DOUBLE) AS count_satisfied
-    FROM answers
-    GROUP BY month
+    FROM doubled
+    GROUP BY date_trunc('month', event_time), channel
 ),
 
 shares AS (
     SELECT
         month,
+        channel,
         count_nps,
         count_csat,
         (count_promoters - count_detractors) / nullif(count_nps, 0.0) AS nps,
@@ -59,6 +87,7 @@ intervals AS (
 -- Rounding may put an end a hair beyond what is possible, or beyond the share itself.
 SELECT
     month,
+    channel,
     cast(count_nps AS BIGINT) AS count_nps,
     100.0 * nps AS nps,
     CASE WHEN nps_half_width IS NOT NULL THEN 100.0 * greatest(nps - nps_half_width, -1.0) END AS nps_low,

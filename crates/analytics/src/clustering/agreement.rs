@@ -5,7 +5,10 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use rayon::prelude::*;
+
 use super::compact;
+use super::describe::Describe;
 use super::kmeans::{Clusters, KMeans};
 use super::table::Table;
 use crate::error::{Error, Result, not_empty, same_length};
@@ -53,21 +56,56 @@ impl Stability {
     /// Clusters as many rows as `x` has, drawn with replacement, by `kmeans`; labels all rows by the centres found, and
     /// compares with `clusters`. Resample `r` draws from ChaCha stream `r`.
     pub fn measure(&self, x: &[f64], clusters: &Clusters, kmeans: &KMeans) -> Result<Agreement> {
-        if self.resamples == 0 {
-            return Err(Error::Setting { name: "resamples", value: 0.0, valid: "1 or more" });
-        }
         let table = Table::new(x, clusters.columns)?;
         same_length("labels", table.rows(), clusters.labels.len())?;
         let one = |resample: u64| {
-            let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-            rng.set_stream(resample);
-            let drawn = table.gather((0..table.rows()).map(|_| rng.random_range(0..table.rows())));
+            let drawn = table.gather(self.draw(resample, table.rows()));
             let labels = kmeans.fit(&drawn, table.columns)?.predict(x)?;
             adjusted_rand_index(&clusters.labels, &labels)
         };
-        let each = (0..self.resamples as u64).map(one).collect::<Result<Vec<f64>>>()?;
+        let each = (0..self.resamples()?).map(one).collect::<Result<Vec<f64>>>()?;
         Ok(Agreement { mean: each.iter().sum::<f64>() / each.len() as f64, each })
     }
+
+    /// For clusters, or segments of any kind, whatever made them: each one's label, ascending, and how much it has in common
+    /// with the rows that the rules of as many rows drawn with replacement give it (Jaccard: rows in both over rows in
+    /// either), the mean of all resamples. Above 0.75 a cluster is stable; 0.6 or less is no cluster that these columns tell.
+    pub fn of_rules(&self, x: &[f64], columns: usize, labels: &[u32], rules: &Describe) -> Result<Vec<(u32, f64)>> {
+        let table = Table::new(x, columns)?;
+        same_length("labels", table.rows(), labels.len())?;
+        let (distinct, _) = compact(labels);
+        let one = |resample: u64| {
+            let drawn: Vec<usize> = self.draw(resample, table.rows()).collect();
+            let drawn_labels: Vec<u32> = drawn.iter().map(|&row| labels[row]).collect();
+            let again = rules.fit(&table.gather(drawn), columns, &drawn_labels)?.predict(x, columns)?;
+            Ok(distinct.iter().map(|&label| jaccard(labels, &again, label)).collect())
+        };
+        let each = (0..self.resamples()?).into_par_iter().map(one).collect::<Result<Vec<Vec<f64>>>>()?;
+        let mean = |place: usize| each.iter().map(|each| each[place]).sum::<f64>() / each.len() as f64;
+        Ok(distinct.iter().enumerate().map(|(place, &label)| (label, mean(place))).collect())
+    }
+
+    fn resamples(&self) -> Result<u64> {
+        match self.resamples {
+            0 => Err(Error::Setting { name: "resamples", value: 0.0, valid: "1 or more" }),
+            resamples => Ok(resamples as u64),
+        }
+    }
+
+    fn draw(&self, resample: u64, rows: usize) -> impl Iterator<Item = usize> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(resample);
+        (0..rows).map(move |_| rng.random_range(0..rows))
+    }
+}
+
+/// Rows that have the label in both labellings over those that have it in either.
+fn jaccard(a: &[u32], b: &[u32], label: u32) -> f64 {
+    let has = |(a, b): (&u32, &u32)| (*a == label, *b == label);
+    let (both, either) = a.iter().zip(b).map(has).fold((0.0, 0.0), |(both, either), (a, b)| {
+        (both + f64::from(u8::from(a && b)), either + f64::from(u8::from(a || b)))
+    });
+    both / either
 }
 
 /// Pairs of rows with equal keys.

@@ -87,6 +87,25 @@ impl Describe {
     }
 }
 
+impl Descriptions {
+    /// The cluster of the rule that each row of `x` satisfies; `x` is row-major with as many `columns` as in the fit.
+    pub fn predict(&self, x: &[f64], columns: usize) -> Result<Vec<u32>> {
+        let table = Table::new(x, columns)?;
+        let holds = |rule: &Rule, row: &[f64]| rule.conditions.iter().all(|condition| condition.holds(row));
+        let cluster = |row: usize| {
+            let holding = |cluster: &&Description| cluster.rules.iter().any(|rule| holds(rule, table.row(row)));
+            self.clusters.iter().find(holding).map_or(0, |cluster| cluster.label)
+        };
+        Ok((0..table.rows()).map(cluster).collect())
+    }
+}
+
+impl Condition {
+    fn holds(&self, row: &[f64]) -> bool {
+        (row[self.column] <= self.threshold) == self.is_at_most
+    }
+}
+
 struct Leaf {
     path: Vec<Condition>,
     counts: Vec<usize>,

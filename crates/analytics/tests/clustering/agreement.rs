@@ -4,6 +4,7 @@ use super::{corners, on_threads};
 use crate::support::{assert_close, oracle};
 use analytics::Error;
 use analytics::clustering::agreement::{Stability, adjusted_rand_index};
+use analytics::clustering::describe::Describe;
 use analytics::clustering::kmeans::KMeans;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -33,6 +34,25 @@ fn true_clusters_come_back_and_invented_ones_do_not() {
     let invented = measure(&cloud, 7);
     assert!(invented.mean < 0.8, "{invented:?}");
     assert_eq!(on_threads(1, || measure(&cloud, 7)), on_threads(3, || measure(&cloud, 7)));
+}
+
+/// Segments by rules come back from any customers, but for those whose bounds are drawn anew; those by lot do not.
+#[test]
+fn segments_by_rules_come_back_and_those_by_lot_do_not() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let x: Vec<f64> = (0..1000).map(|_| rng.random::<f64>()).collect();
+    let rules = Describe { max_depth: 8, min_leaf_rows: 1 };
+    let measure = |labels: &[u32]| Stability::default().of_rules(&x, 2, labels, &rules).unwrap();
+    let by_rule: Vec<u32> = x.chunks(2).map(|row| if row[0] > 0.7 { 9 } else { 4 }).collect();
+    let found = measure(&by_rule);
+    assert_eq!(found.iter().map(|(label, _)| *label).collect::<Vec<u32>>(), [4, 9]);
+    assert!(found.iter().all(|(_, stability)| *stability > 0.97 && *stability <= 1.0), "{found:?}");
+    let by_lot: Vec<u32> = (0..500).map(|_| rng.random_range(0..2)).collect();
+    let found = measure(&by_lot);
+    assert!(found.iter().all(|(_, stability)| *stability < 0.75), "{found:?}");
+    assert_eq!(on_threads(1, || measure(&by_lot)), on_threads(3, || measure(&by_lot)));
+    let none = Stability { resamples: 0, ..Stability::default() }.of_rules(&x, 2, &by_lot, &rules);
+    assert!(matches!(none, Err(Error::Setting { name: "resamples", .. })), "{none:?}");
 }
 
 #[test]

@@ -93,6 +93,9 @@ proptest! {
         for row in x.chunks(2) {
             prop_assert_eq!(found.clusters.iter().flat_map(|c| &c.rules).filter(|rule| satisfies(row, rule)).count(), 1);
         }
+        let again = found.predict(&x, 2).unwrap();
+        let right = again.iter().zip(&labels).filter(|(again, label)| again == label).count() as f64;
+        prop_assert_eq!(right / labels.len() as f64, found.accuracy);
         for cluster in &found.clusters {
             prop_assert_eq!(labels.iter().filter(|l| **l == cluster.label).count(), cluster.rows);
             for rule in &cluster.rules {

@@ -1,63 +1,118 @@
 //! `cluster_quality((SELECT customer_id, cluster_id, days_since_order, net_amount FROM …))`: how far the clusters, or segments
-//! of any kind, lie apart. Rows without a cluster are left out.
+//! of any kind, lie apart (silhouette: 1 well apart, 0 on a border, below 0 mixed), and whether rules learned from resampled
+//! rows find them again (stability: rows in common with what a decision tree gives, from 0 to 1; above 0.75 is stable). Both
+//! are NULL where there is one cluster. Rows without a cluster are left out.
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use analytics::clustering::agreement::Stability;
+use analytics::clustering::describe::Describe;
 use analytics::clustering::silhouette::Silhouette;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use super::columns::{Codes, engine, told};
+use super::groups::{Groups, of_each};
 use super::matrix::{Matrix, Scale};
 use super::{Algorithm, Problem, Shape};
 
 /// What comes before the numbers.
 pub(super) const BEFORE: [&str; 2] = ["what was clustered, such as a customer", "its cluster"];
+/// Rules that are as fine as segments are: nobody reads them.
+const RULES: Describe = Describe { max_depth: 8, min_leaf_rows: 1 };
 
 /// Settings.
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ClusterQuality {
+    /// Whether a column of groups comes before the others, such as a cut-off; each group is measured by itself.
+    grouped: bool,
     /// What is done to the columns before distances are taken: `standard` gives each mean 0 and deviation 1.
     scale: Scale,
-    /// For the sample of which silhouettes are taken where there are many rows.
+    /// Rows that are measured at most, drawn at random from more.
+    sample: usize,
+    /// How often rows are drawn anew for the stability.
+    resamples: usize,
+    /// Of the sample and the resamples.
     seed: u64,
+}
+
+impl Default for ClusterQuality {
+    fn default() -> Self {
+        let (Silhouette { exact_up_to, seed }, Stability { resamples, .. }) = Default::default();
+        ClusterQuality { grouped: false, scale: Scale::default(), sample: exact_up_to, resamples, seed }
+    }
+}
+
+impl ClusterQuality {
+    fn of_one(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
+        let clusters = Codes::of(rows.column(1))?;
+        let points = Matrix::of(rows, BEFORE.len()..)?.scaled(self.scale);
+        let measured = self.measure(&points, &clusters.of_rows).map_err(|e| told(rows, e))?;
+        let codes = 0..clusters.values.len() as u32;
+        let count = |code: u32| clusters.of_rows.iter().filter(|of| **of == code).count() as i64;
+        let of = |code: u32| measured.iter().find(|quality| quality.label == code);
+        let columns: Vec<ArrayRef> = vec![
+            Arc::clone(&clusters.values),
+            Arc::new(Int64Array::from_iter_values(codes.clone().map(count))),
+            Arc::new(codes.clone().map(|code| Some(of(code)?.silhouette)).collect::<Float64Array>()),
+            Arc::new(codes.map(|code| Some(of(code)?.stability)).collect::<Float64Array>()),
+        ];
+        RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
+    }
+
+    /// Of the clusters that rows of the sample are in, none where that is only one.
+    fn measure(&self, points: &Matrix, labels: &[u32]) -> analytics::Result<Vec<Quality>> {
+        let Self { grouped: _, scale: _, sample, resamples, seed } = *self;
+        let found = match (Silhouette { exact_up_to: sample, seed }).measure(&points.x, points.columns, labels) {
+            Err(analytics::Error::Undefined { .. }) => return Ok(vec![]),
+            found => found?,
+        };
+        let labels: Vec<u32> = found.rows.iter().map(|row| labels[*row]).collect();
+        let x: Vec<f64> =
+            found.rows.iter().flat_map(|row| &points.x[row * points.columns..][..points.columns]).copied().collect();
+        let stability = Stability { resamples, seed }.of_rules(&x, points.columns, &labels, &RULES)?;
+        let quality = |(label, stability): (u32, f64)| {
+            let of_cluster = labels.iter().zip(&found.values).filter(|(of, _)| **of == label);
+            let (sum, rows) = of_cluster.fold((0.0, 0.0), |(sum, rows), (_, value)| (sum + value, rows + 1.0));
+            Quality { label, silhouette: sum / rows, stability }
+        };
+        Ok(stability.into_iter().map(quality).collect())
+    }
+}
+
+/// Of one cluster.
+struct Quality {
+    label: u32,
+    silhouette: f64,
+    stability: f64,
 }
 
 impl Algorithm for ClusterQuality {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
-        let input = Matrix::types(columns, BEFORE.len(), &BEFORE)?;
+        let skipped = usize::from(self.grouped).min(columns.fields().len());
+        let (group, own) = columns.fields().split_at(skipped);
+        let own = Schema::new(own.to_vec());
+        let input = Matrix::types(&own, BEFORE.len(), &BEFORE)?;
         let output = Schema::new(vec![
-            Arc::clone(&columns.fields()[1]),
+            Arc::clone(&own.fields()[1]),
             Arc::new(Field::new("rows", DataType::Int64, false)),
             Arc::new(Field::new("silhouette", DataType::Float64, true)),
+            Arc::new(Field::new("stability", DataType::Float64, true)),
         ]);
-        Ok(Shape { input, sorted_by: 1, output: Arc::new(output) })
+        let own = Shape { input, sorted_by: 1, output: Arc::new(output) };
+        Ok(Groups { group: group.first().cloned(), columns: [] }.shape(own))
     }
 
     fn needed(&self, _: usize) -> Range<usize> {
-        1..BEFORE.len()
+        let cluster = 1 + usize::from(self.grouped);
+        cluster..cluster + 1
     }
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
-        let clusters = Codes::of(rows.column(1))?;
-        let points = Matrix::of(rows, BEFORE.len()..)?.scaled(self.scale);
-        let measure = Silhouette { seed: self.seed, ..Silhouette::default() };
-        let found = measure.measure(&points.x, points.columns, &clusters.of_rows).map_err(|e| told(rows, e))?;
-        let mut sums = vec![(0i64, 0.0, 0.0); clusters.values.len()];
-        clusters.of_rows.iter().for_each(|cluster| sums[*cluster as usize].0 += 1);
-        for (row, silhouette) in found.rows.iter().zip(&found.values) {
-            let (_, measured, sum) = &mut sums[clusters.of_rows[*row] as usize];
-            (*measured, *sum) = (*measured + 1.0, *sum + silhouette);
-        }
-        let mean = |(_, measured, sum): &(i64, f64, f64)| (*measured > 0.0).then(|| sum / measured);
-        let columns: Vec<ArrayRef> = vec![
-            Arc::clone(&clusters.values),
-            Arc::new(Int64Array::from_iter_values(sums.iter().map(|sum| sum.0))),
-            Arc::new(sums.iter().map(mean).collect::<Float64Array>()),
-        ];
-        RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
+        let own = rows.num_columns() - usize::from(self.grouped);
+        of_each(rows, own, output, |rows, output| self.of_one(rows, output))
     }
 }
