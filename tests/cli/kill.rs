@@ -104,6 +104,7 @@ fn train_goes_on_and_score_and_publish_are_whole() {
         assert!(runs <= MOMENTS.len(), "{runs}");
     });
     folder.ok(&["train", "churn", "--warehouse", W, "--resume"]);
+    one_process_trains_a_run(&folder);
     let customers = folder.sql(W, "SELECT count(*) FROM spine")[0].parse::<usize>().expect("a count");
     killed(&folder, &["score", "churn", "--warehouse", W], |folder| {
         let scores = shop::count(folder, "scores.churn");
@@ -114,4 +115,33 @@ fn train_goes_on_and_score_and_publish_are_whole() {
     folder.ok(&["publish", "p", "--warehouse", W]);
     shop::assert_published_whole(&folder, "p");
     assert!(folder.path("p/current").exists());
+}
+
+/// As where a night's run is started again while it trains.
+#[cfg(feature = "train")]
+fn one_process_trains_a_run(folder: &Folder) {
+    let train = ["train", "clv", "--warehouse", W, "--resume", "--work", "work"];
+    let mut command = folder.command(&train);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary runs");
+    let begun = || {
+        let names = std::fs::read_dir(folder.path("work")).ok()?.flatten().map(|entry| entry.file_name());
+        let run = names.map(|name| name.to_string_lossy().into_owned()).find(|name| !name.ends_with(".lock"))?;
+        folder.path("work").join(&run).join("plan.json").exists().then_some(run)
+    };
+    let run = loop {
+        match begun() {
+            Some(run) => break run,
+            None => sleep(Duration::from_millis(5)),
+        }
+    };
+    let _ = child.kill();
+    child.wait().expect("the child ends");
+    let lock = std::fs::File::create(folder.path("work").join(format!("{run}.lock"))).expect("writable");
+    lock.lock().expect("nobody else holds it");
+    let error = folder.fails(&train);
+    assert!(error.contains(&run) && error.contains("another process"), "{error}");
+    drop(lock);
+    folder.ok(&train);
+    let left = std::fs::read_dir(folder.path("work")).expect("readable").count();
+    assert_eq!(left, 0, "nothing of a finished run is left");
 }

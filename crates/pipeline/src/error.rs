@@ -84,6 +84,11 @@ pub enum Error {
     NoTruth { customer: String },
     #[error("there are no orders or other facts yet: load files and run `perennial build` first")]
     NoFacts,
+    #[error(
+        "task {task}: run {run_id} is being trained by another process, in {}; wait for it, or train without --resume",
+        folder.display()
+    )]
+    InTraining { task: String, run_id: String, folder: PathBuf },
     #[error("{verb} was interrupted; what was finished is kept: {again}")]
     Interrupted { verb: String, again: &'static str },
 }

@@ -11,6 +11,7 @@ use crate::task::Task;
 use crate::time::{MICROS_PER_DAY, now};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use serde::{Deserialize, Serialize};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use warehouse::{Spine, Warehouse, replace_file};
@@ -38,6 +39,18 @@ pub struct Plan {
     /// What the model starts from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior: Option<Prior>,
+}
+
+/// A run that only this process trains.
+pub(crate) struct Held {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
 
 /// A finished run.
@@ -104,9 +117,30 @@ impl Plan {
         write_json(&folder.join(PLAN), self)
     }
 
-    /// The newest unfinished run of this task, as it is configured now, on this warehouse, if it was begun after the
-    /// run `newest`, which is finished, and from the run `from`, where that is asked for. One that never reached a checkpoint counts only on the snapshot asked for:
-    /// there is nothing of it to keep, and newer data may help.
+    /// Keeps other processes from training this run until what is returned is dropped, or this process ends.
+    pub(crate) fn hold(&self, work: &Path) -> Result<Held> {
+        let path = work.join(format!("{}.lock", self.run_id));
+        let file = File::create(&path).map_err(Error::file(&path))?;
+        let in_training = || Error::InTraining {
+            task: self.task.name.clone(),
+            run_id: self.run_id.clone(),
+            folder: self.folder(work),
+        };
+        match file.try_lock() {
+            // Whoever held it until now has finished the run.
+            Ok(()) if !self.folder(work).exists() => {
+                let _ = std::fs::remove_file(&path);
+                Err(in_training())
+            }
+            // Some file systems know no locks.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Held { path, _file: file }),
+            Err(TryLockError::WouldBlock) => Err(in_training()),
+        }
+    }
+
+    /// The newest unfinished run of this task, as it is configured now, on this warehouse, if it was begun after the run
+    /// `newest`, which is finished, and from the run `from`, where that is asked for. One that never reached a checkpoint
+    /// counts only on the snapshot asked for: there is nothing of it to keep, and newer data may help.
     pub(crate) fn unfinished(
         warehouse: &Warehouse,
         task: &Task,

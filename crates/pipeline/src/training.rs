@@ -49,6 +49,7 @@ pub async fn train(warehouse: &Warehouse, task: &Task, options: &TrainOptions, p
     let config = ready(&task)?;
     let plan = plan(warehouse, &task, &config, options).await?;
     let folder = plan.folder(&options.work);
+    let _held = plan.hold(&options.work)?;
     let trained = match read_and_fit(warehouse, &plan, &config, &folder, options, progress).await {
         Ok(trained) => trained,
         Err(error @ Error::Interrupted { .. }) => return Err(error),
