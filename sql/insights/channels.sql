@@ -12,9 +12,9 @@
 -- channel: channel of the touches, or of campaigns without any; unknown where the source does not say.
 -- model: first, last, linear, time_decay, position, markov or shapley.
 -- credited_orders: purchases that the model credits the channel with, in fractions; NULL for a channel without touches; below 0
--- for a channel of shapley with which fewer contacts led to a purchase than without.
+-- for a channel of shapley with which fewer contacts led to a purchase than without; NULL for shapley of over 128 channels.
 -- credited_revenue: their value, shared the same way.
--- order_share: credited purchases over those of all channels.
+-- order_share: credited purchases over those of all channels; NULL where no touch led to a purchase.
 -- cost: fixed cost of the channel's campaigns and that of every touch; NULL where no cost is known.
 -- cost_per_order: cost over credited purchases; NULL for none.
 -- roi: credited revenue less cost over cost; revenue, not margin; NULL without cost.
@@ -81,7 +81,12 @@ credited AS (
     FROM attribution((SELECT path, touched_at, channel, conversions, amount FROM paths), model => 'markov')
     UNION ALL
     SELECT channel, 'shapley' AS model, conversions AS credited_orders, value AS credited_revenue
-    FROM attribution((SELECT path, touched_at, channel, conversions, amount FROM paths), model => 'shapley')
+    FROM attribution((
+        SELECT p.path, p.touched_at, p.channel, p.conversions, p.amount
+        FROM paths AS p
+        CROSS JOIN (SELECT count(DISTINCT channel) <= 128 AS are_few FROM paths) AS c
+        WHERE c.are_few
+    ), model => 'shapley')
 ),
 
 costs AS (
@@ -110,7 +115,7 @@ SELECT
     m.model,
     c.credited_orders,
     c.credited_revenue,
-    c.credited_orders / sum(c.credited_orders) OVER (PARTITION BY m.model) AS order_share,
+    c.credited_orders / nullif(sum(c.credited_orders) OVER (PARTITION BY m.model), 0.0) AS order_share,
     s.cost,
     s.cost / CASE WHEN c.credited_orders > 0.0 THEN c.credited_orders END AS cost_per_order,
     (c.credited_revenue - s.cost) / CASE WHEN s.cost > 0.0 THEN s.cost END AS roi

@@ -9,8 +9,8 @@
 -- customer_id: customer of the spine who has bought before the cut-off.
 -- as_of: cut-off of the spine row; value and potential compare the customers of one cut-off.
 -- relationship: strength of insights.relationship over 100.
--- value: share of the customers with less net value in the last 365 days, as in insights.value_tiers.
--- potential: share of the scored customers of whom less is expected, by the newest scores in scores.clv; NULL where not scored.
+-- value: share of the other customers (0 for a lone one) with less net value in the last 365 days, as in insights.value_tiers.
+-- potential: share of the other scored customers of whom less is expected, by the newest scores in scores.clv; NULL where not scored.
 -- retention: 1 less the probability of leaving, by the newest scores in scores.churn; NULL where not scored.
 -- satisfaction: newest answer of kind nps of the last 365 days, over 10; NULL without one.
 -- relationship_weight: weight of relationship for this customer; the five weights add up to 1.

@@ -8,7 +8,7 @@
 -- check: range(cramers_v, 0, 1)
 -- check: range(stay_share, 0, 1)
 -- check: range(silhouette, -1, 1)
--- check: range(stability, 0, 1)
+-- check: range(stability, -1, 1)
 -- as_of: cut-off of the spine.
 -- segmentation: rfm, lifecycle, value_tier, loyalty_tier, a behaviour or an attribute such as country.
 -- segment: segment of it.
@@ -28,9 +28,10 @@
 -- NULL for none, as at the newest cut-off.
 -- silhouette: how much nearer the segment's customers are to one another than to those of the next segment (1 well apart, 0 on
 -- a border, below 0 mixed), in logarithms of days since the newest purchase, purchases, net value and days since the first,
--- each of deviation 1; of 2,000 customers who have bought, at random; NULL for one segment.
--- stability: how much of the segment comes back from 10 resamples of these customers: customers in common with those whom rules
--- learned from a resample put into it, over those in either (Hennig 2007): above 0.75 is stable; NULL as silhouette.
+-- each of deviation 1; of 2,000 customers who have bought, at random; NULL for one segment, or one of which none was drawn.
+-- stability: whether rules over these columns, learned from a resample of the customers, put the others into the segment again
+-- (Jaccard, corrected for chance; after Hennig 2007), the mean of 10: 1 for all of them, 0 where the columns do not tell it;
+-- NULL as silhouette.
 WITH
 cut_offs AS (
     SELECT as_of, lead(as_of) OVER (ORDER BY as_of) AS next_as_of

@@ -6,7 +6,7 @@
 -- as_of: cut-off of the spine row; only what was known before it decides.
 -- segmentation: rfm, lifecycle, value_tier, a behaviour (frequent_browser, impulse, brand_loyal, price_sensitive or seasonal),
 -- loyalty_tier where there is any membership, or age_band, gender, country or city.
--- segment: the segment, stage or tier, none for who is in no tier; yes or no for a behaviour; else the band, gender, country or
+-- segment: the segment, stage or tier, none for who is in no tier or no member; yes or no for a behaviour; else the band, gender, country or
 -- city, unknown where it is not known.
 SELECT customer_id, as_of, 'rfm' AS segmentation, segment
 FROM insights.rfm

@@ -30,6 +30,9 @@ pub fn adjusted_rand_index(a: &[u32], b: &[u32]) -> Result<f64> {
     Ok((in_both - by_chance) / ((in_a + in_b) / 2.0 - by_chance))
 }
 
+/// More say nothing more.
+const MOST_RESAMPLES: usize = 10_000;
+
 /// How to resample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stability {
@@ -67,28 +70,46 @@ impl Stability {
         Ok(Agreement { mean: each.iter().sum::<f64>() / each.len() as f64, each })
     }
 
-    /// For clusters, or segments of any kind, whatever made them: each one's label, ascending, and how much it has in common
-    /// with the rows that the rules of as many rows drawn with replacement give it (Jaccard: rows in both over rows in
-    /// either), the mean of all resamples. Above 0.75 a cluster is stable; 0.6 or less is no cluster that these columns tell.
-    pub fn of_rules(&self, x: &[f64], columns: usize, labels: &[u32], rules: &Describe) -> Result<Vec<(u32, f64)>> {
+    /// For clusters, or segments of any kind, whatever made them: each one's label, ascending, and whether rules learned from
+    /// as many rows drawn with replacement put the rows that were not drawn into it: rows in both over rows in either
+    /// (Jaccard), corrected for chance, the mean of all resamples. 1 for all of them, 0 where the rules know no better than
+    /// how many rows it has; `None` where no resample could tell.
+    pub fn of_rules(
+        &self,
+        x: &[f64],
+        columns: usize,
+        labels: &[u32],
+        rules: &Describe,
+    ) -> Result<Vec<(u32, Option<f64>)>> {
         let table = Table::new(x, columns)?;
         same_length("labels", table.rows(), labels.len())?;
         let (distinct, _) = compact(labels);
+        let of = |rows: &[usize]| -> Vec<u32> { rows.iter().map(|&row| labels[row]).collect() };
         let one = |resample: u64| {
             let drawn: Vec<usize> = self.draw(resample, table.rows()).collect();
-            let drawn_labels: Vec<u32> = drawn.iter().map(|&row| labels[row]).collect();
-            let again = rules.fit(&table.gather(drawn), columns, &drawn_labels)?.predict(x, columns)?;
-            Ok(distinct.iter().map(|&label| jaccard(labels, &again, label)).collect())
+            let mut is_drawn = vec![false; table.rows()];
+            drawn.iter().for_each(|&row| is_drawn[row] = true);
+            let others: Vec<usize> = (0..table.rows()).filter(|&row| !is_drawn[row]).collect();
+            if others.is_empty() {
+                return Ok(vec![None; distinct.len()]);
+            }
+            let learned = rules.fit(&table.gather(drawn.iter().copied()), columns, &of(&drawn))?;
+            let again = learned.predict(&table.gather(others.iter().copied()), columns)?;
+            let before = of(&others);
+            Ok(distinct.iter().map(|&label| corrected_jaccard(&before, &again, label)).collect())
         };
-        let each = (0..self.resamples()?).into_par_iter().map(one).collect::<Result<Vec<Vec<f64>>>>()?;
-        let mean = |place: usize| each.iter().map(|each| each[place]).sum::<f64>() / each.len() as f64;
+        let each = (0..self.resamples()?).into_par_iter().map(one).collect::<Result<Vec<Vec<Option<f64>>>>>()?;
+        let mean = |place: usize| {
+            let told: Vec<f64> = each.iter().filter_map(|each| each[place]).collect();
+            (!told.is_empty()).then(|| told.iter().sum::<f64>() / told.len() as f64)
+        };
         Ok(distinct.iter().enumerate().map(|(place, &label)| (label, mean(place))).collect())
     }
 
     fn resamples(&self) -> Result<u64> {
         match self.resamples {
-            0 => Err(Error::Setting { name: "resamples", value: 0.0, valid: "1 or more" }),
-            resamples => Ok(resamples as u64),
+            1..=MOST_RESAMPLES => Ok(self.resamples as u64),
+            other => Err(Error::Setting { name: "resamples", value: other as f64, valid: "1 to 10000" }),
         }
     }
 
@@ -99,13 +120,21 @@ impl Stability {
     }
 }
 
-/// Rows that have the label in both labellings over those that have it in either.
-fn jaccard(a: &[u32], b: &[u32], label: u32) -> f64 {
-    let has = |(a, b): (&u32, &u32)| (*a == label, *b == label);
-    let (both, either) = a.iter().zip(b).map(has).fold((0.0, 0.0), |(both, either), (a, b)| {
-        (both + f64::from(u8::from(a && b)), either + f64::from(u8::from(a || b)))
-    });
-    both / either
+/// Rows that have the label in both labellings over those that have it in either, less what that is for labellings that have
+/// nothing to do with each other, as a share of what is left to 1. `None` where no row or every row has it in both.
+fn corrected_jaccard(a: &[u32], b: &[u32], label: u32) -> Option<f64> {
+    let (mut both, mut in_a, mut in_b) = (0.0, 0.0, 0.0);
+    for (a, b) in a.iter().zip(b) {
+        let (a, b) = (f64::from(u8::from(*a == label)), f64::from(u8::from(*b == label)));
+        (both, in_a, in_b) = (both + a * b, in_a + a, in_b + b);
+    }
+    let (either, rows) = (in_a + in_b - both, a.len() as f64);
+    if either == 0.0 || both == rows {
+        return None;
+    }
+    let expected = in_a * in_b / rows;
+    let by_chance = expected / (in_a + in_b - expected);
+    Some((both / either - by_chance) / (1.0 - by_chance))
 }
 
 /// Pairs of rows with equal keys.

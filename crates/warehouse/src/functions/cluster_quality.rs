@@ -1,7 +1,7 @@
 //! `cluster_quality((SELECT customer_id, cluster_id, days_since_order, net_amount FROM …))`: how far the clusters, or segments
 //! of any kind, lie apart (silhouette: 1 well apart, 0 on a border, below 0 mixed), and whether rules learned from resampled
-//! rows find them again (stability: rows in common with what a decision tree gives, from 0 to 1; above 0.75 is stable). Both
-//! are NULL where there is one cluster. Rows without a cluster are left out.
+//! rows put the others into them again (stability: 1 for all, 0 for no better than chance). Both are NULL where there is one
+//! cluster. Rows without a cluster are left out.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl ClusterQuality {
             Arc::clone(&clusters.values),
             Arc::new(Int64Array::from_iter_values(codes.clone().map(count))),
             Arc::new(codes.clone().map(|code| Some(of(code)?.silhouette)).collect::<Float64Array>()),
-            Arc::new(codes.map(|code| Some(of(code)?.stability)).collect::<Float64Array>()),
+            Arc::new(codes.map(|code| of(code)?.stability).collect::<Float64Array>()),
         ];
         RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
     }
@@ -74,7 +74,7 @@ impl ClusterQuality {
         let x: Vec<f64> =
             found.rows.iter().flat_map(|row| &points.x[row * points.columns..][..points.columns]).copied().collect();
         let stability = Stability { resamples, seed }.of_rules(&x, points.columns, &labels, &RULES)?;
-        let quality = |(label, stability): (u32, f64)| {
+        let quality = |(label, stability): (u32, Option<f64>)| {
             let of_cluster = labels.iter().zip(&found.values).filter(|(of, _)| **of == label);
             let (sum, rows) = of_cluster.fold((0.0, 0.0), |(sum, rows), (_, value)| (sum + value, rows + 1.0));
             Quality { label, silhouette: sum / rows, stability }
@@ -87,11 +87,15 @@ impl ClusterQuality {
 struct Quality {
     label: u32,
     silhouette: f64,
-    stability: f64,
+    /// `None` where no resample could tell.
+    stability: Option<f64>,
 }
 
 impl Algorithm for ClusterQuality {
     fn shape(&self, columns: &Schema) -> Result<Shape, Problem> {
+        if self.sample < 2 {
+            return Err(format!("sample is {}; valid is 2 or more", self.sample));
+        }
         let skipped = usize::from(self.grouped).min(columns.fields().len());
         let (group, own) = columns.fields().split_at(skipped);
         let own = Schema::new(own.to_vec());
