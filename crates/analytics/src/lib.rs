@@ -32,6 +32,7 @@ pub mod survival;
 pub mod text;
 pub mod uplift;
 pub mod voice;
+mod wide;
 
 pub use error::{Error, IN_BOUNDS, Result, is_in_bounds, shown};
 pub use statistic::{Mean, Statistic};

@@ -7,6 +7,7 @@
 use rayon::prelude::*;
 
 use super::table::Table;
+use crate::wide::wide;
 
 /// Rows side by side.
 const LANES: usize = 8;
@@ -73,31 +74,9 @@ impl<'a> Nearest<'a> {
 /// A row of eight numbers for each column.
 type Tile = [[f64; LANES]];
 
-/// The nearest centre of each row of a tile, of centres and halves of their squared norms as in [`Nearest`].
-fn of_tile(tile: &Tile, negated: &[f64], half_norms: &[f64]) -> [u64; LANES] {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(nearest) = wide::of_tile(tile, negated, half_norms) {
-        return nearest;
-    }
-    plain(tile, negated, half_norms)
-}
-
-/// The same with instructions that most x86 processors have since 2013, for which the program as a whole is not built.
-#[cfg(target_arch = "x86_64")]
-#[allow(unsafe_code)]
-mod wide {
-    use super::{LANES, Tile};
-
-    /// None where this one has not.
-    pub(super) fn of_tile(tile: &Tile, negated: &[f64], half_norms: &[f64]) -> Option<[u64; LANES]> {
-        // SAFETY: the processor was asked for them.
-        is_x86_feature_detected!("avx2").then(|| unsafe { compiled_for_them(tile, negated, half_norms) })
-    }
-
-    #[target_feature(enable = "avx2")]
-    fn compiled_for_them(tile: &Tile, negated: &[f64], half_norms: &[f64]) -> [u64; LANES] {
-        super::plain(tile, negated, half_norms)
-    }
+wide! {
+    /// The nearest centre of each row of a tile, of centres and halves of their squared norms as in [`Nearest`].
+    fn of_tile(tile: &Tile, negated: &[f64], half_norms: &[f64]) -> [u64; LANES] = plain;
 }
 
 /// Two centres at a time: their eight sums each fill the vector registers that every x86-64 has, or half of AVX2's.

@@ -8,6 +8,7 @@ use super::vector::{add_scaled, dot};
 use super::{Interactions, Recommendation};
 use crate::error::{Error, Result, same_length};
 use crate::sparse::Sparse;
+use crate::wide::wide;
 
 /// Rows of factors that one thread adds up at a time; fixed, because it fixes the order of addition.
 const CHUNK: usize = 1024;
@@ -131,7 +132,7 @@ fn improve(of_rows: &mut [f32], weights: &Sparse, of_columns: &[f32], settings: 
     let problem = Problem { gram: gram(of_columns, settings), of_columns, alpha: settings.alpha as f32 };
     let solve = |scratch: &mut [Vec<f32>; 3], (row, x): (usize, &mut [f32])| match weights.row(row) {
         [] => x.fill(0.0),
-        entries => problem.descend(entries, x, scratch, settings.steps),
+        entries => descend(&problem, entries, x, scratch, settings.steps),
     };
     of_rows.par_chunks_mut(size).enumerate().for_each_init(|| [(); 3].map(|()| vec![0.0; size]), solve);
     if of_rows.par_iter().all(|factor| factor.is_finite()) {
@@ -168,7 +169,14 @@ struct Problem<'a> {
     alpha: f32,
 }
 
+wide! {
+    /// Steps of conjugate gradient from `x`.
+    fn descend(problem: &Problem, entries: &[(u32, f32)], x: &mut [f32], scratch: &mut [Vec<f32>; 3], steps: usize)
+        = Problem::descend;
+}
+
 impl Problem<'_> {
+    #[inline(always)]
     fn descend(&self, entries: &[(u32, f32)], x: &mut [f32], scratch: &mut [Vec<f32>; 3], steps: usize) {
         let [residual, direction, product] = scratch;
         self.multiply(entries, x, product);
@@ -195,6 +203,7 @@ impl Problem<'_> {
     }
 
     /// The left side's matrix times `x`.
+    #[inline(always)]
     fn multiply(&self, entries: &[(u32, f32)], x: &[f32], product: &mut [f32]) {
         product.iter_mut().zip(self.gram.chunks_exact(x.len())).for_each(|(p, row)| *p = dot(row, x));
         for &(column, weight) in entries {
@@ -203,6 +212,7 @@ impl Problem<'_> {
         }
     }
 
+    #[inline(always)]
     fn column(&self, column: u32, size: usize) -> &[f32] {
         &self.of_columns[column as usize * size..(column as usize + 1) * size]
     }
