@@ -1,7 +1,7 @@
 -- Channels: what the contacts of each channel cost, and what each model of attribution says they brought. One row per channel
--- and model. The models share out the purchases of insights.attribution_touches; markov and shapley
--- also learn from contacts that no purchase followed. None of them knows what would have been bought without: a holdout tells
--- that, as in insights.experiments.
+-- and model. The models share out the purchases of insights.attribution_touches; markov and shapley also learn from contacts
+-- that no purchase followed. None of them knows what would have been bought without: a holdout tells that, as in
+-- insights.experiments.
 -- owner: perennial
 -- grain: channel, model
 -- check: accepted(model, first, last, linear, time_decay, position, markov, shapley)

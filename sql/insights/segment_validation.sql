@@ -1,5 +1,5 @@
 -- Segment validation: whether a segmentation tells apart who leaves and who spends in the horizon after its cut-off, and
--- whether customers stay in their segments, and whether segments lie apart in how customers buy. One row per cut-off, segmentation and segment. Segments are those of
+-- whether customers stay in their segments. One row per cut-off, segmentation and segment. Segments are those of
 -- insights.segments, the outcomes those of labels.churn and labels.value, so that nothing after the cut-off made a segment.
 -- owner: perennial
 -- grain: as_of, segmentation, segment
@@ -7,8 +7,6 @@
 -- check: range(eta_squared, 0, 1)
 -- check: range(cramers_v, 0, 1)
 -- check: range(stay_share, 0, 1)
--- check: range(silhouette, -1, 1)
--- check: range(stability, -1, 1)
 -- as_of: cut-off of the spine.
 -- segmentation: rfm, lifecycle, value_tier, loyalty_tier, a behaviour or an attribute such as country.
 -- segment: segment of it.
@@ -26,12 +24,6 @@
 -- NULL also where no variance is left within segments.
 -- stay_share: of the segment's customers who are also in the spine of the next cut-off, the share in the same segment there;
 -- NULL for none, as at the newest cut-off.
--- silhouette: how much nearer the segment's customers are to one another than to those of the next segment (1 well apart, 0 on
--- a border, below 0 mixed), in logarithms of days since the newest purchase, purchases, net value and days since the first,
--- each of deviation 1; of 2,000 customers who have bought, at random; NULL for one segment, or one of which none was drawn.
--- stability: whether rules over these columns, learned from a resample of the customers, put the others into the segment again
--- (Jaccard, corrected for chance; after Hennig 2007), the mean of 10: 1 for all of them, 0 where the columns do not tell it;
--- NULL as silhouette.
 WITH
 cut_offs AS (
     SELECT as_of, lead(as_of) OVER (ORDER BY as_of) AS next_as_of
@@ -84,31 +76,6 @@ compared AS (
     FROM measured
 ),
 
--- How those buy who have bought.
-placed AS (
-    SELECT
-        concat(f.as_of, ' ', f.segmentation) AS measured_apart,
-        f.customer_id,
-        f.segment,
-        ln(1.0 + r.days_since_order) AS recency,
-        ln(1.0 + n.count_orders) AS frequency,
-        ln(1.0 + greatest(v.net_amount, 0.0)) AS value,
-        ln(1.0 + t.days_since_first_order) AS tenure
-    FROM followed AS f
-    INNER JOIN features.recency AS r ON r.customer_id = f.customer_id AND r.as_of = f.as_of
-    INNER JOIN features.frequency AS n ON n.customer_id = f.customer_id AND n.as_of = f.as_of
-    INNER JOIN features.value AS v ON v.customer_id = f.customer_id AND v.as_of = f.as_of
-    INNER JOIN features.tenure AS t ON t.customer_id = f.customer_id AND t.as_of = f.as_of
-    WHERE r.last_order_at IS NOT NULL
-),
-
-qualities AS (
-    SELECT measured_apart, segment, silhouette, stability
-    FROM cluster_quality((
-        SELECT measured_apart, customer_id, segment, recency, frequency, value, tenure FROM placed
-    ), grouped => true, sample => 2000, resamples => 10)
-),
-
 spread AS (
     SELECT
         *,
@@ -122,9 +89,9 @@ spread AS (
 
 -- Churn has two outcomes, so that Cramér's V divides by 1; rounding may put it a hair beyond.
 SELECT
-    s.as_of,
-    s.segmentation,
-    s.segment,
+    as_of,
+    segmentation,
+    segment,
     count_customers,
     count_customers / count_all AS customer_share,
     churn_rate,
@@ -136,8 +103,5 @@ SELECT
     between_squares / CASE WHEN count_segments > 1 THEN nullif(between_squares + within_squares, 0.0) END AS eta_squared,
     between_squares / CASE WHEN count_segments > 1 THEN count_segments - 1.0 END
         / (nullif(within_squares, 0.0) / nullif(count_all - count_segments, 0.0)) AS f_statistic,
-    count_stayed / nullif(cast(count_followed AS DOUBLE), 0.0) AS stay_share,
-    q.silhouette,
-    q.stability
-FROM spread AS s
-LEFT JOIN qualities AS q ON q.measured_apart = concat(s.as_of, ' ', s.segmentation) AND q.segment = s.segment
+    count_stayed / nullif(cast(count_followed AS DOUBLE), 0.0) AS stay_share
+FROM spread

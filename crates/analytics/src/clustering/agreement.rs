@@ -4,7 +4,6 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-
 use rayon::prelude::*;
 
 use super::compact;

@@ -51,20 +51,21 @@ impl ClusterQuality {
         let clusters = Codes::of(rows.column(1))?;
         let points = Matrix::of(rows, BEFORE.len()..)?.scaled(self.scale);
         let measured = self.measure(&points, &clusters.of_rows).map_err(|e| told(rows, e))?;
-        let codes = 0..clusters.values.len() as u32;
-        let count = |code: u32| clusters.of_rows.iter().filter(|of| **of == code).count() as i64;
-        let of = |code: u32| measured.iter().find(|quality| quality.label == code);
+        let mut counts = vec![0i64; clusters.values.len()];
+        clusters.of_rows.iter().for_each(|code| counts[*code as usize] += 1);
+        let mut of: Vec<Option<Quality>> = counts.iter().map(|_| None).collect();
+        measured.into_iter().for_each(|(code, quality)| of[code as usize] = Some(quality));
         let columns: Vec<ArrayRef> = vec![
             Arc::clone(&clusters.values),
-            Arc::new(Int64Array::from_iter_values(codes.clone().map(count))),
-            Arc::new(codes.clone().map(|code| Some(of(code)?.silhouette)).collect::<Float64Array>()),
-            Arc::new(codes.map(|code| of(code)?.stability).collect::<Float64Array>()),
+            Arc::new(Int64Array::from(counts)),
+            Arc::new(of.iter().map(|of| Some(of.as_ref()?.silhouette)).collect::<Float64Array>()),
+            Arc::new(of.iter().map(|of| of.as_ref()?.stability).collect::<Float64Array>()),
         ];
         RecordBatch::try_new(Arc::clone(output), columns).map_err(engine)
     }
 
-    /// Of the clusters that rows of the sample are in, none where that is only one.
-    fn measure(&self, points: &Matrix, labels: &[u32]) -> analytics::Result<Vec<Quality>> {
+    /// Of the clusters that rows of the sample are in, by their labels; none where that is only one.
+    fn measure(&self, points: &Matrix, labels: &[u32]) -> analytics::Result<Vec<(u32, Quality)>> {
         let Self { grouped: _, scale: _, sample, resamples, seed } = *self;
         let found = match (Silhouette { exact_up_to: sample, seed }).measure(&points.x, points.columns, labels) {
             Err(analytics::Error::Undefined { .. }) => return Ok(vec![]),
@@ -77,7 +78,7 @@ impl ClusterQuality {
         let quality = |(label, stability): (u32, Option<f64>)| {
             let of_cluster = labels.iter().zip(&found.values).filter(|(of, _)| **of == label);
             let (sum, rows) = of_cluster.fold((0.0, 0.0), |(sum, rows), (_, value)| (sum + value, rows + 1.0));
-            Quality { label, silhouette: sum / rows, stability }
+            (label, Quality { silhouette: sum / rows, stability })
         };
         Ok(stability.into_iter().map(quality).collect())
     }
@@ -85,7 +86,6 @@ impl ClusterQuality {
 
 /// Of one cluster.
 struct Quality {
-    label: u32,
     silhouette: f64,
     /// `None` where no resample could tell.
     stability: Option<f64>,
