@@ -10,7 +10,7 @@ use store::{Append, Snapshot};
 
 use crate::Warehouse;
 use crate::catalog::Kind;
-use crate::conform::conform_computed;
+use crate::conform::conform_stored;
 use crate::ddl::Columns;
 use crate::error::{Error, Result};
 use crate::session::Batches;
@@ -80,7 +80,7 @@ fn to_table(name: &str, batch: &RecordBatch, columns: &SchemaRef) -> Result<Reco
         let Some(array) = batch.column_by_name(field.name()) else {
             return Ok(new_null_array(field.data_type(), batch.num_rows()));
         };
-        conform_computed(array, field.data_type()).map_err(|misfit| Error::WrongValue {
+        conform_stored(array, field.data_type()).map_err(|misfit| Error::WrongValue {
             place: name.into(),
             column: field.name().clone(),
             value: misfit.value,

@@ -13,7 +13,7 @@ use store::{Append, CUSTOMER_ID, EVENT_TIME, KNOWN_TIME, Layout, Snapshot, Table
 
 use crate::Warehouse;
 use crate::catalog::{Definition, SET_ASIDE_TABLE};
-use crate::conform::{canonical_ids, conform_computed};
+use crate::conform::{canonical_ids, conform_stored};
 use crate::ddl::Columns;
 use crate::error::{Error, Result};
 use crate::faults::Faults;
@@ -257,7 +257,7 @@ impl Step<'_> {
             let Some(array) = batch.column_by_name(name) else {
                 return Ok(new_null_array(data_type, batch.num_rows()));
             };
-            let array = conform_computed(array, data_type).map_err(|misfit| Error::WrongValue {
+            let array = conform_stored(array, data_type).map_err(|misfit| Error::WrongValue {
                 place: format!("sql/{}", self.staging.path),
                 column: name.clone(),
                 value: misfit.value,

@@ -131,6 +131,33 @@ pub(crate) fn conform_computed(array: &ArrayRef, wanted: &DataType) -> Result<Ar
     }
 }
 
+/// As [`conform_computed`], for the rows of a table: NaN and the infinities are no values of a real column.
+pub(crate) fn conform_stored(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, Misfit> {
+    let stored = conform_computed(array, wanted)?;
+    finite(&stored).map(|()| stored)
+}
+
+/// As [`conform`], for values of a file: NaN and the infinities are none, nor are they texts.
+pub(crate) fn conform_loaded(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, Misfit> {
+    if array.data_type().is_floating() {
+        finite(&normalise(array)?)?;
+    }
+    conform(array, wanted)
+}
+
+/// The first value that is no finite number. One of them makes NaN of every sum and mean that it is in.
+fn finite(array: &ArrayRef) -> Result<(), Misfit> {
+    let Some(reals) = array.as_primitive_opt::<Float64Type>() else { return Ok(()) };
+    if reals.values().iter().all(|value| value.is_finite()) {
+        return Ok(());
+    }
+    let is_lost = |row: &usize| reals.is_valid(*row) && !reals.value(*row).is_finite();
+    match (0..reals.len()).find(is_lost) {
+        None => Ok(()),
+        Some(row) => Err(misfit(array, row, "is no finite number; what is not known is NULL".into())),
+    }
+}
+
 /// Decimals as `wanted`, with all their digits.
 fn conform_digits(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, Misfit> {
     let texts = decimal_texts(array).map_err(|e| misfit(array, 0, e.to_string()))?;
@@ -145,9 +172,9 @@ fn conform_digits(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, Misfi
     }
 }
 
-/// Every value of `array` that can't be `wanted`.
+/// Every value of a file's `array` that can't be `wanted`.
 pub(crate) fn misfits(array: &ArrayRef, wanted: &DataType) -> Vec<Misfit> {
-    let misfit = |row| conform(&array.slice(row, 1), wanted).err().map(|misfit| Misfit { row, ..misfit });
+    let misfit = |row| conform_loaded(&array.slice(row, 1), wanted).err().map(|misfit| Misfit { row, ..misfit });
     (0..array.len()).filter_map(misfit).collect()
 }
 
@@ -289,7 +316,8 @@ fn misfit_text(texts: &StringArray, row: usize, problem: String) -> Misfit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Decimal128Array, ListArray, TimestampNanosecondArray, UInt64Array};
+    use arrow::array::{Decimal128Array, Float32Array, ListArray, TimestampNanosecondArray, UInt64Array};
+    use arrow::buffer::NullBuffer;
 
     #[test]
     fn ids_that_came_as_reals_or_with_blanks_are_canonical() {
@@ -312,6 +340,25 @@ mod tests {
         assert_eq!(normalise(&large).unwrap_err().row, 1);
         let dates: ArrayRef = Arc::new(Int64Array::from(vec![20260131]));
         assert!(conform(&dates, &DataType::Date32).is_err());
+    }
+
+    #[test]
+    fn what_is_stored_or_loaded_is_finite() {
+        let reals = |values: Vec<Option<f64>>| -> ArrayRef { Arc::new(Float64Array::from(values)) };
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let array = reals(vec![Some(1.0), None, Some(odd)]);
+            assert_eq!(conform_stored(&array, &DataType::Float64).unwrap_err().row, 2);
+            for wanted in [DataType::Float64, DataType::Utf8] {
+                let misfit = conform_loaded(&array, &wanted).unwrap_err();
+                assert_eq!((misfit.row, misfit.value), (2, format!("{odd}")));
+            }
+        }
+        let narrow: ArrayRef = Arc::new(Float32Array::from(vec![1.0, f32::INFINITY]));
+        assert_eq!(conform_loaded(&narrow, &DataType::Float64).unwrap_err().row, 1);
+        // What lies where a value is missing does not count.
+        let nulls = Some(NullBuffer::from(vec![true, false]));
+        let hidden: ArrayRef = Arc::new(Float64Array::new(vec![1.0, f64::NAN].into(), nulls));
+        assert!(conform_stored(&hidden, &DataType::Float64).is_ok());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use super::rejects::{Reject, Rejects};
 use super::{Incoming, LoadedColumn, SYSTEM_COLUMNS};
-use crate::conform::{Misfit, conform, misfits, surprise};
+use crate::conform::{Misfit, conform, conform_loaded, misfits, surprise};
 use crate::ddl::type_name;
 use crate::error::{Error, Result};
 use crate::joined;
@@ -228,7 +228,10 @@ impl Reader {
         let column = fields.map(|field| match batch.column_by_name(field.name()) {
             _ if SYSTEM_COLUMNS.contains(&field.name().as_str()) => Ok(None),
             None => Ok(Some(new_null_array(field.data_type(), batch.num_rows()))),
-            Some(array) => conform(array, field.data_type()).map(Some).map_err(|misfit| (field.name().clone(), misfit)),
+            Some(array) => {
+                let loaded = conform_loaded(array, field.data_type());
+                loaded.map(Some).map_err(|misfit| (field.name().clone(), misfit))
+            }
         });
         column.collect()
     }

@@ -111,7 +111,7 @@ async fn only_new_files_of_the_driver_count_and_others_are_read_whole() {
 #[tokio::test]
 async fn staging_mistakes_name_file_column_and_what_there_is() {
     let clocks = "at AS event_time, at AS known_time";
-    let cases: [(&str, &[&str]); 7] = [
+    let cases: [(&str, &[&str]); 8] = [
         (
             &format!("SELECT id AS order_id, {clocks}, id AS nonsense FROM raw.tiny_x"),
             &["nonsense", "core.orders", "order_id"],
@@ -124,6 +124,10 @@ async fn staging_mistakes_name_file_column_and_what_there_is() {
         (
             &format!("SELECT id AS order_id, {clocks}, note AS amount FROM raw.tiny_x"),
             &["\"amount\"", "\"hello\"", "DOUBLE"],
+        ),
+        (
+            &format!("SELECT id AS order_id, {clocks}, 1.0 / (amount - 1.0) AS amount FROM raw.tiny_x"),
+            &["\"amount\"", "\"inf\" is no finite number"],
         ),
         (
             "SELECT id AS order_id, nullif(at, at) AS event_time, at AS known_time FROM raw.tiny_x",

@@ -314,6 +314,23 @@ async fn a_load_killed_before_its_snapshot_is_finished_by_the_next() {
     assert_eq!(shop.count("raw.tiny_x").await, 2);
 }
 
+#[tokio::test]
+async fn what_is_no_finite_number_is_rejected_with_its_row() {
+    let shop = Shop::tiny().await;
+    let amounts =
+        || -> ArrayRef { Arc::new(Float64Array::from(vec![Some(1.0), None, Some(f64::NAN), Some(f64::INFINITY)])) };
+    let ids = || -> ArrayRef { Arc::new(StringArray::from(vec!["a", "b", "c", "d"])) };
+    let file = write_parquet(&shop, "odd.parquet", vec![("id", ids()), ("amount", amounts())]);
+    let refused = shop.load("raw.tiny_odd", slice::from_ref(&file)).await;
+    assert_says(refused, &["2 rows", "row 3", "column \"amount\": \"NaN\" is no finite number", "--max-rejects"]);
+    let options = LoadOptions { max_rejects: 2, ..LoadOptions::default() };
+    let report = shop.warehouse.load("raw.tiny_odd", &[file], &options, &|_| {}).await.unwrap();
+    assert_eq!(report.rows, 2);
+    assert_eq!(shop.rows("SELECT id, amount FROM raw.tiny_odd").await, [["a", "1.0"], ["b", ""]]);
+    let rejects = shop.rows("SELECT row_number, column_name, value FROM quality.rejects ORDER BY row_number").await;
+    assert_eq!(rejects, [["3", "amount", "NaN"], ["4", "amount", "inf"]]);
+}
+
 fn write_parquet(shop: &Shop, name: &str, columns: Vec<(&str, ArrayRef)>) -> String {
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     let path = shop.path(name);
