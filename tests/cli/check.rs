@@ -102,6 +102,29 @@ fn mistakes_are_told() {
     assert!(error.contains("warn or error"), "{error}");
 }
 
+#[test]
+fn a_rule_that_cannot_be_computed_fails_and_the_others_are_tested() {
+    let folder = till();
+    folder.ok(&["load", "raw.till_receipts", "p/receipts.csv", "--history", "--project", "p"]);
+    folder.ok(&["build", "--project", "p"]);
+    rules(&folder, "-- check: cast(status AS BIGINT) > 0\n-- check: amount < 1000\n-- check: unique(order_id)");
+    folder.write("p/sql/insights/odd.sql", "-- Odd.\n-- grain: n\n-- check: not_null(n)\n-- check: range(n, 0, 9)\nSELECT cast(status AS BIGINT) AS n FROM core.orders\n");
+    let output = folder.run(&["check", "core.orders", "insights.odd", "--project", "p", "--format", "json"]);
+    let error = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    assert!(error.contains("3 check(s) failed") && error.contains("insights.odd: not_null(n)"), "{error}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let results = report["results"].as_array().expect("results");
+    let held: Vec<bool> = results.iter().map(|result| result["passed"] == true).collect();
+    assert_eq!(held, [false, true, true, false, false], "{report:#}");
+    for result in results.iter().filter(|result| result["passed"] == false) {
+        let note = text_of(&result["note"]);
+        assert!(note.starts_with("can't be computed: ") && note.contains("it is no BIGINT"), "{note}");
+    }
+    let kept = folder.sql("p/w", "SELECT count(*) FROM quality.results WHERE rows_checked IS NULL AND NOT passed");
+    assert_eq!(kept, ["3"]);
+}
+
 fn assert_holds(folder: &Folder, warnings: &[String]) {
     let report = folder.ok(&["check", "--format", "json", "--warehouse", W]);
     let report: Value = serde_json::from_str(&report).expect("JSON");

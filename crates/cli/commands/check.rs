@@ -7,8 +7,10 @@ use pipeline::{CheckOptions, CheckReport, CheckResult, Severity};
 /// Run the checks in the headers of tables and views and in sql/checks, and keep what they find: results in
 /// quality.results, the key of every failing row in quality.failures, and the history of both in quality.scores.
 ///
+/// A check that can't be computed over the rows there are has failed; the others are made all the same.
+///
 /// Exit code 0: all checks hold, or only warnings failed. 3: a check of severity error failed. 1: the checks could not be
-/// made.
+/// made, as where one names a column that there is not.
 #[derive(Args)]
 #[command(after_help = "Examples:
   perennial check

@@ -211,6 +211,10 @@ pub enum Error {
         path: String,
     },
 
+    /// A query without mistakes that could not be computed over the rows that there are.
+    #[error("{0}")]
+    NotComputed(Box<Error>),
+
     /// The query engine's answer (syntax, unknown column, type).
     #[error("{}", .0.strip_backtrace())]
     Query(Box<DataFusionError>),

@@ -7,7 +7,7 @@ use chrono::{SubsecRound, Utc};
 use serde::Serialize;
 
 use super::rule::{CHECKS, usages};
-use super::subject::{Relation, Subject, numbers, rows_of, unplaced};
+use super::subject::{Relation, Subject, numbers, unplaced};
 use super::{Dimension, Rule, Severity, Test};
 use crate::Warehouse;
 use crate::catalog::Kind;
@@ -99,7 +99,7 @@ impl Warehouse {
     ///
     /// # Errors
     /// [`Error::UnknownTable`], [`Error::Argument`] for a table without checks, [`Error::Definition`] for a check that
-    /// does not fit its table: nothing is recorded then.
+    /// does not fit its table: nothing is recorded then. One that can't be computed over the rows there are has failed.
     pub async fn check(&self, options: &CheckOptions, done: &(dyn Fn(u64) + Sync)) -> Result<CheckReport> {
         let session = self.session(SessionOptions::default()).await?;
         let tables = self.rules(options, &session)?;
@@ -176,33 +176,45 @@ async fn accepted(session: &Session) -> Result<BTreeMap<String, u64>> {
     Ok(rows.into_iter().filter_map(of).collect())
 }
 
-/// Tests the rules of one table.
+/// Tests the rules of one table. One that can't be computed over its rows has failed; the others are tested all the same.
 async fn test_all(subjects: Vec<Subject<'_>>) -> Result<Vec<Outcome<'_>>> {
     let mut tests = Vec::with_capacity(subjects.len());
     for on in &subjects {
-        tests.push(on.rule.check.test(on).await?);
+        tests.push(computed(on.rule.check.test(on).await)?);
     }
     let mut counted = count_each(&subjects, &tests).await?.into_iter();
     let mut outcomes = Vec::with_capacity(subjects.len());
     for (on, test) in subjects.into_iter().zip(tests) {
-        outcomes.push(match test {
-            Test::Each { fails, value, note } => {
-                let (checked, failed) = counted.next().unwrap_or_default();
+        let outcome = match test {
+            Ok(Test::Each { fails, value, note }) => counted.next().unwrap_or(Ok((0, 0))).map(|(checked, failed)| {
                 let failing = format!("SELECT *, {value} AS _value FROM {} WHERE {fails}", on.rows());
                 Outcome::of_rows(on, checked, failed, (failing, on.relation.key.clone()), note)
+            }),
+            Ok(Test::Rows { counts, failing, key }) => {
+                let counts = computed(on.numbers(&counts).await)?;
+                counts.map(|counts| Outcome::of_rows(on, count(&counts, 0), count(&counts, 1), (failing, key), None))
             }
-            Test::Rows { checked, failing, key } => {
-                let checked = on.numbers(&checked).await?.first().copied().flatten();
-                let failed = on.numbers(&format!("SELECT count(*) FROM ({failing}) AS f")).await?;
-                let (checked, failed) = (checked.unwrap_or_default(), failed.first().copied().flatten());
-                Outcome::of_rows(on, checked as u64, failed.unwrap_or_default() as u64, (failing, key), None)
+            Ok(Test::Number { value, threshold, passed, note }) => {
+                Ok(Outcome { on, checked: None, failed: None, value, threshold, passed, note, failing: None })
             }
-            Test::Number { value, threshold, passed, note } => {
-                Outcome { on, checked: None, failed: None, value, threshold, passed, note, failing: None }
-            }
-        });
+            Err(problem) => Err(problem),
+        };
+        outcomes.push(outcome.unwrap_or_else(|problem| Outcome::of_none(on, problem)));
     }
     Ok(outcomes)
+}
+
+/// What was computed, or why the rows did not let it be.
+fn computed<T>(result: Result<T>) -> Result<Result<T, String>> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(Error::NotComputed(problem)) => Ok(Err(problem.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+fn count(numbers: &[Option<f64>], at: usize) -> u64 {
+    numbers.get(at).copied().flatten().unwrap_or_default() as u64
 }
 
 impl<'a> Outcome<'a> {
@@ -226,22 +238,41 @@ impl<'a> Outcome<'a> {
             failing: (!passed).then_some(failing),
         }
     }
+
+    fn of_none(on: Subject<'a>, problem: String) -> Outcome<'a> {
+        let note = Some(format!("can't be computed: {problem}"));
+        let threshold = on.rule.at_most;
+        Outcome { on, checked: None, failed: None, value: None, threshold, passed: false, note, failing: None }
+    }
 }
 
-/// Rows looked at and rows that fail, of each test by rows, in one pass over the table.
-async fn count_each(subjects: &[Subject<'_>], tests: &[Test]) -> Result<Vec<(u64, u64)>> {
-    let Some(first) = subjects.first() else { return Ok(Vec::new()) };
+/// Rows looked at and rows that fail, of each test by rows, in one pass over the table; one by one where that fails.
+async fn count_each(
+    subjects: &[Subject<'_>],
+    tests: &[Result<Test, String>],
+) -> Result<Vec<Result<(u64, u64), String>>> {
     let each: Vec<(&Subject, &str)> = subjects
         .iter()
         .zip(tests)
         .filter_map(|(on, test)| match test {
-            Test::Each { fails, .. } => Some((on, fails.as_str())),
+            Ok(Test::Each { fails, .. }) => Some((on, fails.as_str())),
             _ => None,
         })
         .collect();
-    if each.is_empty() {
-        return Ok(Vec::new());
+    if let Ok(counts) = counts_of(&each).await {
+        return Ok(counts.into_iter().map(Ok).collect());
     }
+    let mut counts = Vec::with_capacity(each.len());
+    for one in &each {
+        let counted = counts_of(std::slice::from_ref(one)).await.map_err(|error| mistake(one.0, error));
+        counts.push(computed(counted)?.map(|counts| counts[0]));
+    }
+    Ok(counts)
+}
+
+/// The counts of tests of one table.
+async fn counts_of(each: &[(&Subject<'_>, &str)]) -> Result<Vec<(u64, u64)>> {
+    let Some((first, _)) = each.first() else { return Ok(Vec::new()) };
     let counts: Vec<String> = each
         .iter()
         .enumerate()
@@ -253,28 +284,16 @@ async fn count_each(subjects: &[Subject<'_>], tests: &[Test]) -> Result<Vec<(u64
         })
         .collect();
     let query = format!("SELECT {} FROM {} AS t", counts.join(", "), first.relation.sql);
-    let counts = match numbers(first.session, &query).await {
-        Ok(counts) => counts,
-        Err(error) => return Err(blame(&each).await.unwrap_or(error)),
-    };
-    let count = |number: Option<f64>| number.unwrap_or_default() as u64;
-    Ok(counts.chunks(2).map(|pair| (count(pair[0]), count(pair[1]))).collect())
+    let counts = numbers(first.session, &query).await?;
+    Ok((0..each.len()).map(|i| (count(&counts, 2 * i), count(&counts, 2 * i + 1))).collect())
 }
 
-/// The error of the first rule that fails alone.
-async fn blame(each: &[(&Subject<'_>, &str)]) -> Option<Error> {
-    for (on, fails) in each {
-        let query = format!("SELECT count(*) FROM {} WHERE {fails}", rows_of(on.relation, on.rule));
-        if let Err(error) = numbers(on.session, &query).await {
-            let error = unplaced(error);
-            let hint = match error {
-                Error::UnknownFunction { .. } => format!("; {}", usages()),
-                _ => String::new(),
-            };
-            return Some(on.fail(format!("{error}{hint}")));
-        }
+/// The error that a rule is wrong; with those that there are, if it calls one that there is not.
+fn mistake(on: &Subject<'_>, error: Error) -> Error {
+    match unplaced(error) {
+        error @ Error::UnknownFunction { .. } => on.fail(format!("{error}; {}", usages())),
+        error => on.blame(error),
     }
-    None
 }
 
 fn fault(rule: &Rule, problem: String) -> Error {

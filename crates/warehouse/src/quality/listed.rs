@@ -29,7 +29,9 @@ impl Check for Listed {
             }
             let value = view.data_type(VALUE).map_or("cast(NULL AS VARCHAR)".into(), |_| quoted(VALUE));
             let failing = format!("SELECT *, {value} AS _value FROM {} AS t", view.sql);
-            Ok(Test::Rows { checked: on.count(), failing, key: self.key.clone() })
+            let counts =
+                format!("SELECT ({}) AS checked, (SELECT count(*) FROM ({failing}) AS f) AS failed", on.count());
+            Ok(Test::Rows { counts, failing, key: self.key.clone() })
         })
     }
 }

@@ -131,8 +131,8 @@ pub(crate) enum Test {
     },
     /// By a query of the failing rows.
     Rows {
-        /// A query of how many rows are looked at.
-        checked: String,
+        /// A query of how many rows are looked at, and how many of them fail.
+        counts: String,
         /// A query with the columns of `key` and `_value`.
         failing: String,
         /// What names a failing row.

@@ -85,7 +85,10 @@ fn in_force(table: &str, key: &[String]) -> String {
 impl<'a> Subject<'a> {
     /// The rows that the rule is about, to stand behind FROM, as `t`.
     pub(super) fn rows(&self) -> String {
-        rows_of(self.relation, self.rule)
+        match &self.rule.condition {
+            None => format!("{} AS t", self.relation.sql),
+            Some(condition) => format!("(SELECT * FROM {} AS t WHERE {condition}) AS t", self.relation.sql),
+        }
     }
 
     /// A query of their number.
@@ -128,9 +131,12 @@ impl<'a> Subject<'a> {
         Error::Definition { path: self.rule.path.clone(), problem }
     }
 
-    /// The same of what the engine says.
+    /// The same of what the engine says, unless the rows are at fault.
     pub(super) fn blame(&self, error: Error) -> Error {
-        self.fail(unplaced(error).to_string())
+        match unplaced(error) {
+            error @ Error::NotComputed(_) => error,
+            error => self.fail(error.to_string()),
+        }
     }
 
     /// Another table or view.
@@ -164,17 +170,9 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The rows of a relation that a rule is about, as `t`.
-pub(super) fn rows_of(relation: &Relation, rule: &Rule) -> String {
-    match &rule.condition {
-        None => format!("{} AS t", relation.sql),
-        Some(condition) => format!("(SELECT * FROM {} AS t WHERE {condition}) AS t", relation.sql),
-    }
-}
-
 /// The first row of a query, as numbers.
 pub(super) async fn numbers(session: &Session, query: &str) -> Result<Vec<Option<f64>>> {
-    let batches = session.sql(query).await?.collect().await?;
+    let batches = session.sql(query).await?.collect().await.map_err(not_computed)?;
     let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(Vec::new()) };
     (0..batch.num_columns()).map(|column| number(batch, column)).collect()
 }
@@ -197,6 +195,14 @@ fn number(batch: &RecordBatch, column: usize) -> Result<Option<f64>> {
         }
     };
     Ok(number)
+}
+
+/// That the rows which a planned query reads are at fault, unless they could not be read at all.
+pub(super) fn not_computed(error: Error) -> Error {
+    match error {
+        error @ (Error::Store(_) | Error::Gone { .. }) => error,
+        error => Error::NotComputed(Box::new(error)),
+    }
 }
 
 /// `error` without the place in a SQL text that nobody wrote.

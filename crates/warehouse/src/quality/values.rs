@@ -7,7 +7,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use futures::TryStreamExt;
 
-use super::subject::Subject;
+use super::subject::{Subject, not_computed};
 use crate::error::Result;
 use crate::session::Batches;
 
@@ -45,7 +45,8 @@ impl Counts {
         let values = values(on, expression, is_number);
         let query = format!("SELECT _v, count(*) AS _n FROM {values} GROUP BY _v ORDER BY _v");
         let query = on.session.sql(&query).await.map_err(|error| on.blame(error))?;
-        Ok(Counts { batches: query.stream().await?, batch: None, row: 0 })
+        let batches = query.stream().await.map_err(not_computed)?;
+        Ok(Counts { batches, batch: None, row: 0 })
     }
 
     /// The next greater value.
@@ -61,7 +62,7 @@ impl Counts {
                 self.row += 1;
                 return Ok(Some((value, count)));
             }
-            (self.batch, self.row) = (self.batches.try_next().await?, 0);
+            (self.batch, self.row) = (self.batches.try_next().await.map_err(not_computed)?, 0);
             if self.batch.is_none() {
                 return Ok(None);
             }

@@ -181,7 +181,7 @@ async fn mistakes_that_only_the_table_shows_name_file_and_check_and_record_nothi
     ];
     for (rule, parts) in cases {
         let shop = shop(&["size > 0", rule]).await;
-        let result = check(&shop, &[]).await;
+        let result = check(&shop, &["insights.things"]).await;
         assert_says(result, &[&["sql/insights/things.sql", *rule][..], parts].concat());
         assert_eq!(shop.warehouse.store().snapshot().await.unwrap().id, 0, "{rule}");
     }
@@ -284,7 +284,7 @@ async fn drift_is_measured_against_the_last_accepted_snapshot() {
 async fn what_failed_is_no_measure_of_what_comes() {
     let shop = orders_with(&["row_count_change(10 %)"]).await;
     add_orders(&shop, "then.csv", then()).await;
-    let accepted = check(&shop, &[]).await.unwrap().snapshot;
+    let accepted = check(&shop, &["core.orders"]).await.unwrap().snapshot;
     add_orders(&shop, "added.csv", added()).await;
     for _ in 0..2 {
         let report = check(&shop, &["core.orders"]).await.unwrap();

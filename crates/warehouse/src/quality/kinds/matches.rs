@@ -33,6 +33,13 @@ struct Matches {
 impl Check for Matches {
     fn test<'a>(&'a self, on: &'a Subject<'a>) -> BoxFuture<'a, Result<Test>> {
         Box::pin(async move {
+            // A pattern that is none is a mistake of the rule, whatever the rows are.
+            let tried = on.session.sql(&format!("SELECT regexp_like('', {})", self.pattern)).await;
+            let tried = match tried {
+                Ok(query) => query.collect().await.map(|_| ()),
+                Err(error) => Err(error),
+            };
+            tried.map_err(|error| on.blame(error))?;
             let fails = format!("NOT regexp_like(cast({} AS VARCHAR), {})", on.column(&self.column)?, self.pattern);
             Ok(Test::Each { fails, value: on.values(&[&self.column]), note: None })
         })

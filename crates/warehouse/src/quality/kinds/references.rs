@@ -41,11 +41,15 @@ impl Check for References {
             other.data_type(&self.of).map_err(|problem| on.fail(format!("in {}, {problem}", self.table)))?;
             // Any version of the other row will do.
             let known = format!("(SELECT DISTINCT {} AS _known FROM {}) AS r", quoted(&self.of), self.table);
-            let failing = format!(
-                "SELECT t.*, {column} AS _value FROM {} LEFT ANTI JOIN {known} ON {column} = r._known WHERE {column} IS NOT NULL",
-                on.rows()
+            let rows = on.rows();
+            let counts = format!(
+                "SELECT count(*), count(*) FILTER (WHERE {column} IS NOT NULL AND r._known IS NULL) \
+                 FROM {rows} LEFT JOIN {known} ON {column} = r._known"
             );
-            Ok(Test::Rows { checked: on.count(), failing, key: on.relation.key.clone() })
+            let failing = format!(
+                "SELECT t.*, {column} AS _value FROM {rows} LEFT ANTI JOIN {known} ON {column} = r._known WHERE {column} IS NOT NULL"
+            );
+            Ok(Test::Rows { counts, failing, key: on.relation.key.clone() })
         })
     }
 }

@@ -77,16 +77,14 @@ impl SumEquals {
         let ours = sums(&here, &self.column, &rows);
         let theirs = sums(&there, &self.of, &format!("{} AS t", other.sql));
         let same = self.keys.iter().map(|(here, there)| format!("a.{} = b.{}", quoted(here), quoted(there)));
+        let both = format!("{ours} AS a LEFT JOIN {theirs} AS b ON {}", same.collect::<Vec<_>>().join(" AND "));
+        let fails = format!("abs(coalesce(a._sum, 0.0) - coalesce(b._sum, 0.0)) > {:?}", self.tolerance);
+        let counts = format!("SELECT count(*), count(*) FILTER (WHERE {fails}) FROM {both}");
         let failing = format!(
-            "SELECT a.*, concat(coalesce(a._sum, 0.0), ', {} has ', coalesce(b._sum, 0.0)) AS _value \
-             FROM {ours} AS a LEFT JOIN {theirs} AS b ON {} \
-             WHERE abs(coalesce(a._sum, 0.0) - coalesce(b._sum, 0.0)) > {:?}",
-            self.table,
-            same.collect::<Vec<_>>().join(" AND "),
-            self.tolerance
+            "SELECT a.*, concat(coalesce(a._sum, 0.0), ', {} has ', coalesce(b._sum, 0.0)) AS _value FROM {both} WHERE {fails}",
+            self.table
         );
-        let checked = format!("SELECT count(*) FROM {ours} AS a");
-        Test::Rows { checked, failing, key: self.keys.iter().map(|(here, _)| here.clone()).collect() }
+        Test::Rows { counts, failing, key: self.keys.iter().map(|(here, _)| here.clone()).collect() }
     }
 
     async fn totals(&self, on: &Subject<'_>, other: &Relation) -> Result<Test> {

@@ -33,15 +33,18 @@ impl Check for Unique {
                 columns.iter().enumerate().map(|(i, column)| format!("{column} = d._k{i}")).collect();
             let shown: Vec<&str> = self.columns.iter().map(String::as_str).collect();
             let (rows, value) = (on.rows(), on.values(&shown));
+            let groups = format!("SELECT {}, count(*) AS _n FROM {rows} GROUP BY {}", named.join(", "), columns.join(", "));
+            let known: Vec<String> = (0..columns.len()).map(|i| format!("_k{i} IS NOT NULL")).collect();
+            let counts = format!(
+                "SELECT sum(_n), sum(_n) FILTER (WHERE _n > 1 AND {}) FROM ({groups}) AS g",
+                known.join(" AND ")
+            );
             // The few values that several rows share are the side that a join holds.
             let failing = format!(
-                "SELECT t.*, {value} AS _value FROM (SELECT {} FROM {rows} GROUP BY {} HAVING count(*) > 1) AS d \
-             INNER JOIN {rows} ON {}",
-                named.join(", "),
-                columns.join(", "),
+                "SELECT t.*, {value} AS _value FROM ({groups} HAVING count(*) > 1) AS d INNER JOIN {rows} ON {}",
                 same.join(" AND ")
             );
-            Ok(Test::Rows { checked: on.count(), failing, key: on.relation.key.clone() })
+            Ok(Test::Rows { counts, failing, key: on.relation.key.clone() })
         })
     }
 }
