@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, visit_expressions};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, visit_expressions};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
@@ -15,6 +15,8 @@ use serde::Deserialize;
 pub(super) struct Expression {
     /// As it was written.
     pub(super) text: String,
+    /// The same text for all that differ only in blanks, brackets, letter case and the order of what may be swapped.
+    pub(super) meaning: String,
     /// What it reads, in the order of reading.
     pub(super) columns: Vec<Column>,
 }
@@ -47,10 +49,8 @@ impl TryFrom<Written> for Expression {
 
     fn try_from(written: Written) -> Result<Expression, String> {
         match written {
-            Written::Whole(number) => Ok(Expression { text: number.to_string(), columns: Vec::new() }),
-            Written::Real(number) if number.is_finite() => {
-                Ok(Expression { text: number.to_string(), columns: Vec::new() })
-            }
+            Written::Whole(number) => Expression::parse(number.to_string()),
+            Written::Real(number) if number.is_finite() => Expression::parse(number.to_string()),
             Written::Real(number) => Err(format!("{number} is no finite number")),
             Written::Sql(text) => Expression::parse(text),
         }
@@ -77,7 +77,7 @@ impl Expression {
         });
         match found {
             ControlFlow::Break(problem) => Err(wrong(problem)),
-            ControlFlow::Continue(()) => Ok(Expression { text, columns }),
+            ControlFlow::Continue(()) => Ok(Expression { meaning: meaning(&expression), text, columns }),
         }
     }
 
@@ -103,5 +103,42 @@ fn column(part: &Expr) -> Result<Option<Column>, String> {
             Err("a query in a rule: make a view of it, of the grain customer_id, as_of".into())
         }
         _ => Ok(None),
+    }
+}
+
+/// One text of all ways to write the same comparison, sum, product, AND or OR.
+fn meaning(part: &Expr) -> String {
+    use BinaryOperator::*;
+    let in_order = |mut operands: Vec<String>, between: &str| {
+        operands.sort();
+        format!("({})", operands.join(between))
+    };
+    match part {
+        Expr::Nested(inner) => meaning(inner),
+        Expr::CompoundIdentifier(_) => part.to_string().to_lowercase(),
+        Expr::InList { expr, list, negated: false } => {
+            format!("{} IN {}", meaning(expr), in_order(list.iter().map(meaning).collect(), ", "))
+        }
+        Expr::Between { negated: false, .. } => in_order(operands(part, &And), " AND "),
+        Expr::BinaryOp { left, op: Lt, right } => format!("({} > {})", meaning(right), meaning(left)),
+        Expr::BinaryOp { left, op: LtEq, right } => format!("({} >= {})", meaning(right), meaning(left)),
+        Expr::BinaryOp { op: op @ (Eq | NotEq | And | Or | Plus | Multiply), .. } => {
+            in_order(operands(part, op), &format!(" {op} "))
+        }
+        Expr::BinaryOp { left, op, right } => format!("({} {op} {})", meaning(left), meaning(right)),
+        other => other.to_string(),
+    }
+}
+
+/// What an operator that may be applied in any order joins.
+fn operands(part: &Expr, of: &BinaryOperator) -> Vec<String> {
+    match part {
+        Expr::Nested(inner) => operands(inner, of),
+        Expr::BinaryOp { left, op, right } if op == of => [operands(left, of), operands(right, of)].concat(),
+        Expr::Between { expr, negated: false, low, high } if *of == BinaryOperator::And => {
+            let [value, low, high] = [expr, low, high].map(|part| meaning(part));
+            vec![format!("({value} >= {low})"), format!("({high} >= {value})")]
+        }
+        other => vec![meaning(other)],
     }
 }

@@ -283,11 +283,9 @@ impl Rule {
         if self.name == other.name {
             return Err(format!("two rules have the name {:?}", self.name));
         }
-        let speaks_of = |rule: &Rule| {
-            let when = rule.when.as_ref().map(|when| when.text.split_whitespace().collect::<Vec<_>>().join(" "));
-            (rule.action.clone(), rule.trigger.clone(), when)
-        };
-        match speaks_of(self) == speaks_of(other) {
+        let of =
+            |rule: &'_ Rule| (rule.action.clone(), rule.trigger.clone(), rule.when.as_ref().map(|w| w.meaning.clone()));
+        match of(self) == of(other) {
             true => Err(format!(
                 "rules {:?} and {:?} contradict each other: both propose {} for the same customers",
                 other.name, self.name, self.action

@@ -52,6 +52,32 @@ fn wrong_rules_name_what_is_wrong() {
 }
 
 #[test]
+fn rules_for_the_same_customers_contradict_each_other_however_they_are_written() {
+    let rules = |one: &str, other: &str| {
+        let twin = TO_ALL.replace("'all'", "'twin'").replace("0.5", "0.7");
+        open(&format!("{CARD}{TO_ALL}when = \"{one}\"\n{twin}when = \"{other}\"\n"))
+    };
+    let (money, days) = ("features.value.total_amount", "features.recency.days_since_order");
+    for (one, other) in [
+        (format!("{money} > 5"), format!("5 <  ({money})")),
+        (format!("{money} > 5"), "5 < FEATURES.value.Total_amount".into()),
+        (format!("{money} > 5 and {days} <= 3"), format!("3 >= {days} AND {money} > 5")),
+        (format!("{money} BETWEEN 1 AND 5"), format!("5 >= {money} AND {money} >= 1")),
+        (format!("{money} + {days} = 1 OR true"), format!("true OR 1 = ({days} + {money})")),
+        (format!("{money} IN (1, 2)"), format!("{money} IN (2, 1)")),
+    ] {
+        assert_says(rules(&one, &other), &["\"all\" and \"twin\" contradict each other"]);
+    }
+    for (one, other) in [
+        (format!("{money} > 5"), format!("{money} < 5")),
+        (format!("{money} - {days} > 1"), format!("{days} - {money} > 1")),
+        (format!("{money} > 5 AND ({days} > 1 OR true)"), format!("({money} > 5 AND {days} > 1) OR true")),
+    ] {
+        assert!(rules(&one, &other).is_ok(), "{one}; {other}");
+    }
+}
+
+#[test]
 fn a_number_that_no_rule_may_give_names_rule_and_customer() {
     let rules = format!("{CARD}{}", TO_ALL.replace("0.5", "1.5"));
     let error = block_on(scratch(&rules, |scratch| async move {
