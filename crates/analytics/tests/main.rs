@@ -12,6 +12,7 @@ mod deciles;
 mod decisions;
 mod drift;
 mod experiments;
+mod factorial;
 mod graph;
 mod logistic;
 mod marketing_mix;

@@ -87,10 +87,7 @@ fn against_control<G>(
     };
     valid_level(comparison.level)?;
     let alpha = 1.0 - comparison.level;
-    let level = match comparison.correction {
-        Correction::Bonferroni => 1.0 - alpha / (groups.len() - 1) as f64,
-        Correction::None | Correction::Holm | Correction::BenjaminiHochberg => comparison.level,
-    };
+    let level = comparison.correction.level_of_each(comparison.level, groups.len() - 1);
     let variants = (0..groups.len()).filter(|&group| group != comparison.control);
     let effects: Vec<(usize, Effect)> =
         variants.map(|group| Ok((group, test(control, &groups[group], level)?))).collect::<Result<_>>()?;

@@ -15,6 +15,17 @@ pub enum Correction {
     BenjaminiHochberg,
 }
 
+impl Correction {
+    /// Coverage of the interval of each of so many tests. Under Bonferroni they hold all together; otherwise each on its
+    /// own.
+    pub(super) fn level_of_each(self, level: f64, tests: usize) -> f64 {
+        match self {
+            Correction::Bonferroni => 1.0 - (1.0 - level) / tests as f64,
+            Correction::None | Correction::Holm | Correction::BenjaminiHochberg => level,
+        }
+    }
+}
+
 /// The adjusted p values, in the order given. Fails for one outside 0..1.
 pub fn adjust(p_values: &[f64], correction: Correction) -> Result<Vec<f64>> {
     all_within("p value", p_values, 0.0..=1.0, "0 to 1")?;

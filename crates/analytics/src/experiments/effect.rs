@@ -48,8 +48,13 @@ impl Difference {
                 Self { estimate: (b - a) / a.abs(), variance: of_b / (a * a) + of_a * (b / a).powi(2) / (a * a) }
             }
         };
-        if difference.estimate.is_finite() && difference.variance.is_finite() {
-            Ok(difference)
+        difference.finite()
+    }
+
+    /// Itself, or an error where it has left the range of numbers.
+    pub(super) fn finite(self) -> Result<Self> {
+        if self.estimate.is_finite() && self.variance.is_finite() {
+            Ok(self)
         } else {
             Err(Error::Undefined { metric: "the effect", why: "it or its variance is beyond the largest number" })
         }

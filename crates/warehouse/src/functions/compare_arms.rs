@@ -58,7 +58,7 @@ enum ScaleName {
 
 #[derive(Deserialize, Serialize)]
 #[serde(remote = "Correction", rename_all = "snake_case")]
-enum CorrectionName {
+pub(super) enum CorrectionName {
     None,
     Bonferroni,
     Holm,

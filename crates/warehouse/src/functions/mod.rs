@@ -106,6 +106,7 @@ functions! {
     communities: Communities,
     compare_arms: CompareArms,
     diversified: Diversified,
+    factorial_effects: FactorialEffects,
     forecast: Forecast,
     frequent_itemsets: FrequentItemsets,
     influence_seeds: InfluenceSeeds,

@@ -22,6 +22,7 @@ const COLUMNS: &[(&str, &str)] = &[
     ("communities", "KKR"),
     ("compare_arms", "KRR"),
     ("diversified", "KKRL"),
+    ("factorial_effects", "KKR"),
     ("forecast", "KTR"),
     ("frequent_itemsets", "KK"),
     ("influence_seeds", "KKR"),
