@@ -49,6 +49,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// What is wrong, without the number of the row or customer, for those who know it by a name.
+    pub fn problem(&self) -> String {
+        match self {
+            Error::Value { what, value, valid, .. } | Error::Customer { what, value, valid, .. } => {
+                format!("{what} is {}; valid is {valid}", shown(*value))
+            }
+            Error::PurchaseAfterEnd { t_x, t, .. } => {
+                format!("the last purchase (t_x = {t_x}) is later than the end of observation (t = {t})")
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// The row or customer that is at fault.
     pub fn row(&self) -> Option<usize> {
         match self {

@@ -195,7 +195,7 @@ fn errors_name_what_is_wrong() {
     let knn = ItemNeighbours::fit(&histories.view(), &KnnSettings::default()).unwrap();
     assert!(matches!(knn.recommend(&Histories::of(&[vec![]], 7).view(), 5), Err(Error::Length { .. })));
     assert_eq!(knn.recommend(&Histories::of(&[vec![]], 30).view(), 5), Ok(vec![]));
-    assert!(matches!(knn.recommend(&histories.view(), 0), Err(Error::Setting { name: "n", .. })));
+    assert!(matches!(knn.recommend(&histories.view(), 0), Err(Error::Setting { name: "count", .. })));
 }
 
 /// Histories over 8 items with whole weights; the same item may come twice.

@@ -204,8 +204,11 @@ fn check_weeks(weeks: &Weeks) -> Result<()> {
     };
     cell(spend, channels, 0.0, "spend of 0 to 1e100")?;
     cell(controls, weeks.control_columns(), -LARGEST, IN_BOUNDS)?;
-    match (0..channels).find(|&c| spend.iter().skip(c).step_by(channels).all(|&s| s < SMALLEST)) {
-        Some(column) => Err(Error::Cell { row: 0, column, value: 0.0, valid: "spend above 0 in one week or more" }),
+    let most = |channel: usize| spend.iter().skip(channel).step_by(channels).copied().fold(0.0, f64::max);
+    match (0..channels).map(most).enumerate().find(|(_, most)| *most < SMALLEST) {
+        Some((column, value)) => {
+            Err(Error::Cell { row: 0, column, value, valid: "spend of 1e-100 in one week or more" })
+        }
         None => Ok(()),
     }
 }

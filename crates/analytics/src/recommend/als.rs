@@ -80,7 +80,7 @@ impl Als {
     /// The `n` items with the highest product of factors for each history, by user, the best first, bought ones left out;
     /// none for an empty history. The histories' factors are those of `fold_in`.
     pub fn recommend(&self, histories: &Interactions, n: usize) -> Result<Vec<Recommendation>> {
-        at_least_one("n", n)?;
+        at_least_one("count", n)?;
         let factors = self.fold_in(histories)?;
         let users = matrix(histories)?;
         let size = self.settings.factors;

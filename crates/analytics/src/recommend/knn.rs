@@ -80,7 +80,7 @@ impl ItemNeighbours {
     /// score of an item is the sum over the bought items that it is a neighbour of: weight times similarity. The histories
     /// may be of other users than in the fit, with the same catalogue.
     pub fn recommend(&self, histories: &Interactions, n: usize) -> Result<Vec<Recommendation>> {
-        at_least_one("n", n)?;
+        at_least_one("count", n)?;
         same_length("the catalogue", self.catalogue(), histories.catalogue)?;
         let users = matrix(histories)?;
         let best = |(sums, largest): &mut (Sums, Vec<(f64, u32)>), user: usize| {

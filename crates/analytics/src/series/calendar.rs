@@ -36,12 +36,14 @@ impl Every {
         i32::try_from(day).unwrap_or(i32::MAX)
     }
 
-    /// Whether `day` can be a step of the series that begins at `first`.
-    pub(super) fn is_step(self, first: i32, day: i32) -> bool {
+    /// What a step is, if `day` can be none of the series that begins at `first`.
+    pub(super) fn missed(self, first: i32, day: i32) -> Option<&'static str> {
         match self {
-            Every::Day => true,
-            Every::Week => (i64::from(day) - i64::from(first)) % 7 == 0,
-            Every::Month => civil(i64::from(day)).2 == 1,
+            Every::Day => None,
+            Every::Week => ((i64::from(day) - i64::from(first)) % 7 != 0)
+                .then_some("a week begins on the weekday of the series' first day (every => 'day' has shorter steps)"),
+            Every::Month => (civil(i64::from(day)).2 != 1)
+                .then_some("a month begins on its first day (every => 'week' or 'day' has shorter steps)"),
         }
     }
 }

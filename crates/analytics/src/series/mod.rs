@@ -84,8 +84,8 @@ impl Series {
         let mut rows: Vec<usize> = (0..days.len()).collect();
         rows.sort_by_key(|&row| days[row]);
         let first = days[rows[0]];
-        if let Some(&row) = rows.iter().find(|&&row| !every.is_step(first, days[row])) {
-            return Err(Error::Step { day: days[row], why: "the day lies between two steps of the series" });
+        if let Some((day, why)) = rows.iter().find_map(|&row| Some((days[row], every.missed(first, days[row])?))) {
+            return Err(Error::Step { day, why });
         }
         for (step, &row) in rows.iter().enumerate() {
             let day = every.later(first, step);

@@ -166,7 +166,7 @@ pub(super) fn at(rows: &RecordBatch, row: usize) -> String {
 /// An algorithm's complaint, with the row that it speaks of.
 pub(super) fn told(rows: &RecordBatch, error: analytics::Error) -> Problem {
     match error.row().filter(|row| *row < rows.num_rows()) {
-        Some(row) => format!("{}: {error}", at(rows, row)),
+        Some(row) => format!("{}: {}", at(rows, row), error.problem()),
         None => error.to_string(),
     }
 }

@@ -9,7 +9,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
-use super::columns::{answers, engine, exactly, real, reals, told};
+use super::columns::{answers, engine, exactly, real, reals};
 use super::{Algorithm, Problem, Shape};
 
 const COLUMNS: [&str; 3] = ["whether a customer was treated", "whether he did", "a score"];
@@ -33,8 +33,8 @@ impl Algorithm for Qini {
 
     fn run(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
         let (treated, outcomes, scores) = (answers(rows, 0)?, answers(rows, 1)?, reals(rows, 2)?);
-        let points = curve(UpliftCurve::Qini, &outcomes, &scores, &treated).map_err(|e| told(rows, e))?;
-        let coefficient = auc(UpliftCurve::Qini, &outcomes, &scores, &treated).map_err(|e| e.to_string())?;
+        let points = curve(UpliftCurve::Qini, &outcomes, &scores, &treated).map_err(|e| e.problem())?;
+        let coefficient = auc(UpliftCurve::Qini, &outcomes, &scores, &treated).map_err(|e| e.problem())?;
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from_iter_values(points.iter().map(|point| point.rows as i64))),
             Arc::new(Float64Array::from_iter_values(points.iter().map(|point| point.gain))),

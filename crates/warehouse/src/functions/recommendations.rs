@@ -2,20 +2,24 @@
 //! customer is likely to buy of what he has not bought, from what all bought. With one column more before these, such as a
 //! cut-off, each of its values is by itself. Rows without one of the three are left out.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
+use analytics::shown;
 use analytics::recommend::{Als, AlsSettings, Interactions, ItemNeighbours, KnnSettings};
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
-use super::columns::{Codes, engine, offsets, real, told};
+use super::columns::{Codes, at, engine, offsets, real, told};
 use super::groups::{Groups, of_each, rank};
 use super::{Algorithm, Problem, Shape};
 
 const COLUMNS: [&str; 3] = ["a customer", "an item", "how much that counts, such as times bought"];
+
+/// What is above 0 and finite as a single, too.
+const WEIGHTS: RangeInclusive<f64> = f32::MIN_POSITIVE as f64..=3e38;
 
 /// Settings: of the result, of item neighbours, of factors.
 #[derive(Debug, Deserialize, Serialize)]
@@ -94,6 +98,10 @@ impl Recommendations {
     fn of(&self, rows: &RecordBatch, output: &SchemaRef) -> Result<RecordBatch, Problem> {
         let (offsets, items) = (offsets(rows.column(0))?, Codes::of(rows.column(1))?);
         let weights = rows.column(2).as_primitive::<Float64Type>().values();
+        if let Some(row) = weights.iter().position(|weight| !WEIGHTS.contains(weight)) {
+            let weight = shown(weights[row]);
+            return Err(format!("{}: weight is {weight}; valid is above 0 and at most 3e38", at(rows, row)));
+        }
         let weights: Vec<f32> = weights.iter().map(|weight| *weight as f32).collect();
         let catalogue = items.values.len();
         let bought = Interactions { offsets: &offsets, items: &items.of_rows, weights: &weights, catalogue };
