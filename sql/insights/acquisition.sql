@@ -1,17 +1,18 @@
--- Acquisition: what a new customer costs, when that is earned back and what the customer is worth, by channel, by campaign
--- and by month. One row per dimension and source, as insights.acquisition_curves has them; a month's are all of its new
--- customers, whatever brought them, beside all that was spent in it.
+-- Acquisition: what a new customer costs, when that is earned back and what the customer is worth, by channel, campaign,
+-- month, country and gender. One row per dimension and source, as insights.acquisition_curves has them; a month's are all of
+-- its new customers, whatever brought them, beside all that was spent in it.
 -- Only what was spent on people who had not bought yet counts as cost: their touches, and of a campaign's fixed cost the
--- share of those it reached. Value is revenue net of returns, since core knows no margins: compare cac with
--- cumulative_revenue times your own margin in insights.acquisition_curves.
+-- share of those it reached, or of those of a country or gender. Value is revenue net of returns, since core knows no
+-- margins: compare cac with cumulative_revenue times your own margin in insights.acquisition_curves.
 -- owner: perennial
 -- grain: dimension, source
--- check: accepted(dimension, channel, campaign, month)
+-- check: accepted(dimension, channel, campaign, month, country, gender)
 -- check: cost >= 0
 -- check: payback_months >= 1
--- dimension: channel, campaign or month.
+-- dimension: channel, campaign, month, country or gender.
 -- source: channel of the last touch before the first purchase, or of the sign-up; campaign of the touch, none without one;
--- month, as in 2024-11, of the first purchase, and of the touch or the campaign's start.
+-- month, as in 2024-11, of the first purchase, and of the touch or the campaign's start; country or gender of the customer, and
+-- of whoever was touched, unknown where there is none.
 -- count_new_customers: customers whose first purchase it is credited with.
 -- cost: spent on people who had not bought; NULL where no cost is known, as for a channel of sign-ups.
 -- cac: cost over new customers; NULL for none or an unknown cost.
@@ -24,7 +25,7 @@
 -- clv_to_cac: clv over cac; NULL for a cac of 0.
 WITH
 firsts AS (
-    SELECT customer_id, first_at, channel, campaign_id
+    SELECT customer_id, first_at
     FROM insights.acquired_customers
 ),
 
@@ -51,10 +52,36 @@ touches AS (
 reached AS (
     SELECT
         campaign_id,
-        count(DISTINCT CASE WHEN is_new THEN customer_id END) / cast(count(DISTINCT customer_id) AS DOUBLE) AS new_share
+        count(DISTINCT CASE WHEN is_new THEN customer_id END) / cast(count(DISTINCT customer_id) AS DOUBLE) AS new_share,
+        count(DISTINCT customer_id) AS count_reached
     FROM touches
     WHERE campaign_id IS NOT NULL AND customer_id IS NOT NULL
     GROUP BY campaign_id
+),
+
+attributes AS (
+    SELECT attribute
+    FROM (VALUES ('country'), ('gender')) AS listed (attribute)
+),
+
+placed AS (
+    SELECT
+        a.attribute AS dimension,
+        coalesce(CASE a.attribute WHEN 'country' THEN c.country ELSE c.gender END, 'unknown') AS source,
+        t.campaign_id,
+        t.customer_id,
+        t.cost,
+        t.is_new
+    FROM touches AS t
+    LEFT JOIN core.customer_versions AS c ON c.customer_id = t.customer_id AND c.superseded_at IS NULL
+    CROSS JOIN attributes AS a
+),
+
+reached_there AS (
+    SELECT dimension, source, campaign_id, count(DISTINCT customer_id) AS count_new
+    FROM placed
+    WHERE campaign_id IS NOT NULL AND customer_id IS NOT NULL AND is_new
+    GROUP BY dimension, source, campaign_id
 ),
 
 -- A campaign without touches tells nobody whom it reached: all of its cost counts.
@@ -65,6 +92,21 @@ costs AS (
     UNION ALL
     SELECT campaign_id, channel, month, CASE WHEN is_new THEN cost ELSE cost * 0.0 END AS cost
     FROM touches
+),
+
+costs_there AS (
+    SELECT n.dimension, n.source, c.cost * n.count_new / r.count_reached AS cost
+    FROM campaigns AS c
+    INNER JOIN reached AS r ON r.campaign_id = c.campaign_id
+    INNER JOIN reached_there AS n ON n.campaign_id = c.campaign_id
+    UNION ALL
+    SELECT a.attribute AS dimension, 'unknown' AS source, c.cost
+    FROM campaigns AS c
+    LEFT ANTI JOIN reached AS r ON r.campaign_id = c.campaign_id
+    CROSS JOIN attributes AS a
+    UNION ALL
+    SELECT dimension, source, CASE WHEN is_new THEN cost ELSE cost * 0.0 END AS cost
+    FROM placed
 ),
 
 spent AS (
@@ -80,6 +122,10 @@ spent AS (
     SELECT 'month' AS dimension, month AS source, sum(cost) AS cost
     FROM costs
     GROUP BY month
+    UNION ALL
+    SELECT dimension, source, sum(cost) AS cost
+    FROM costs_there
+    GROUP BY dimension, source
 ),
 
 earned AS (
@@ -99,29 +145,17 @@ scored AS (
     QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY as_of DESC, scored_at DESC, run_id DESC) = 1
 ),
 
-customers AS (
-    SELECT
-        f.channel,
-        f.campaign_id,
-        to_char(f.first_at, '%Y-%m') AS month,
-        e.amount,
-        CASE WHEN f.first_at + INTERVAL '365 days' <= p.observed_until THEN e.amount_365d END AS amount_365d,
-        s.expected_value
-    FROM firsts AS f
-    INNER JOIN earned AS e ON e.customer_id = f.customer_id
-    LEFT JOIN scored AS s ON s.customer_id = f.customer_id
-    CROSS JOIN params AS p
-),
-
 named AS (
-    SELECT 'channel' AS dimension, channel AS source, amount, amount_365d, expected_value
-    FROM customers
-    UNION ALL
-    SELECT 'campaign' AS dimension, coalesce(campaign_id, 'none') AS source, amount, amount_365d, expected_value
-    FROM customers
-    UNION ALL
-    SELECT 'month' AS dimension, month AS source, amount, amount_365d, expected_value
-    FROM customers
+    SELECT
+        a.dimension,
+        a.source,
+        e.amount,
+        CASE WHEN a.first_at + INTERVAL '365 days' <= p.observed_until THEN e.amount_365d END AS amount_365d,
+        s.expected_value
+    FROM insights.acquired_by AS a
+    INNER JOIN earned AS e ON e.customer_id = a.customer_id
+    LEFT JOIN scored AS s ON s.customer_id = a.customer_id
+    CROSS JOIN params AS p
 ),
 
 valued AS (

@@ -4,39 +4,22 @@
 -- it was all observed for, so that young customers count for as long as they are known and no longer.
 -- owner: perennial
 -- grain: dimension, source, months_since
--- check: accepted(dimension, channel, campaign, month)
+-- check: accepted(dimension, channel, campaign, month, country, gender)
 -- check: count_observed > 0
--- dimension: channel, campaign or month.
--- source: channel of the touch, or of the sign-up, unknown where neither is known; campaign of the touch, none without one;
--- month of the first purchase, as in 2024-11.
+-- dimension: channel, campaign, month, country or gender.
+-- source: as in insights.acquired_by.
 -- months_since: 1 for the 30 days from the first purchase on, up to 24.
 -- count_observed: new customers for whom the month is over when the data end.
 -- revenue_per_customer: mean of their purchases of the month, less what came back in it; revenue, not margin.
 -- cumulative_revenue: that of all months up to this one.
 WITH
-firsts AS (
-    SELECT customer_id, first_at, channel, campaign_id
-    FROM insights.acquired_customers
-),
-
-named AS (
-    SELECT customer_id, first_at, 'channel' AS dimension, channel AS source
-    FROM firsts
-    UNION ALL
-    SELECT customer_id, first_at, 'campaign' AS dimension, coalesce(campaign_id, 'none') AS source
-    FROM firsts
-    UNION ALL
-    SELECT customer_id, first_at, 'month' AS dimension, to_char(first_at, '%Y-%m') AS source
-    FROM firsts
-),
-
 observed AS (
     SELECT
         n.customer_id,
         n.dimension,
         n.source,
         cast(floor(date_part('epoch', p.observed_until - n.first_at) / 2592000.0) AS BIGINT) AS complete_months
-    FROM named AS n
+    FROM insights.acquired_by AS n
     CROSS JOIN params AS p
 ),
 
@@ -56,7 +39,7 @@ spent AS (
         f.customer_id,
         1 + cast(floor(date_part('epoch', o.event_time - f.first_at) / 2592000.0) AS BIGINT) AS months_since,
         sum(coalesce(o.amount, 0.0)) AS amount
-    FROM firsts AS f
+    FROM insights.acquired_customers AS f
     INNER JOIN core.order_versions AS o ON o.customer_id = f.customer_id AND o.event_time >= f.first_at
     WHERE o.superseded_at IS NULL AND NOT o.is_void
     GROUP BY 1, 2

@@ -7,7 +7,7 @@
 -- check: count_new_buyers <= count_buyers
 -- campaign_id: campaign, of the campaigns' own table or only of touches.
 -- name: name of the campaign.
--- channel: channel on which it reaches customers.
+-- channel: channel on which it reaches customers; where only touches know, theirs, NULL for several.
 -- started_at: when it started.
 -- count_sent: messages sent.
 -- count_opens: messages opened.
@@ -28,7 +28,7 @@ campaigns AS (
 ),
 
 touches AS (
-    SELECT touch_id, customer_id, campaign_id, kind, event_time, coalesce(cost, 0.0) AS cost
+    SELECT touch_id, customer_id, campaign_id, channel, kind, event_time, coalesce(cost, 0.0) AS cost
     FROM core.touch_versions
     WHERE superseded_at IS NULL AND campaign_id IS NOT NULL
 ),
@@ -47,6 +47,7 @@ orders AS (
 reached AS (
     SELECT
         campaign_id,
+        CASE WHEN count(DISTINCT channel) = 1 THEN min(channel) END AS channel,
         count(*) FILTER (WHERE kind = 'sent') AS count_sent,
         count(*) FILTER (WHERE kind = 'open') AS count_opens,
         count(*) FILTER (WHERE kind = 'click') AS count_clicks,
@@ -81,7 +82,7 @@ joined AS (
     SELECT
         coalesce(c.campaign_id, r.campaign_id) AS campaign_id,
         c.name,
-        c.channel,
+        coalesce(c.channel, r.channel) AS channel,
         c.started_at,
         coalesce(r.count_sent, 0) AS count_sent,
         coalesce(r.count_opens, 0) AS count_opens,

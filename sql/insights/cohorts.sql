@@ -1,11 +1,12 @@
 -- Cohorts: how many customers of a month of first purchase are still buying, on any channel, month by month. One row per
--- cohort, channel of the first purchase and month since.
+-- cohort, segment of insights.first_segments and month since.
 -- owner: perennial
--- grain: cohort_month, channel, months_since
+-- grain: cohort_month, segmentation, segment, months_since
 -- check: count_active <= count_customers
 -- check: retention between retention_low and retention_high
 -- cohort_month: first instant (UTC) of the month of the first purchase.
--- channel: channel of the first purchase, unknown where it has none; all for all of them together.
+-- segmentation: all, channel (of the first purchase), country or gender.
+-- segment: segment of it, unknown where there is none; all for all of them together.
 -- months_since: 0 for that month, 1 for the next, up to the month in which the data end.
 -- is_complete: whether that month was over when the data end; all below but the size is NULL where it was not.
 -- count_customers: size of the cohort, with those who join until the data end.
@@ -16,39 +17,20 @@
 -- revenue_per_customer: value of the cohort's purchases of the month less what came back in it, over the size.
 WITH
 orders AS (
-    SELECT
-        order_id,
-        customer_id,
-        event_time,
-        coalesce(channel, 'unknown') AS channel,
-        coalesce(amount, 0.0) AS amount,
-        status = 'completed' AS is_purchase
+    SELECT customer_id, event_time, coalesce(amount, 0.0) AS amount, status = 'completed' AS is_purchase
     FROM core.order_versions
     WHERE superseded_at IS NULL AND NOT is_void AND customer_id IS NOT NULL
 ),
 
-first_orders AS (
-    SELECT
-        customer_id,
-        date_trunc('month', min(event_time)) AS cohort_month,
-        first_value(channel ORDER BY event_time, order_id) AS channel
-    FROM orders
-    WHERE is_purchase
-    GROUP BY customer_id
-),
-
 firsts AS (
-    SELECT customer_id, cohort_month, channel
-    FROM first_orders
-    UNION ALL
-    SELECT customer_id, cohort_month, 'all' AS channel
-    FROM first_orders
+    SELECT customer_id, segmentation, segment, date_trunc('month', first_at) AS cohort_month
+    FROM insights.first_segments
 ),
 
 sizes AS (
-    SELECT cohort_month, channel, count(*) AS count_customers
+    SELECT cohort_month, segmentation, segment, count(*) AS count_customers
     FROM firsts
-    GROUP BY cohort_month, channel
+    GROUP BY cohort_month, segmentation, segment
 ),
 
 -- Of the months from the cohort's on, the complete ones are those before the month in which the observed time ends; where
@@ -56,7 +38,8 @@ sizes AS (
 ends AS (
     SELECT
         s.cohort_month,
-        s.channel,
+        s.segmentation,
+        s.segment,
         s.count_customers,
         cast(12 * (date_part('year', p.observed_until) - date_part('year', s.cohort_month))
             + date_part('month', p.observed_until) - date_part('month', s.cohort_month) AS BIGINT) AS complete_months,
@@ -68,7 +51,8 @@ ends AS (
 months AS (
     SELECT
         cohort_month,
-        channel,
+        segmentation,
+        segment,
         count_customers,
         complete_months,
         unnest(range(0, complete_months + begun_months)) AS months_since
@@ -79,20 +63,22 @@ months AS (
 spent AS (
     SELECT
         f.cohort_month,
-        f.channel,
+        f.segmentation,
+        f.segment,
         cast(12 * (date_part('year', o.event_time) - date_part('year', f.cohort_month))
             + date_part('month', o.event_time) - date_part('month', f.cohort_month) AS BIGINT) AS months_since,
         count(DISTINCT CASE WHEN o.is_purchase THEN o.customer_id END) AS count_active,
         sum(o.amount) AS revenue
     FROM orders AS o
     INNER JOIN firsts AS f ON f.customer_id = o.customer_id
-    GROUP BY 1, 2, 3
+    GROUP BY 1, 2, 3, 4
 ),
 
 joined AS (
     SELECT
         m.cohort_month,
-        m.channel,
+        m.segmentation,
+        m.segment,
         m.months_since,
         m.months_since < m.complete_months AS is_complete,
         m.count_customers,
@@ -101,7 +87,11 @@ joined AS (
         coalesce(s.count_active, 0) / cast(m.count_customers AS DOUBLE) AS retention,
         1.96 * 1.96 / m.count_customers AS z2_per_customer
     FROM months AS m
-    LEFT JOIN spent AS s ON s.cohort_month = m.cohort_month AND s.channel = m.channel AND s.months_since = m.months_since
+    LEFT JOIN spent AS s
+        ON s.cohort_month = m.cohort_month
+        AND s.segmentation = m.segmentation
+        AND s.segment = m.segment
+        AND s.months_since = m.months_since
 ),
 
 intervals AS (
@@ -115,7 +105,8 @@ intervals AS (
 -- Rounding may put an end a hair beyond what is possible, or beyond the share itself.
 SELECT
     cohort_month,
-    channel,
+    segmentation,
+    segment,
     months_since,
     is_complete,
     count_customers,

@@ -1,16 +1,17 @@
 -- Second purchase: how many customers of a month of first purchase came back, and how soon. One row per cohort
--- and channel of the first purchase.
+-- and segment of insights.first_segments.
 -- A customer who has not come back is not one who never will: the rate within 90 days is among those who were observed for
 -- 90 days, and a quantile of days is among the whole cohort, the others counted as later than everything observed. It is
 -- given only where it lies within the days for which every customer of the cohort was observed, so that nobody is censored
 -- before it; else it is NULL. Orders of one day are one purchase.
 -- owner: perennial
--- grain: cohort_month, channel
+-- grain: cohort_month, segmentation, segment
 -- check: count_repeaters <= count_customers
 -- check: lower_quartile_days <= median_days
 -- check: median_days <= upper_quartile_days
 -- cohort_month: first instant (UTC) of the month of the first purchase.
--- channel: channel of the first purchase, unknown where it has none; all for all of them together.
+-- segmentation: all, channel (of the first purchase), country or gender.
+-- segment: segment of it, unknown where there is none; all for all of them together.
 -- count_customers: size of the cohort.
 -- count_repeaters: those who have purchased on another day since.
 -- repurchase_rate: repeaters over size, whatever time they had.
@@ -23,29 +24,19 @@
 -- upper_quartile_days: days within which three quarters did.
 WITH
 days AS (
-    SELECT
-        customer_id,
-        cast(event_time AS DATE) AS ordered_on,
-        first_value(coalesce(channel, 'unknown') ORDER BY event_time, order_id) AS channel
+    SELECT DISTINCT customer_id, cast(event_time AS DATE) AS ordered_on
     FROM core.order_versions
     WHERE superseded_at IS NULL AND status = 'completed' AND customer_id IS NOT NULL
-    GROUP BY customer_id, cast(event_time AS DATE)
 ),
 
 numbered AS (
-    SELECT
-        customer_id,
-        ordered_on,
-        channel,
-        row_number() OVER (PARTITION BY customer_id ORDER BY ordered_on) AS purchase
+    SELECT customer_id, ordered_on, row_number() OVER (PARTITION BY customer_id ORDER BY ordered_on) AS purchase
     FROM days
 ),
 
 customers AS (
     SELECT
         n.customer_id,
-        max(n.ordered_on) FILTER (WHERE n.purchase = 1) AS first_on,
-        max(n.channel) FILTER (WHERE n.purchase = 1) AS channel,
         max(n.ordered_on) FILTER (WHERE n.purchase = 2) - max(n.ordered_on) FILTER (WHERE n.purchase = 1) AS days_to_second,
         -- The last day observed counts whole.
         cast(max(p.observed_until) - INTERVAL '1 microsecond' AS DATE) - max(n.ordered_on) FILTER (WHERE n.purchase = 1) AS days_observed
@@ -55,26 +46,30 @@ customers AS (
     GROUP BY n.customer_id
 ),
 
-doubled AS (
-    SELECT date_trunc('month', cast(first_on AS TIMESTAMP)) AS cohort_month, channel, days_to_second, days_observed
-    FROM customers
-    UNION ALL
-    SELECT date_trunc('month', cast(first_on AS TIMESTAMP)) AS cohort_month, 'all' AS channel, days_to_second, days_observed
-    FROM customers
+placed AS (
+    SELECT
+        f.segmentation,
+        f.segment,
+        date_trunc('month', f.first_at) AS cohort_month,
+        c.days_to_second,
+        c.days_observed
+    FROM customers AS c
+    INNER JOIN insights.first_segments AS f ON f.customer_id = c.customer_id
 ),
 
 ranked AS (
     SELECT
         *,
-        count(*) OVER (PARTITION BY cohort_month, channel) AS count_customers,
-        row_number() OVER (PARTITION BY cohort_month, channel ORDER BY days_to_second NULLS LAST) AS rank
-    FROM doubled
+        count(*) OVER (PARTITION BY cohort_month, segmentation, segment) AS count_customers,
+        row_number() OVER (PARTITION BY cohort_month, segmentation, segment ORDER BY days_to_second NULLS LAST) AS rank
+    FROM placed
 ),
 
 counted AS (
     SELECT
         cohort_month,
-        channel,
+        segmentation,
+        segment,
         count(*) AS count_customers,
         count(days_to_second) AS count_repeaters,
         count(*) FILTER (WHERE days_observed >= 90) AS count_observed_90d,
@@ -85,12 +80,13 @@ counted AS (
         min(days_to_second) FILTER (WHERE 2 * rank >= count_customers) AS median_days,
         min(days_to_second) FILTER (WHERE 4 * rank >= 3 * count_customers) AS upper_quartile_days
     FROM ranked
-    GROUP BY cohort_month, channel
+    GROUP BY cohort_month, segmentation, segment
 )
 
 SELECT
     cohort_month,
-    channel,
+    segmentation,
+    segment,
     count_customers,
     count_repeaters,
     count_repeaters / cast(count_customers AS DOUBLE) AS repurchase_rate,

@@ -8,7 +8,7 @@
 -- check: range(conversion_rate, 0, 1)
 -- check: range(nps, -100, 100)
 -- as_of: cut-off of the spine, the first instant of the month.
--- segmentation: rfm, lifecycle, value_tier, loyalty_tier, a behaviour or an attribute such as country, as in insights.segments.
+-- segmentation: rfm, lifecycle, value_tier, loyalty_tier, scenario, a behaviour or an attribute such as country, as in insights.segments.
 -- segment: segment of it; others for guests and for customers who were not in the segmentation, such as new ones.
 -- is_complete: whether the month was over when the data end.
 -- count_customers: customers of the segment at the cut-off; of others those who bought.

@@ -8,7 +8,7 @@
 -- check: range(cramers_v, 0, 1)
 -- check: range(stay_share, 0, 1)
 -- as_of: cut-off of the spine.
--- segmentation: rfm, lifecycle, value_tier, loyalty_tier, a behaviour or an attribute such as country.
+-- segmentation: rfm, lifecycle, value_tier, loyalty_tier, scenario, a behaviour or an attribute such as country.
 -- segment: segment of it.
 -- count_customers: customers of the segment.
 -- customer_share: their share of the customers of the segmentation.
