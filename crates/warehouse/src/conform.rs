@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use analytics::{IN_BOUNDS, is_in_bounds};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, StringBuilder,
     TimestampMicrosecondArray, new_null_array,
@@ -131,30 +132,30 @@ pub(crate) fn conform_computed(array: &ArrayRef, wanted: &DataType) -> Result<Ar
     }
 }
 
-/// As [`conform_computed`], for the rows of a table: NaN and the infinities are no values of a real column.
+/// As [`conform_computed`], for the rows of a table: NaN, the infinities and what nears them are no values of a real column.
 pub(crate) fn conform_stored(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, Misfit> {
     let stored = conform_computed(array, wanted)?;
-    finite(&stored).map(|()| stored)
+    in_bounds(&stored).map(|()| stored)
 }
 
-/// As [`conform`], for values of a file: NaN and the infinities are none, nor are they texts.
+/// As [`conform`], for values of a file: those are none of its either, nor are they texts.
 pub(crate) fn conform_loaded(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, Misfit> {
     if array.data_type().is_floating() {
-        finite(&normalise(array)?)?;
+        in_bounds(&normalise(array)?)?;
     }
-    conform(array, wanted)
+    let loaded = conform(array, wanted)?;
+    in_bounds(&loaded).map(|()| loaded)
 }
 
-/// The first value that is no finite number. One of them makes NaN of every sum and mean that it is in.
-fn finite(array: &ArrayRef) -> Result<(), Misfit> {
+/// The first value that makes NaN or an infinity of the sums that it is in, or of their squares.
+fn in_bounds(array: &ArrayRef) -> Result<(), Misfit> {
     let Some(reals) = array.as_primitive_opt::<Float64Type>() else { return Ok(()) };
-    if reals.values().iter().all(|value| value.is_finite()) {
+    if reals.values().iter().all(is_in_bounds) {
         return Ok(());
     }
-    let is_lost = |row: &usize| reals.is_valid(*row) && !reals.value(*row).is_finite();
-    match (0..reals.len()).find(is_lost) {
+    match (0..reals.len()).find(|row| reals.is_valid(*row) && !is_in_bounds(&reals.value(*row))) {
         None => Ok(()),
-        Some(row) => Err(misfit(array, row, "is no finite number; what is not known is NULL".into())),
+        Some(row) => Err(misfit(array, row, format!("is not {IN_BOUNDS}; what is not known is NULL"))),
     }
 }
 
@@ -343,14 +344,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_or_loaded_is_finite() {
+    fn what_is_stored_or_loaded_can_be_added_up() {
         let reals = |values: Vec<Option<f64>>| -> ArrayRef { Arc::new(Float64Array::from(values)) };
-        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 2e100] {
             let array = reals(vec![Some(1.0), None, Some(odd)]);
             assert_eq!(conform_stored(&array, &DataType::Float64).unwrap_err().row, 2);
             for wanted in [DataType::Float64, DataType::Utf8] {
                 let misfit = conform_loaded(&array, &wanted).unwrap_err();
-                assert_eq!((misfit.row, misfit.value), (2, format!("{odd}")));
+                let value: f64 = misfit.value.parse().unwrap();
+                assert_eq!((misfit.row, value.to_bits()), (2, odd.to_bits()));
             }
         }
         let narrow: ArrayRef = Arc::new(Float32Array::from(vec![1.0, f32::INFINITY]));

@@ -315,14 +315,14 @@ async fn a_load_killed_before_its_snapshot_is_finished_by_the_next() {
 }
 
 #[tokio::test]
-async fn what_is_no_finite_number_is_rejected_with_its_row() {
+async fn what_can_not_be_added_up_is_rejected_with_its_row() {
     let shop = Shop::tiny().await;
     let amounts =
         || -> ArrayRef { Arc::new(Float64Array::from(vec![Some(1.0), None, Some(f64::NAN), Some(f64::INFINITY)])) };
     let ids = || -> ArrayRef { Arc::new(StringArray::from(vec!["a", "b", "c", "d"])) };
     let file = write_parquet(&shop, "odd.parquet", vec![("id", ids()), ("amount", amounts())]);
     let refused = shop.load("raw.tiny_odd", slice::from_ref(&file)).await;
-    assert_says(refused, &["2 rows", "row 3", "column \"amount\": \"NaN\" is no finite number", "--max-rejects"]);
+    assert_says(refused, &["2 rows", "row 3", "column \"amount\": \"NaN\" is not a number between", "--max-rejects"]);
     let options = LoadOptions { max_rejects: 2, ..LoadOptions::default() };
     let report = shop.warehouse.load("raw.tiny_odd", &[file], &options, &|_| {}).await.unwrap();
     assert_eq!(report.rows, 2);
