@@ -73,7 +73,10 @@ placed AS (
         t.cost,
         t.is_new
     FROM touches AS t
-    LEFT JOIN core.customer_versions AS c ON c.customer_id = t.customer_id AND c.superseded_at IS NULL
+    LEFT JOIN core.customer_versions AS c
+        ON c.customer_id = t.customer_id
+        AND c.superseded_at IS NULL
+        AND NOT coalesce(c.is_deleted, false)
     CROSS JOIN attributes AS a
 ),
 

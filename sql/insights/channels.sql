@@ -58,7 +58,8 @@ paths AS (
         touched_at,
         coalesce(channel, 'unknown') AS channel,
         1.0 AS conversions,
-        CASE WHEN amount > 0.0 THEN amount ELSE 0.0 END AS amount
+        -- In cents, so that what floats leave of a sum that is 0 is nothing.
+        greatest(round(amount, 2), 0.0) AS amount
     FROM insights.attribution_touches
     UNION ALL
     SELECT

@@ -24,7 +24,10 @@ firsts AS (
 known AS (
     SELECT f.customer_id, f.first_at, f.channel, c.country, c.gender
     FROM firsts AS f
-    LEFT JOIN core.customer_versions AS c ON c.customer_id = f.customer_id AND c.superseded_at IS NULL
+    LEFT JOIN core.customer_versions AS c
+        ON c.customer_id = f.customer_id
+        AND c.superseded_at IS NULL
+        AND NOT coalesce(c.is_deleted, false)
 ),
 
 names AS (

@@ -7,6 +7,7 @@
 -- check: range(active_share, 0, 1)
 -- check: range(conversion_rate, 0, 1)
 -- check: range(nps, -100, 100)
+-- check: count_active_customers = count_new_customers + count_returning_customers
 -- as_of: cut-off of the spine, the first instant of the month.
 -- segmentation: rfm, lifecycle, value_tier, loyalty_tier, scenario, a behaviour or an attribute such as country, as in insights.segments.
 -- segment: segment of it; others for guests and for customers who were not in the segmentation, such as new ones.
@@ -14,8 +15,12 @@
 -- count_customers: customers of the segment at the cut-off; of others those who bought.
 -- count_active_customers: those who purchased in the month.
 -- active_share: active over all; NULL for others.
+-- count_new_customers: those of the active whose first purchase ever was in the month.
+-- count_returning_customers: the other active ones.
 -- count_orders: their purchases.
 -- revenue: value of the purchases less what came back in the month, whenever it was bought.
+-- new_revenue: part of the revenue from customers whose first purchase was in the month.
+-- returning_revenue: part of all other known customers; what is in neither is of guests.
 -- revenue_share: share of the segmentation's revenue of the month; NULL where that is 0 or less.
 -- mean_order_amount: mean value of a purchase; NULL for none.
 -- revenue_per_customer: revenue over the customers; NULL for none.
@@ -31,14 +36,22 @@ cut_offs AS (
     FROM spine
 ),
 
+firsts AS (
+    SELECT customer_id, first_at
+    FROM insights.first_segments
+    WHERE segmentation = 'all'
+),
+
 orders AS (
     SELECT
         c.as_of,
         o.customer_id,
         coalesce(o.amount, 0.0) AS amount,
-        o.status = 'completed' AS is_purchase
+        o.status = 'completed' AS is_purchase,
+        coalesce(f.first_at >= c.as_of, false) AS is_new
     FROM core.order_versions AS o
     INNER JOIN cut_offs AS c ON o.event_time >= c.as_of AND o.event_time < c.as_of + INTERVAL '1 month'
+    LEFT JOIN firsts AS f ON f.customer_id = o.customer_id
     WHERE o.superseded_at IS NULL AND NOT o.is_void
 ),
 
@@ -48,6 +61,8 @@ sold AS (
         as_of,
         customer_id,
         count(*) FILTER (WHERE is_purchase) AS count_orders,
+        count(*) FILTER (WHERE is_purchase AND is_new) AS count_new_orders,
+        coalesce(sum(amount) FILTER (WHERE is_new), 0.0) AS new_revenue,
         coalesce(sum(amount) FILTER (WHERE is_purchase), 0.0) AS purchased_amount,
         coalesce(-sum(amount) FILTER (WHERE NOT is_purchase), 0.0) AS returned_amount
     FROM orders
@@ -99,6 +114,8 @@ done AS (
         n.as_of,
         n.customer_id,
         coalesce(o.count_orders, 0) AS count_orders,
+        coalesce(o.count_new_orders, 0) AS count_new_orders,
+        coalesce(o.new_revenue, 0.0) AS new_revenue,
         coalesce(o.purchased_amount, 0.0) AS purchased_amount,
         coalesce(o.returned_amount, 0.0) AS returned_amount,
         coalesce(v.count_sessions, 0) AS count_sessions,
@@ -143,7 +160,10 @@ totals AS (
         segment,
         count(*) FILTER (WHERE customer_id IS NOT NULL AND (segment <> 'others' OR count_orders > 0)) AS count_customers,
         count(*) FILTER (WHERE customer_id IS NOT NULL AND count_orders > 0) AS count_active_customers,
+        count(*) FILTER (WHERE customer_id IS NOT NULL AND count_new_orders > 0) AS count_new_customers,
         coalesce(sum(count_orders), 0) AS count_orders,
+        coalesce(sum(new_revenue), 0.0) AS new_revenue,
+        coalesce(sum(purchased_amount - returned_amount) FILTER (WHERE customer_id IS NOT NULL), 0.0) AS known_revenue,
         coalesce(sum(purchased_amount), 0.0) AS purchased_amount,
         coalesce(sum(returned_amount), 0.0) AS returned_amount,
         coalesce(sum(count_sessions), 0) AS count_sessions,
@@ -171,8 +191,12 @@ SELECT
     s.count_customers,
     s.count_active_customers,
     CASE WHEN s.segment <> 'others' THEN s.count_active_customers / cast(s.count_customers AS DOUBLE) END AS active_share,
+    s.count_new_customers,
+    s.count_active_customers - s.count_new_customers AS count_returning_customers,
     s.count_orders,
     s.revenue,
+    s.new_revenue,
+    s.known_revenue - s.new_revenue AS returning_revenue,
     s.revenue / CASE WHEN s.revenue_all > 0.0 THEN s.revenue_all END AS revenue_share,
     s.purchased_amount / nullif(cast(s.count_orders AS DOUBLE), 0.0) AS mean_order_amount,
     s.revenue / nullif(cast(s.count_customers AS DOUBLE), 0.0) AS revenue_per_customer,

@@ -54,7 +54,7 @@ pub enum Error {
     NobodyToJudge,
     #[error("no run {run} in this warehouse; perennial runs lists them")]
     UnknownRun { run: String },
-    #[error("{0} check(s) failed: {1}. quality.failures has every failing row")]
+    #[error("{0} check(s) failed: {1}. quality.results says why, quality.failures has every failing row")]
     Checks(usize, String),
     #[error("{findings} finding(s): each says above what to do about it")]
     Unsound { findings: usize },

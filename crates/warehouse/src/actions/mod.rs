@@ -116,16 +116,6 @@ impl Actions {
         checked_budget("budget", self.budget)?;
         self.contacts.map_or(Ok(()), |limit| limit.check("contacts"))?;
         self.channels.iter().try_for_each(|(channel, limit)| limit.check(&format!("channels.{channel}")))?;
-        for (name, action) in &self.actions {
-            action.check(name)?;
-            if !self.rules.iter().any(|rule| rule.action == *name) {
-                return Err(format!("no rule proposes the action {name}"));
-            }
-        }
-        let used = |channel: &&String| self.actions.values().any(|action| action.channel == **channel);
-        if let Some(channel) = self.channels.keys().find(|channel| !used(channel)) {
-            return Err(format!("channels.{channel} limits a channel that no action uses"));
-        }
         for (place, rule) in self.rules.iter().enumerate() {
             if !self.actions.contains_key(&rule.action) {
                 let known: Vec<&str> = self.actions.keys().map(String::as_str).collect();
@@ -137,6 +127,16 @@ impl Actions {
                 ));
             }
             self.rules[..place].iter().try_for_each(|other| rule.check_beside(other))?;
+        }
+        for (name, action) in &self.actions {
+            action.check(name)?;
+            if !self.rules.iter().any(|rule| rule.action == *name) {
+                return Err(format!("no rule proposes the action {name}"));
+            }
+        }
+        let used = |channel: &&String| self.actions.values().any(|action| action.channel == **channel);
+        if let Some(channel) = self.channels.keys().find(|channel| !used(channel)) {
+            return Err(format!("channels.{channel} limits a channel that no action uses"));
         }
         Ok(())
     }
