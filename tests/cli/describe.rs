@@ -17,6 +17,8 @@ fn a_function_is_described_wherever_one_is() {
         serde_json::from_str(&nowhere.ok(&["describe", "clusters", "--format", "json"])).expect("JSON");
     assert_eq!(json["settings"][2]["name"], "method");
     assert_eq!(json["settings"][2]["default"], "kmeans");
+    let of_values = nowhere.ok(&["describe", "variant"]);
+    assert!(of_values.contains("\nSELECT variant(unit, salt"), "{of_values}");
 }
 
 #[test]

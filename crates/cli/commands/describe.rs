@@ -64,7 +64,9 @@ fn list(functions: &[DescribedFunction]) -> String {
 /// How a function is called and what its settings mean.
 pub fn function(described: &DescribedFunction) -> String {
     let DescribedFunction { name, summary: _, call, text, settings } = described;
-    let head = format!("{name} (function)\n{text}\n\nSELECT * FROM {call}\n");
+    // Of a query's rows it gives rows, of values a value.
+    let select = if call.contains("((SELECT ") { "SELECT * FROM" } else { "SELECT" };
+    let head = format!("{name} (function)\n{text}\n\n{select} {call}\n");
     if settings.is_empty() {
         return head;
     }

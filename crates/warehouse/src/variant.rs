@@ -1,6 +1,6 @@
 //! `variant(unit, salt, weight, …)`: the arm of an experiment that a customer is in, counted from 0, by a salted hash. The
-//! same on any machine and at any time, so nothing need be stored to know later who was in which; two equal arms without
-//! weights. Salts deal independently of each other.
+//! same on any machine and at any time, so nothing need be stored to know later who was in which. Each arm gets its weight's
+//! share of their sum; without weights there are two equal arms. Salts deal independently of each other.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use datafusion::scalar::ScalarValue;
 
 use crate::error::Error;
 
-const NAME: &str = "variant";
+pub(crate) const NAME: &str = "variant";
+pub(crate) const SOURCE: &str = include_str!("variant.rs");
 const USAGE: &str =
     "variant(customer_id, 'salt') or variant(customer_id, 'salt', 0.9, 0.1): salt and weights are constants";
 

@@ -2,7 +2,7 @@
 //! measured on them can be trusted. Pearson's chi-square test.
 
 use crate::distributions::chi_square_tail;
-use crate::error::{Error, Result, not_empty, same_length};
+use crate::error::{Error, Result, same_length};
 
 /// How far the groups are from their shares.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +26,9 @@ pub fn sample_ratio(found: &[u64], weights: &[f64]) -> Result<SampleRatio> {
         return Err(Error::Value { what: "weight", row, value: weights[row], valid: "above 0 and finite" });
     }
     let rows: f64 = found.iter().map(|&count| count as f64).sum();
-    not_empty("customers", usize::from(rows > 0.0))?;
+    if rows == 0.0 {
+        return Err(Error::Setting { name: "the number of customers of all groups", value: rows, valid: "1 or more" });
+    }
     let total: f64 = weights.iter().sum();
     crate::error::positive("the sum of the weights", total)?;
     let term = |(&count, weight): (&u64, &f64)| {

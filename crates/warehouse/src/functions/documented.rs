@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{FUNCTIONS, Function};
+use crate::variant;
 
-/// A function over the rows of a query and its documentation.
+/// A function of ours and its documentation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DescribedFunction {
     /// Its name.
@@ -36,15 +37,13 @@ pub struct DescribedSetting {
 
 /// Every function, by name.
 pub fn described_functions() -> Vec<DescribedFunction> {
-    FUNCTIONS.iter().map(described).collect()
+    let mut functions: Vec<DescribedFunction> = FUNCTIONS.iter().map(described).collect();
+    functions.push(documented(variant::NAME, variant::SOURCE, Vec::new()));
+    functions.sort_by(|one, other| one.name.cmp(&other.name));
+    functions
 }
 
 fn described(function: &Function) -> DescribedFunction {
-    let lines = function.source.lines().map_while(|line| line.strip_prefix("//!"));
-    let text = lines.map(str::trim).collect::<Vec<_>>().join(" ");
-    let (call, text) = text.trim_start_matches('`').split_once("`: ").unwrap_or_default();
-    let text = sentence(text);
-    let summary = text.split_inclusive(". ").next().unwrap_or_default().trim().to_string();
     let settings = match (function.defaults)() {
         Ok(Value::Object(settings)) => settings,
         _ => Default::default(),
@@ -55,13 +54,16 @@ fn described(function: &Function) -> DescribedFunction {
         name,
         default,
     };
-    DescribedFunction {
-        name: function.name.into(),
-        summary,
-        call: call.into(),
-        text,
-        settings: settings.into_iter().map(setting).collect(),
-    }
+    documented(function.name, function.source, settings.into_iter().map(setting).collect())
+}
+
+fn documented(name: &str, source: &str, settings: Vec<DescribedSetting>) -> DescribedFunction {
+    let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
+    let text = lines.map(str::trim).collect::<Vec<_>>().join(" ");
+    let (call, text) = text.trim_start_matches('`').split_once("`: ").unwrap_or_default();
+    let text = sentence(text);
+    let summary = text.split_inclusive(". ").next().unwrap_or_default().trim().to_string();
+    DescribedFunction { name: name.into(), summary, call: call.into(), text, settings }
 }
 
 /// A text that began after a colon.
@@ -104,7 +106,8 @@ mod tests {
     fn every_function_says_how_it_is_called_and_what_each_setting_is() {
         for function in described_functions() {
             let DescribedFunction { name, summary, call, text, settings } = &function;
-            assert!(call.starts_with(&format!("{name}((SELECT ")) && call.ends_with(')'), "{function:?}");
+            let rows = if FUNCTIONS.iter().any(|known| known.name == name) { "(SELECT " } else { "" };
+            assert!(call.starts_with(&format!("{name}({rows}")) && call.ends_with(')'), "{function:?}");
             assert!(summary.ends_with('.') && text.starts_with(summary.as_str()), "{function:?}");
             for setting in settings {
                 assert!(setting.description.ends_with('.'), "{name}: {setting:?}");
