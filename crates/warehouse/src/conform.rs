@@ -140,7 +140,8 @@ pub(crate) fn conform_stored(array: &ArrayRef, wanted: &DataType) -> Result<Arra
 
 /// As [`conform`], for values of a file: those are none of its either, nor are they texts.
 pub(crate) fn conform_loaded(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, Misfit> {
-    if array.data_type().is_floating() {
+    // What stays a real is looked at below, once.
+    if array.data_type().is_floating() && wanted != &DataType::Float64 {
         in_bounds(&normalise(array)?)?;
     }
     let loaded = conform(array, wanted)?;
