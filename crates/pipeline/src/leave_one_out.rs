@@ -18,6 +18,8 @@ use std::sync::atomic::AtomicBool;
 /// How the benchmark is run, beside what the task says.
 #[derive(Clone, Debug, Default)]
 pub struct LeaveOneOutOptions {
+    /// Takes only the order from a file that has times.
+    pub in_order_only: bool,
     /// Overrides the task's epochs.
     pub epochs: Option<u32>,
     /// Overrides the task's seed.
@@ -28,7 +30,7 @@ pub struct LeaveOneOutOptions {
     pub interrupted: Arc<AtomicBool>,
 }
 
-/// Trains on a file of `user item …` lines, in time order for each user, and judges the best epoch on the last items.
+/// Trains on a file of interactions (see [`Sequences::from_interactions`]), and judges the best epoch on the last items.
 pub async fn leave_one_out(
     file: &Path,
     task: &Task,
@@ -41,7 +43,10 @@ pub async fn leave_one_out(
         return Err(Error::Task { task: task.name.clone(), problem });
     }
     let text = std::fs::read_to_string(file).map_err(Error::file(file))?;
-    let sequences = Sequences::from_interactions(&text, &file.display().to_string())?;
+    let mut sequences = Sequences::from_interactions(&text, &file.display().to_string())?;
+    if options.in_order_only {
+        sequences = sequences.in_order_only();
+    }
     let mut task = task.clone();
     let overrides = [("epochs", options.epochs.map(i64::from)), ("seed", options.seed.map(|seed| seed as i64))];
     for (key, value) in overrides {

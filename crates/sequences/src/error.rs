@@ -31,6 +31,12 @@ pub enum Error {
     )]
     Interaction { file: String, row: usize, line: String },
 
+    /// A line of a file with named columns that has no user, item or time.
+    #[error(
+        "{file}, row {row}: `{line}` has no {column}; the header names columns that are separated by tabs, and times are seconds since 1970"
+    )]
+    Column { file: String, row: usize, line: String, column: &'static str },
+
     /// An interactions file without a line.
     #[error("{file} holds no interactions; needed are lines `user item …` in the order they happened")]
     NoInteractions { file: String },

@@ -1,10 +1,13 @@
-//! Files of `user item …` lines, the form of the public next-item benchmarks → [`Sequences`], and the split by which
-//! models are compared on them.
+//! Files of `user item …` lines, or of columns with times as RecBole publishes data sets: the forms of the public next-item
+//! benchmarks → [`Sequences`], and the split by which models are compared on them.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::sequences::Dictionary;
 use crate::{Error, Example, Field, LabelledExample, PURCHASE, Sequences, Target};
+
+/// A user and his items, each with the time it is given.
+type History<'a> = (&'a str, Vec<(i64, &'a str)>);
 
 impl Sequences {
     /// Reads lines of a user and an item, or one line for each user with all his items, in the order they happened; users
@@ -12,10 +15,17 @@ impl Sequences {
     /// a user (from 0) has time n, by both clocks: `Example::at(.., n, ..)` sees exactly his first n items. `file` is
     /// named in errors.
     ///
+    /// A text that begins with a header as `user_id:token⇥item_id:token⇥rating:float⇥timestamp:float` (RecBole's `.inter`) has times,
+    /// in seconds since 1970, by which each user's items are put in order; those of equal times stay as they are in the file. The
+    /// n-th item of a user is then n microseconds later than its line says, so that no two have the same time.
+    ///
     /// # Errors
     /// A line without an item, or with more than one for a user who has other lines (a rating or a time would be taken
-    /// for an item), with its row from 1; a text without any line.
+    /// for an item), or without a value of a column that the header names, with its row from 1; a text without any line.
     pub fn from_interactions(text: &str, file: &str) -> Result<Sequences, Error> {
+        if let Some(columns) = text.lines().next().and_then(Columns::named) {
+            return columns.read(text, file);
+        }
         let mut users: Vec<(&str, Vec<&str>)> = Vec::new();
         let mut index: HashMap<&str, usize> = HashMap::new();
         // Users whose items stand in one line.
@@ -32,8 +42,7 @@ impl Sequences {
             items.extend(words);
             let added = items.len() - before;
             if added == 0 || (before > 0 && (added > 1 || lists.contains(&slot))) {
-                let line = line.chars().take(80).collect();
-                return Err(Error::Interaction { file: file.to_owned(), row: i + 1, line });
+                return Err(Error::Interaction { file: file.to_owned(), row: i + 1, line: shortened(line) });
             }
             if added > 1 {
                 lists.insert(slot);
@@ -42,10 +51,20 @@ impl Sequences {
         if users.is_empty() {
             return Err(Error::NoInteractions { file: file.to_owned() });
         }
-        Ok(pack(&users))
+        Ok(pack(users.into_iter().map(|(user, items)| (user, (0..).zip(items).collect()))))
     }
 
-    /// The leave-one-out split of sequences whose times are positions: each user's item `from_end` places from the end
+    /// The same with the n-th event of each customer (from 0) at time n by both clocks, as if only the order were known.
+    pub fn in_order_only(mut self) -> Self {
+        for customer in 0..self.customers.len() {
+            for (position, event) in (0..).zip(self.range(customer)) {
+                (self.event_time[event], self.known_time[event]) = (position, position);
+            }
+        }
+        self
+    }
+
+    /// The leave-one-out split of what [`Sequences::from_interactions`] has read: each user's item `from_end` places from the end
     /// (1: the last, the test; 2: the validation) as the target of the `length` items before it. Users with fewer than
     /// three items, or with nothing before the target, are left out.
     pub fn leave_one_out(&self, from_end: usize, length: usize) -> Vec<LabelledExample> {
@@ -77,16 +96,69 @@ impl Sequences {
     }
 }
 
-fn pack(users: &[(&str, Vec<&str>)]) -> Sequences {
+/// Which columns of a file hold what.
+struct Columns {
+    user: usize,
+    item: usize,
+    time: usize,
+}
+
+impl Columns {
+    /// By the names of a header, each with its type after a colon.
+    fn named(header: &str) -> Option<Self> {
+        let place = |name| header.split('\t').position(|column| column.split(':').next() == Some(name));
+        Some(Self { user: place("user_id")?, item: place("item_id")?, time: place("timestamp")? })
+    }
+
+    fn read(&self, text: &str, file: &str) -> Result<Sequences, Error> {
+        let mut users: Vec<History> = Vec::new();
+        let mut index: HashMap<&str, usize> = HashMap::new();
+        for (i, line) in text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty()) {
+            let values: Vec<&str> = line.split('\t').map(str::trim).collect();
+            let value = |place: usize, column| {
+                let missing = || Error::Column { file: file.to_owned(), row: i + 1, line: shortened(line), column };
+                values.get(place).copied().filter(|value| !value.is_empty()).ok_or_else(missing)
+            };
+            let (user, item) = (value(self.user, "user_id")?, value(self.item, "item_id")?);
+            let seconds =
+                value(self.time, "timestamp")?.parse().ok().filter(|seconds: &f64| seconds.abs() < MOST_SECONDS);
+            let missing =
+                || Error::Column { file: file.to_owned(), row: i + 1, line: shortened(line), column: "timestamp" };
+            let micros = (seconds.ok_or_else(missing)? * 1e6) as i64;
+            let slot = *index.entry(user).or_insert_with(|| {
+                users.push((user, Vec::new()));
+                users.len() - 1
+            });
+            users[slot].1.push((micros, item));
+        }
+        if users.is_empty() {
+            return Err(Error::NoInteractions { file: file.to_owned() });
+        }
+        for (_, items) in &mut users {
+            items.sort_by_key(|(micros, _)| *micros);
+            items.iter_mut().zip(0..).for_each(|((micros, _), position)| *micros += position);
+        }
+        Ok(pack(users))
+    }
+}
+
+/// Times beyond this, some 30,000 years from 1970, are given in another unit.
+const MOST_SECONDS: f64 = 1e12;
+
+fn shortened(line: &str) -> String {
+    line.chars().take(80).collect()
+}
+
+fn pack<'a>(users: impl IntoIterator<Item = History<'a>>) -> Sequences {
     let mut dictionaries: [Dictionary; 4] = Default::default();
     let purchase = dictionaries[Field::Kind.index()].intern(Some(PURCHASE));
     let mut sequences = Sequences { offsets: vec![0], ..Sequences::default() };
     for (user, items) in users {
-        sequences.index.insert((*user).to_owned(), sequences.customers.len());
-        sequences.customers.push((*user).to_owned());
-        for (position, item) in items.iter().enumerate() {
-            sequences.event_time.push(position as i64);
-            sequences.known_time.push(position as i64);
+        sequences.index.insert(user.to_owned(), sequences.customers.len());
+        sequences.customers.push(user.to_owned());
+        for (time, item) in items {
+            sequences.event_time.push(time);
+            sequences.known_time.push(time);
             sequences.superseded_at.push(i64::MAX);
             sequences.amount.push(0.0);
             for field in Field::ALL {
@@ -130,6 +202,27 @@ mod tests {
         let short = Sequences::from_interactions("1 tea\n1 jam\n2 rye\n1 oat\n", "x.txt").unwrap();
         let items = |s: &Sequences| -> Vec<u32> { (0..s.event_count()).map(|e| s.code(e, Field::Product)).collect() };
         assert_eq!((items(&long), &long.offsets), (items(&short), &short.offsets));
+    }
+
+    #[test]
+    fn named_columns_bring_times() {
+        let text = "item_id:token\tuser_id:token\trating:float\ttimestamp:float\n\
+            tea\t1\t3\t20.5\njam\t2\t5\t7\noat\t1\t4\t10\nrye\t1\t2\t20.5\n";
+        let sequences = Sequences::from_interactions(text, "x.inter").unwrap();
+        let user = sequences.customer("1").unwrap();
+        let item = |event| sequences.text(Field::Product, sequences.code(event, Field::Product)).unwrap();
+        let events: Vec<(&str, i64)> =
+            sequences.range(user).map(|event| (item(event), sequences.event_time(event))).collect();
+        assert_eq!(events, [("oat", 10_000_000), ("tea", 20_500_001), ("rye", 20_500_002)]);
+        let test = sequences.leave_one_out(1, 5);
+        assert_eq!((test.len(), test[0].example.len(), test[0].example.as_of()), (1, 2, 20_500_002));
+        let positions = sequences.clone().in_order_only();
+        let times: Vec<i64> = positions.range(user).map(|event| positions.event_time(event)).collect();
+        assert_eq!(times, [0, 1, 2]);
+        for (row, column) in [("tea\t1\t3\t", "timestamp"), ("tea\t1\t3\tnoon", "timestamp"), ("tea", "user_id")] {
+            let error = Sequences::from_interactions(&format!("{text}{row}\n"), "x.inter").unwrap_err().to_string();
+            assert!(error.contains("x.inter, row 6: ") && error.contains(&format!("has no {column}")), "{error}");
+        }
     }
 
     /// Times are positions: what an example sees, and the position of its target.
