@@ -8,7 +8,7 @@
 -- model: the trained model, a baseline or the attainable truth.
 -- protocol: how candidates, cut-offs and ties were handled, in a few words.
 -- metric: name of the metric, or of a difference between two models.
--- slice: part of the customers that was measured, as `channel: web`; NULL for all of them.
+-- slice: part of the customers that was measured, as `channel: web`, or `horizon: 30 days` where another horizon than the task's was asked for; NULL for all of them.
 -- value: the number measured.
 -- low: lower end of its bootstrap interval; NULL where none was computed.
 -- high: upper end of its bootstrap interval; NULL where none was computed.

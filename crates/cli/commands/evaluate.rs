@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Judge a run at its test cut-off, which training never saw, beside plain baselines.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  perennial evaluate churn\n  perennial evaluate clv --truth shop/truth   # a simulated shop knows the best possible score\n  perennial evaluate churn --threshold 0.7\n  perennial evaluate churn --deciles --slices --html churn.html"
+    after_help = "Examples:\n  perennial evaluate churn\n  perennial evaluate clv --truth shop/truth   # a simulated shop knows the best possible score\n  perennial evaluate churn --threshold 0.7\n  perennial evaluate churn --horizon-days 30\n  perennial evaluate churn --deciles --slices --html churn.html"
 )]
 pub struct Arguments {
     /// A shipped task or a task file.
@@ -19,6 +19,10 @@ pub struct Arguments {
     /// Folder with a simulated shop's truth.
     #[arg(long, value_name = "DIR")]
     truth: Option<PathBuf>,
+    /// How many days after the cut-off are looked at, where the model tells how long customers stay away (a churn task with
+    /// model.periods above 1); the task's horizon without it.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
+    horizon_days: Option<u32>,
     /// Also precision, recall and F1 where those are approached whose probability is at least this.
     #[arg(long, value_name = "PROBABILITY")]
     threshold: Option<f64>,
@@ -39,10 +43,10 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { task, run, truth, threshold, deciles, slices, html, place, format } = arguments;
+    let Arguments { task, run, truth, horizon_days, threshold, deciles, slices, html, place, format } = arguments;
     let task = context.task(&place, &task)?;
     let warehouse = context.open(&place).await?;
-    let options = EvaluateOptions { run, truth, threshold, slices, html };
+    let options = EvaluateOptions { run, truth, horizon_days, threshold, slices, html };
     let evaluation = pipeline::evaluate(&warehouse, &task, &options, &context.progress()).await?;
     print::report(format, &evaluation, || text(&evaluation, deciles))
 }

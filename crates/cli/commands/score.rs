@@ -13,7 +13,7 @@ use pipeline::{ScoreOptions, ScoredTable};
 /// of models, which the view may read.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  perennial score churn next_purchase clv\n  perennial score recommendations\n  perennial score churn --as-of 2024-10-01\n  perennial score churn --reasons 5\n  perennial score next_purchase --embeddings"
+    after_help = "Examples:\n  perennial score churn next_purchase clv\n  perennial score recommendations\n  perennial score churn --as-of 2024-10-01\n  perennial score churn --reasons 5\n  perennial score churn --horizons 30,60,90\n  perennial score next_purchase --embeddings"
 )]
 pub struct Arguments {
     /// Shipped tasks or task files; churn, next_purchase and clv without it.
@@ -32,6 +32,10 @@ pub struct Arguments {
     /// scores.clv_reasons.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     reasons: Option<u64>,
+    /// Also write the probability of buying nothing for each of these numbers of days, to scores.churn_horizons; the models must
+    /// tell how long customers stay away (churn tasks with model.periods above 1).
+    #[arg(long, value_name = "DAYS", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    horizons: Vec<u32>,
     /// Also write what the model has made of each customer, the numbers its answers are read off, to scores.embeddings, and
     /// where it ranks products theirs to models.product_embeddings.
     #[arg(long)]
@@ -43,7 +47,7 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { tasks, as_of, run, top, reasons, embeddings, place, format } = arguments;
+    let Arguments { tasks, as_of, run, top, reasons, horizons, embeddings, place, format } = arguments;
     let tasks = tasks.iter().map(|task| context.task(&place, task)).collect::<Result<Vec<_>>>()?;
     let warehouse = context.open(&place).await?;
     let options = ScoreOptions {
@@ -51,6 +55,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
         run,
         top: top as usize,
         reasons: reasons.map(|most| most as usize),
+        horizons,
         embeddings,
     };
     let report = pipeline::score(&warehouse, &tasks, &options, &context.progress()).await?;

@@ -87,6 +87,10 @@ pub(crate) struct Labels {
 pub(crate) enum Outcome {
     /// Whether it happened.
     Label(bool),
+    /// Days to the next purchase; None: none within the horizon, the customer has left.
+    Absence {
+        days: Option<f64>,
+    },
     /// Product and days of the next purchase; None: none within the horizon.
     Next {
         product: Option<String>,
@@ -129,10 +133,15 @@ impl Outcome {
         }
     }
 
+    /// Whether the label is true, or the customer bought nothing.
+    pub(crate) fn has_happened(&self) -> bool {
+        matches!(self, Outcome::Label(true) | Outcome::Absence { days: None })
+    }
+
     /// The value; of a label 1 where it happened and 0 where not.
     pub(crate) fn number(&self) -> f64 {
         match self {
-            Outcome::Label(happened) => f64::from(u8::from(*happened)),
+            Outcome::Label(_) | Outcome::Absence { .. } => f64::from(u8::from(self.has_happened())),
             Outcome::Value(value) => *value,
             Outcome::Next { .. } => 0.0,
         }
@@ -141,6 +150,7 @@ impl Outcome {
     fn target(&self, sequences: &Sequences) -> Target {
         match self {
             Outcome::Label(happened) => Target::Label(*happened),
+            Outcome::Absence { days } => Target::Absence { days: days.map(|d| d as f32) },
             Outcome::Value(value) => Target::Value(*value as f32),
             Outcome::Next { product, days } => Target::NextPurchase {
                 product: product.as_deref().map(|p| sequences.code_of(Field::Product, p)),

@@ -30,6 +30,8 @@ pub struct EvaluateOptions {
     pub run: Option<String>,
     /// Folder with a simulated shop's truth.
     pub truth: Option<PathBuf>,
+    /// Days after the cut-off to look at, where the model tells how long customers stay away; its task's horizon without it.
+    pub horizon_days: Option<u32>,
     /// How probable it must be called for a customer to be approached: precision, recall and F1 there too.
     pub threshold: Option<f64>,
     /// Judge parts of the customers too.
@@ -48,7 +50,7 @@ pub async fn evaluate(
     check_threshold(task, options.threshold)?;
     options.html.as_deref().map_or(Ok(()), store::Store::must_be_outside)?;
     let run = Run::find(warehouse, &task.name, options.run.as_deref()).await?;
-    let plan = &run.plan;
+    let plan = &plan_over(&run.plan, options.horizon_days)?;
     let sequences = dataset::sequences(warehouse, plan.snapshot, progress).await?;
     let truth = options.truth.as_deref().map(|folder| Truth::read(folder, plan)).transpose()?;
     progress.start(&format!("evaluate {}", task.name), None);
@@ -60,7 +62,8 @@ pub async fn evaluate(
     let examples = evaluation.examples;
     let metrics = evaluation.rows.iter().map(|row| MetricRow::test(&evaluation, row));
     let slices = evaluation.slices.iter().flat_map(|slice| MetricRow::of_slice(&evaluation, slice));
-    let metrics: Vec<MetricRow> = metrics.chain(slices).collect();
+    let metrics = metrics.chain(slices).map(|row| row.over(options.horizon_days));
+    let metrics: Vec<MetricRow> = metrics.collect();
     let recorded_at = now();
     let transaction = format!("evaluate:{}:{recorded_at}", run.run_id);
     let tables = vec![("models.metrics", vec![metric_rows(&metrics, recorded_at)?])];
@@ -79,6 +82,27 @@ pub(crate) struct Asked {
     /// The parts of the customers to judge.
     traits: Option<Traits>,
     threshold: Option<f64>,
+}
+
+/// The plan whose answers are asked for over so many days.
+///
+/// # Errors
+/// Days that its model tells nothing of.
+pub(crate) fn plan_over(plan: &Plan, days: Option<u32>) -> Result<Plan> {
+    let (task, learnt) = (&plan.task, plan.task.horizon_days);
+    let problem = match days {
+        None => return Ok(plan.clone()),
+        Some(days) if task.tells_when() && (1..=learnt).contains(&days) => {
+            return Ok(Plan { task: Task { horizon_days: days, ..task.clone() }, ..plan.clone() });
+        }
+        Some(days) if task.tells_when() => {
+            format!("{days} days can't be asked for: its run looks {learnt} days ahead; ask for 1 to that many")
+        }
+        Some(_) => format!(
+            "its run tells what happens in {learnt} days and nothing of other times; a head churn with model.periods above 1 does"
+        ),
+    };
+    Err(Error::Task { task: task.name.clone(), problem })
 }
 
 /// Whether a task's answers can be compared with a threshold.
@@ -104,7 +128,7 @@ pub(crate) async fn judge(
     let features = TestFeatures::read(warehouse, plan, model, &labels).await?;
     let judge = Judge { warehouse, plan, sequences, labels, features, asked };
     let judged = judge.judged()?;
-    let ours = tokio::task::block_in_place(|| answers(model, sequences, &judged))?;
+    let ours = tokio::task::block_in_place(|| answers(model, &plan.task, sequences, &judged))?;
     let Compared { rows, slices } = judge.compare(&judged, &ours).await?;
     Ok(Evaluation {
         task: plan.task.name.clone(),
@@ -214,8 +238,12 @@ enum Ours {
     },
 }
 
-fn answers(model: &Model, sequences: &Sequences, judged: &Judgement) -> Result<Ours> {
+fn answers(model: &Model, task: &Task, sequences: &Sequences, judged: &Judgement) -> Result<Ours> {
     let examples: Vec<Example> = judged.examples.iter().map(|labelled| labelled.example.clone()).collect();
+    if task.tells_when() {
+        let absences = model.absences(sequences, &examples, &[task.horizon_days])?;
+        return Ok(Ours::Probability(absences.concat()));
+    }
     Ok(match model.predict(sequences, &examples, SHOWN as usize)? {
         Predictions::Probability(p) => Ours::Probability(p),
         Predictions::Value(values) => Ours::Value(values.iter().map(|value| value.expected).collect()),
@@ -255,7 +283,7 @@ impl Judge<'_> {
         let examples = self.labels.examples(self.sequences, &self.features.ours, length)?;
         let outcomes = &self.labels.outcomes;
         let actual = match self.plan.task.head()?.target_kind() {
-            TargetKind::Label => Actual::Label(outcomes.iter().map(|o| *o == Outcome::Label(true)).collect()),
+            TargetKind::Label => Actual::Label(outcomes.iter().map(Outcome::has_happened).collect()),
             TargetKind::Amount | TargetKind::Count => Actual::Value(outcomes.iter().map(Outcome::number).collect()),
             TargetKind::Next => self.next_purchases(&examples),
         };

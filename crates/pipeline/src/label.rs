@@ -14,6 +14,9 @@ use sequences::{Head, TargetKind};
 /// Columns of label views that are no label: the key, and what `labels.horizon` says of it.
 const NO_LABEL: [&str; 4] = ["customer_id", "as_of", "ends_at", "is_complete"];
 
+/// The column that says when the next purchase is.
+const DAYS_TO_NEXT: &str = "days_to_next";
+
 /// The outcome of each row of a label view with these columns, `None` where it is unknown.
 ///
 /// # Errors
@@ -22,13 +25,18 @@ pub(crate) fn outcomes(task: &Task, schema: &Schema, rows: &Rows) -> Result<Vec<
     let kind = task.head()?.target_kind();
     if kind == TargetKind::Next {
         let complete = rows.flags("is_complete")?;
-        let next = rows.texts("product_id")?.into_iter().zip(rows.numbers("days_to_next")?).zip(complete);
+        let next = rows.texts("product_id")?.into_iter().zip(rows.numbers(DAYS_TO_NEXT)?).zip(complete);
         return Ok(next
             .map(|((product, days), complete)| (complete == Some(true)).then_some(Outcome::Next { product, days }))
             .collect());
     }
     let column = column(task, schema)?;
     check_type(task, schema, &column)?;
+    if task.tells_when() {
+        check_type(task, schema, DAYS_TO_NEXT)?;
+        let known = rows.flags(&column)?.into_iter().zip(rows.numbers(DAYS_TO_NEXT)?);
+        return Ok(known.map(|(churned, days)| churned.map(|_| Outcome::Absence { days })).collect());
+    }
     if kind == TargetKind::Label {
         return Ok(rows.flags(&column)?.into_iter().map(|happened| happened.map(Outcome::Label)).collect());
     }
@@ -103,7 +111,7 @@ fn column(task: &Task, schema: &Schema) -> Result<String> {
 fn check_type(task: &Task, schema: &Schema, column: &str) -> Result<()> {
     let head = task.head()?;
     let (is_right, needed): (fn(&DataType) -> bool, &'static str) = match head.target_kind() {
-        TargetKind::Label => (|kind| *kind == DataType::Boolean, "boolean"),
+        TargetKind::Label if column != DAYS_TO_NEXT => (|kind| *kind == DataType::Boolean, "boolean"),
         _ => (DataType::is_numeric, "number"),
     };
     match schema.field_with_name(column) {
@@ -170,6 +178,17 @@ mod tests {
         let counts = vec![Some(Outcome::Value(2.0)), None, Some(Outcome::Value(0.0))];
         assert_eq!(read(&task("count", Some("n")), two()).unwrap(), counts);
         assert_eq!(read(&task("amount", Some("n")), two()).unwrap(), counts);
+        // Where it is asked for, a label of churn says when.
+        let mut when = task("churn", None);
+        when.model.insert("periods".into(), 6.into());
+        let found = batch(&[
+            ("churned", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]))),
+            ("days_to_next", numbers([None, Some(9.0), Some(4.5)])),
+        ]);
+        let absences = vec![Some(Outcome::Absence { days: None }), None, Some(Outcome::Absence { days: Some(4.5) })];
+        assert_eq!(read(&when, found).unwrap(), absences);
+        let found = read(&when, batch(&[("churned", flags())])).unwrap_err().to_string();
+        assert!(found.contains("column days_to_next is missing or is no number"), "{found}");
         // A meaning has a name of its own.
         let churn = || batch(&[("reason", numbers([None; 3])), ("churned", flags())]);
         assert_eq!(read(&task("churn", None), churn()).unwrap(), expected);

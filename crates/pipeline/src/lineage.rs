@@ -41,7 +41,7 @@ fn by_model(name: String, by: String, reads: Vec<String>) -> Derivation {
 /// Where the predictions and the embeddings of a head go.
 fn score_tables(head: Head) -> &'static [&'static str] {
     match head {
-        Head::Churn => &["scores.churn", "scores.churn_reasons", "scores.embeddings"],
+        Head::Churn => &["scores.churn", "scores.churn_horizons", "scores.churn_reasons", "scores.embeddings"],
         Head::Clv => &["scores.clv", "scores.clv_reasons", "scores.embeddings"],
         Head::NextPurchase => {
             &["scores.next_purchase", "scores.next_purchase_time", "scores.embeddings", "models.product_embeddings"]

@@ -66,6 +66,13 @@ impl MetricRow {
         ours.chain(baseline).map(row).collect()
     }
 
+    /// The same of an evaluation over so many days that are not the task's horizon.
+    pub(crate) fn over(self, days: Option<u32>) -> MetricRow {
+        let part = days.map(|days| format!("horizon: {days} days"));
+        let slice: Vec<String> = part.into_iter().chain(self.slice).collect();
+        MetricRow { slice: (!slice.is_empty()).then(|| slice.join(", ")), ..self }
+    }
+
     fn tested(
         evaluation: &Evaluation,
         model: &str,

@@ -78,6 +78,11 @@ fn default_every_days() -> u32 {
 }
 
 impl Task {
+    /// Whether its model learns how long customers buy nothing, and not only whether, from labels that say when.
+    pub(crate) fn tells_when(&self) -> bool {
+        self.model.get("periods").and_then(toml::Value::as_integer).is_some_and(|periods| periods > 1)
+    }
+
     /// Reads a task by the path of its file, or by the name of a shipped one.
     /// `folder` is where relative paths start and where a project's own `models/<name>.toml` is looked for.
     pub fn read(name: &str, folder: &Path) -> Result<Task> {
@@ -168,6 +173,8 @@ impl Task {
             Some("the next item of a list has no cut-off whose features could be read: leave features out")
         } else if task.prior.is_some() && task.head.is_none_or(|head| prior::offsets(head).is_empty()) {
             Some("a prior says how often somebody buys, and for how much: it is for the heads churn, clv and count")
+        } else if task.prior.is_some() && task.tells_when() {
+            Some("a prior says whether a customer comes back, not when: leave it or model.periods out")
         } else if task.learnt_horizon_days.is_some() && task.prior.is_none() {
             Some(
                 "learnt_horizon_days without a prior: nothing would carry the answers on to horizon_days; add prior = \"pareto_nbd\"",
@@ -247,6 +254,7 @@ mod tests {
         for (head, rest, problem) in [
             ("binary", "prior = 'pareto_nbd'", "for the heads churn, clv and count"),
             ("churn", "prior = 'bg_nbd'", "pareto_nbd"),
+            ("churn", "prior = 'pareto_nbd'\nmodel.periods = 6", "whether a customer comes back, not when"),
             ("churn", "learnt_horizon_days = 30", "without a prior"),
             ("churn", "prior = 'pareto_nbd'\nlearnt_horizon_days = 91", "at most horizon_days"),
             ("churn", "prior = 'pareto_nbd'\nlearnt_horizon_days = 0", "at least 1"),

@@ -35,6 +35,10 @@ pub struct Batch {
     pub last_products: Vec<u32>,
     /// Per event the [`EVENT_FEATURES`]: signed logarithms ln(1 + |x|), and the calendar as it is.
     pub features: Vec<f32>,
+    /// Per event its time, in microseconds since 1970 UTC.
+    pub times: Vec<i64>,
+    /// Per example its cut-off, in the same.
+    pub as_of: Vec<i64>,
     /// Per example the [`CONTEXT_FEATURES`].
     pub context: Vec<f32>,
     /// Per example its [`Example::features`].
@@ -67,9 +71,11 @@ impl Batch {
                 batch.features.extend(calendar(time));
                 batch.features.push(f32::from(u8::from(is_largest)));
                 batch.features.push(log_days(time, example.as_of()));
+                batch.times.push(time);
                 previous = Some(time);
             }
             batch.offsets.push(batch.ids[0].len());
+            batch.as_of.push(example.as_of());
             batch.context.extend(example.context());
             batch.customer_features.extend(example.features());
         }

@@ -122,11 +122,24 @@ impl Example {
 pub enum Target {
     /// Whether it happened; of churn: whether the customer bought nothing.
     Label(bool),
+    /// Of churn, where it is known when: days from the cut-off to the next purchase, `None` = none within the horizon.
+    Absence { days: Option<f32> },
     /// The next purchase: its product as a code of the [`Sequences`] ([`Sequences::code_of`]), `None` where nothing
     /// was bought or the source names no products; days from the cut-off to it, `None` = none within the horizon.
     NextPurchase { product: Option<u32>, days: Option<f32> },
     /// How much or how many: of CLV the net value bought, in the source's currency.
     Value(f32),
+}
+
+impl Target {
+    /// Whether the label is true, or the customer bought nothing; `None` of other targets.
+    pub fn has_happened(&self) -> Option<bool> {
+        match self {
+            Target::Label(has_happened) => Some(*has_happened),
+            Target::Absence { days } => Some(days.is_none()),
+            Target::NextPurchase { .. } | Target::Value(_) => None,
+        }
+    }
 }
 
 /// An example with its outcome.

@@ -20,28 +20,46 @@ pub struct RawConfig {
     pub training: RawTraining,
 }
 
-/// `[model]`: the size of the encoder.
+/// `[model]`: the encoder and its size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawModel {
+    /// What reads the events.
+    pub architecture: ArchitectureChoice,
     /// Numbers per event inside the encoder; a multiple of twice `heads`.
     pub width: usize,
-    /// Transformer blocks.
+    /// Blocks.
     pub layers: usize,
-    /// Attention heads per block.
+    /// Attention heads per block; a GRU has none.
     pub heads: usize,
-    /// Width of the feed-forward layers, in multiples of `width`.
+    /// Width of the feed-forward layers, in multiples of `width`; HSTU has none.
     pub feed_forward: usize,
     /// How many of a customer's newest events the encoder reads.
     pub length: usize,
     /// Share of values dropped in training, from 0 to below 1.
     pub dropout: f64,
+    /// Of churn: equal periods of the horizon, for each of which the chance is learnt that a customer buys in it who has not
+    /// before; needs labels that say when. With 1 only is learnt whether he buys at all.
+    pub periods: usize,
 }
 
 impl Default for RawModel {
     fn default() -> Self {
-        Self { width: 32, layers: 2, heads: 2, feed_forward: 2, length: 64, dropout: 0.1 }
+        let architecture = ArchitectureChoice::Transformer;
+        Self { architecture, width: 32, layers: 2, heads: 2, feed_forward: 2, length: 64, dropout: 0.1, periods: 1 }
     }
+}
+
+/// What reads the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArchitectureChoice {
+    /// Attention with rotary positions.
+    Transformer,
+    /// Gated attention without a softmax that sees how much time lies between events.
+    Hstu,
+    /// A recurrent network.
+    Gru,
 }
 
 /// `[training]`: how the weights are found.
@@ -82,8 +100,12 @@ pub struct RawTraining {
     /// Weights are judged and kept as exponential moving averages over the steps, of which each step keeps this share, as .999;
     /// 0 takes them as the last step left them.
     pub ema: f64,
+    /// How the right product is told from others; `gbce` for next_item alone, where products are only ranked.
+    pub loss: LossChoice,
     /// How many products the true one is compared with in a step; a catalogue that is not larger is compared in full.
     pub negatives: usize,
+    /// Of gbce: how far its probabilities are corrected for how few are drawn, from 0, not at all, to 1.
+    pub calibration: f64,
     /// Where to compute: `auto` takes CUDA if it is there.
     pub device: DeviceChoice,
     /// How training computes; the weights themselves and all scoring are fp32. `auto` takes bf16 on CUDA (GPUs older than
@@ -111,12 +133,25 @@ impl Default for RawTraining {
             feature_prior: 10_000,
             gradient_clip: 1.0,
             ema: 0.0,
+            loss: LossChoice::Softmax,
             negatives: 4096,
+            // As gSASRec has it.
+            calibration: 0.75,
             device: DeviceChoice::Auto,
             precision: Precision::Auto,
             threads: 0,
         }
     }
+}
+
+/// How the right product is told from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossChoice {
+    /// One of all, or of all that are drawn, is right.
+    Softmax,
+    /// Each is right or not, by generalised binary cross-entropy, as in gSASRec.
+    Gbce,
 }
 
 /// The device a user asks for.
@@ -166,6 +201,10 @@ impl TryFrom<RawConfig> for Config {
         let RawConfig { head, model, mut training } = raw;
         check_model(&model)?;
         check_training(&training)?;
+        let is_survival = model.periods == 1 || head == Head::Churn;
+        require("model.periods", &model.periods, is_survival, "1, or more where the head is churn")?;
+        let is_ranked_only = training.loss == LossChoice::Softmax || head == Head::NextItem;
+        require("training.loss", &"gbce", is_ranked_only, "softmax, or gbce where the head is next_item")?;
         if training.threads == 0 {
             training.threads = device::cores();
         }
@@ -190,6 +229,12 @@ impl Config {
     /// How many events an [`sequences::Example`] for this model should hold.
     pub fn length(&self) -> usize {
         self.model.length
+    }
+
+    /// In how many periods of the horizon customers may come back, each with a chance of its own; 1 where only whether they do
+    /// is learnt.
+    pub fn periods(&self) -> usize {
+        self.model.periods
     }
 
     /// How many numbers an embedding has.
@@ -229,7 +274,7 @@ impl Config {
 }
 
 fn check_model(model: &RawModel) -> Result<()> {
-    let RawModel { width, layers, heads, feed_forward, length, dropout } = model;
+    let RawModel { architecture: _, width, layers, heads, feed_forward, length, dropout, periods } = model;
     at_least_one("model.heads", *heads)?;
     // Positions turn pairs of a head's numbers.
     let is_multiple = *width > 0 && width.is_multiple_of(2 * *heads);
@@ -237,6 +282,7 @@ fn check_model(model: &RawModel) -> Result<()> {
     at_least_one("model.layers", *layers)?;
     at_least_one("model.feed_forward", *feed_forward)?;
     at_least_one("model.length", *length)?;
+    at_least_one("model.periods", *periods)?;
     require("model.dropout", dropout, (0.0..1.0).contains(dropout), "0 or more and less than 1")
 }
 
@@ -256,7 +302,9 @@ fn check_training(training: &RawTraining) -> Result<()> {
         feature_prior: _,
         gradient_clip,
         ema,
+        loss: _,
         negatives,
+        calibration,
         device: _,
         precision: _,
         threads: _,
@@ -276,6 +324,7 @@ fn check_training(training: &RawTraining) -> Result<()> {
     require("training.seed", seed, i64::try_from(*seed).is_ok(), "from 0 to 9223372036854775807")?;
     require("training.gradient_clip", gradient_clip, is_positive(*gradient_clip), "a number above 0")?;
     require("training.ema", ema, (0.0..1.0).contains(ema), "0 or more and less than 1")?;
+    require("training.calibration", calibration, (0.0..=1.0).contains(calibration), "from 0 to 1")?;
     at_least_one("training.negatives", *negatives)
 }
 
@@ -344,10 +393,14 @@ mod tests {
             ("head = \"chrun\"", ["chrun", "next_purchase"]),
             ("head = \"churn\"\nlayers = 2", ["layers", "unknown field"]),
             ("head = \"churn\"\n[model]\nwidht = 2", ["widht", "`width`"]),
+            ("head = \"churn\"\n[model]\narchitecture = \"lstm\"", ["lstm", "`transformer`, `hstu`, `gru`"]),
+            ("head = \"clv\"\n[model]\nperiods = 6", ["`model.periods` is 6", "the head is churn"]),
             ("head = \"churn\"\n[model]\nwidth = 34", ["`model.width` is 34", "twice"]),
             ("head = \"churn\"\n[model]\ndropout = 1.0", ["`model.dropout` is 1", "less than 1"]),
             ("head = \"churn\"\n[training]\nlearning_rate = nan", ["`training.learning_rate` is NaN", "above 0"]),
             ("head = \"churn\"\n[training]\nema = 1.0", ["`training.ema` is 1", "less than 1"]),
+            ("head = \"next_item\"\n[training]\ncalibration = 2", ["`training.calibration` is 2", "from 0 to 1"]),
+            ("head = \"churn\"\n[training]\nloss = \"gbce\"", ["`training.loss` is gbce", "the head is next_item"]),
             ("head = \"churn\"\n[training]\nepochs = 0", ["`training.epochs` is 0", "1 or more"]),
             ("head = \"churn\"\n[training]\ndevice = \"tpu\"", ["tpu", "cuda"]),
         ] {

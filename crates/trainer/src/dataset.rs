@@ -48,7 +48,7 @@ impl Dataset<'_> {
     ///
     /// # Errors
     /// An empty set, a target of another head, targets that are all the same.
-    pub(crate) fn check(&self, head: Head) -> Result<()> {
+    pub(crate) fn check(&self, head: Head, periods: usize) -> Result<()> {
         let (offsets, most) = (self.offset_count(), heads::most_offsets(head));
         if offsets > most.min(self.features.len()) {
             return Err(Error::Offsets { given: offsets, most, features: self.features.len(), head: head.name() });
@@ -63,7 +63,7 @@ impl Dataset<'_> {
                 return Err(Error::Empty { set, other, has, advice });
             }
             check_features(self.features, offsets, examples.iter().map(|labelled| &labelled.example))?;
-            check_targets(head, set, examples)?;
+            check_targets(head, periods, set, examples)?;
         }
         Ok(())
     }
@@ -92,17 +92,16 @@ pub(crate) fn check_features<'a>(
     Ok(())
 }
 
-fn check_targets(head: Head, set: &'static str, examples: &[LabelledExample]) -> Result<()> {
+fn check_targets(head: Head, periods: usize, set: &'static str, examples: &[LabelledExample]) -> Result<()> {
+    let is_time = |days: Option<f32>| days.is_none_or(|days| days.is_finite() && days >= 0.0);
     for (row, LabelledExample { target, .. }) in examples.iter().enumerate() {
         let needed = match (head.target_kind(), target) {
-            (TargetKind::Label, Target::Label(_)) => continue,
+            (TargetKind::Label, Target::Label(_)) if periods == 1 => continue,
+            (TargetKind::Label, Target::Absence { days }) if periods > 1 && is_time(*days) => continue,
             (TargetKind::Amount, Target::Value(value)) if value.is_finite() => continue,
             (TargetKind::Count, Target::Value(value)) if is_count(*value) => continue,
-            (TargetKind::Next, Target::NextPurchase { days, .. })
-                if days.is_none_or(|days| days.is_finite() && days >= 0.0) =>
-            {
-                continue;
-            }
+            (TargetKind::Next, Target::NextPurchase { days, .. }) if is_time(*days) => continue,
+            (TargetKind::Label, _) if periods > 1 => "when the next purchase is, in days not below 0",
             (TargetKind::Label, _) => "true or false",
             (TargetKind::Amount, _) => "a finite value",
             (TargetKind::Count, _) => "a whole number from 0",
@@ -114,10 +113,10 @@ fn check_targets(head: Head, set: &'static str, examples: &[LabelledExample]) ->
     let same = |what| Err(Error::OneClass { set, count, cutoffs: cutoffs(examples), what });
     let all = |is: fn(&Target) -> bool| examples.iter().all(|example| is(&example.target));
     match head {
-        Head::Churn if all(|target| *target == Target::Label(true)) => same("churned"),
-        Head::Churn if all(|target| *target == Target::Label(false)) => same("not churned"),
-        Head::Binary if all(|target| *target == Target::Label(true)) => same("the label true"),
-        Head::Binary if all(|target| *target == Target::Label(false)) => same("the label false"),
+        Head::Churn if all(|target| target.has_happened() == Some(true)) => same("churned"),
+        Head::Churn if all(|target| target.has_happened() == Some(false)) => same("not churned"),
+        Head::Binary if all(|target| target.has_happened() == Some(true)) => same("the label true"),
+        Head::Binary if all(|target| target.has_happened() == Some(false)) => same("the label false"),
         Head::Clv | Head::Amount | Head::Count
             if all(|target| matches!(target, Target::Value(value) if *value <= 0.0)) =>
         {

@@ -1,12 +1,12 @@
-//! The architecture: a causal pre-norm Transformer encoder over a customer's events (SASRec: Kang and McAuley 2018;
-//! pre-norm: Xiong et al. 2020) that sees positions by rotation, as distances.
+//! The encoder: a customer's events become tokens, and an architecture makes of them what each has seen.
 
 use sequences::CONTEXT_FEATURES;
 use tch::Tensor;
 
+use crate::architectures::{self, Architecture};
 use crate::config::RawModel;
 use crate::inputs::{Inputs, Table};
-use crate::layers::{Block, Dropout, LayerNorm, Linear, Read, Rotation};
+use crate::layers::{Dropout, LayerNorm, Linear};
 use crate::parameters::{Init, Layout, Slot, Weights};
 
 /// Name of the embedding table among the parameters.
@@ -16,47 +16,38 @@ pub(crate) const TABLE: &str = "table";
 #[derive(Debug)]
 pub(crate) struct Encoder {
     width: i64,
-    heads: i64,
     products: (i64, i64),
     table: Slot,
     features: Linear,
     context: Linear,
     /// `None` where the model reads no features.
     customer: Option<Linear>,
-    blocks: Vec<Block>,
+    architecture: Box<dyn Architecture>,
     norm: LayerNorm,
 }
 
 impl Encoder {
     pub(crate) fn new(layout: &mut Layout, model: &RawModel, table: &Table, features: usize, customer: usize) -> Self {
-        let RawModel { width, layers, heads, feed_forward, length: _, dropout: _ } = model;
-        let (width, heads, feed_forward) = (*width as i64, *heads as i64, *feed_forward as i64);
+        let width = model.width as i64;
         // Small, so that the tied product scores start nearly equal.
         const TABLE_DEVIATION: f64 = 0.02;
         Self {
             width,
-            heads,
             products: table.products,
             table: layout.add(TABLE.to_owned(), &[table.rows(), width], Init::Normal(TABLE_DEVIATION)),
             // Without a bias: what is the same in every token only drowns what is not.
             features: Linear::without_bias(layout, "features", features as i64, width),
             context: Linear::without_bias(layout, "context", CONTEXT_FEATURES.len() as i64, width),
             customer: (customer > 0).then(|| Linear::without_bias(layout, "customer", customer as i64, width)),
-            blocks: (0..*layers)
-                .map(|i| Block::new(layout, &format!("block_{i}"), width, heads, feed_forward))
-                .collect(),
+            architecture: architectures::new(layout, model),
             norm: LayerNorm::new(layout, "norm", width),
         }
     }
 
     /// Every token's state, `[B, W, D]`.
     pub(crate) fn forward(&self, weights: &Weights, inputs: &Inputs, dropout: Dropout) -> Tensor {
-        let rotation = self.rotation(inputs);
-        let mut x = self.embed(weights, inputs, dropout);
-        for block in &self.blocks {
-            x = block.forward(weights, &x, &rotation, dropout);
-        }
-        self.norm.forward(weights, &x)
+        let tokens = self.embed(weights, inputs, dropout);
+        self.norm.forward(weights, &self.architecture.forward(weights, tokens, inputs, dropout))
     }
 
     /// The state of each example's token to read, `[B, D]`: that of [`Encoder::forward`], with less work.
@@ -69,22 +60,9 @@ impl Encoder {
         self.read(weights, inputs, self.tokens(weights, inputs, rows), Dropout::NONE)
     }
 
-    /// `x` `[B, W, D]` are the tokens that the first block reads.
-    fn read(&self, weights: &Weights, inputs: &Inputs, mut x: Tensor, dropout: Dropout) -> Tensor {
-        let rotation = self.rotation(inputs);
-        if let Some((last, before)) = self.blocks.split_last() {
-            for block in before {
-                x = block.forward(weights, &x, &rotation, dropout);
-            }
-            let positions = inputs.read_rows.remainder(inputs.size.1);
-            let read = Read { rows: &inputs.read_rows, positions: &positions, mask: &inputs.is_real };
-            x = last.forward_read(weights, &x, &rotation, &read, dropout);
-        }
-        self.norm.forward(weights, &x).view([-1, self.width])
-    }
-
-    fn rotation(&self, inputs: &Inputs) -> Rotation {
-        Rotation::new(inputs.size.1, self.width, self.heads, inputs.bags.device())
+    fn read(&self, weights: &Weights, inputs: &Inputs, tokens: Tensor, dropout: Dropout) -> Tensor {
+        let read = self.architecture.forward_read(weights, tokens, inputs, dropout);
+        self.norm.forward(weights, &read).view([-1, self.width])
     }
 
     /// The known products' embeddings, `[products, D]`, with which products are scored, too; exact.
@@ -137,7 +115,7 @@ impl Encoder {
         (self.width as f64).sqrt()
     }
 
-    /// What the first block reads of each token.
+    /// What the architecture reads of each token.
     fn tokens(&self, weights: &Weights, inputs: &Inputs, rows: &Tensor) -> Tensor {
         let number = |x: &Tensor| x.to_kind(weights.kind());
         let mut query = self.context.forward(weights, &number(&inputs.context));

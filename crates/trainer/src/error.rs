@@ -74,6 +74,18 @@ pub enum Error {
     #[error("the run predicts `{head}`; only {valid} can be ranked")]
     NotRanked { head: &'static str, valid: &'static str },
 
+    /// Days over which a model tells nothing.
+    #[error(
+        "{days} days after the cut-off can't be asked for: the run looks {horizon} days ahead; ask from 1 to that many"
+    )]
+    Days { days: u32, horizon: f32 },
+
+    /// A model that only tells whether, and not when.
+    #[error(
+        "the run predicts `{head}` over its whole horizon alone; only one of churn with `model.periods` above 1 tells how long"
+    )]
+    NoPeriods { head: &'static str },
+
     /// A model whose predictions are not explained.
     #[error("the run predicts `{head}`; only {valid} can be explained")]
     NotExplained { head: &'static str, valid: &'static str },

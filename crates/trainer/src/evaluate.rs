@@ -12,7 +12,7 @@ use sequences::{
 use tch::{Device, Kind, Tensor};
 
 use crate::ahead::ahead;
-use crate::heads::{amount, binary, count, next};
+use crate::heads::{amount, count, next};
 use crate::inputs::{Extra, Inputs};
 use crate::mean_loss::MeanLoss;
 use crate::memory::Recalled;
@@ -43,7 +43,15 @@ pub(crate) struct Scorer<'a> {
 impl<'a> Scorer<'a> {
     /// Probability that it happens.
     pub(crate) fn probabilities(&self, examples: &[&Example]) -> Vec<f64> {
-        self.outputs(examples, |raw| vec![binary::probability(raw)]).into_iter().map(|row| row[0]).collect()
+        let of = |raw: &Tensor| vec![self.network.log_odds(raw).sigmoid()];
+        self.outputs(examples, of).into_iter().map(|row| row[0]).collect()
+    }
+
+    /// Per example the probabilities that nothing is bought within so many days each, of the horizon's at most; `None` where
+    /// the head only tells whether.
+    pub(crate) fn absences(&self, examples: &[&Example], days: &[f64]) -> Option<Vec<Vec<f64>>> {
+        let at = |raw: &Tensor| days.iter().filter_map(|&days| self.network.survival(raw, days)).collect();
+        self.network.tells_when().then(|| self.outputs(examples, at))
     }
 
     /// Expected amount or count in the horizon.
@@ -120,7 +128,7 @@ impl<'a> Scorer<'a> {
         let examples: Vec<&Example> = labelled.iter().map(|labelled| &labelled.example).collect();
         let metrics = match self.network.head.target_kind() {
             TargetKind::Label => {
-                let happened: Vec<bool> = labelled.iter().map(|l| l.target == Target::Label(true)).collect();
+                let happened: Vec<bool> = labelled.iter().map(|l| l.target.has_happened() == Some(true)).collect();
                 let scores = self.probabilities(&examples);
                 vec![
                     ("auc", metrics::auc(&happened, &scores)),
@@ -310,7 +318,7 @@ pub(crate) fn outcome(labelled: &LabelledExample, horizon_days: f32) -> Outcome 
     match labelled.target {
         Target::Label(has_happened) => Outcome { value: f32::from(u8::from(has_happened)), is_observed: true },
         Target::Value(value) => Outcome { value, is_observed: true },
-        Target::NextPurchase { days, .. } => {
+        Target::Absence { days } | Target::NextPurchase { days, .. } => {
             Outcome { value: days.unwrap_or(horizon_days), is_observed: days.is_some() }
         }
     }
@@ -319,7 +327,7 @@ pub(crate) fn outcome(labelled: &LabelledExample, horizon_days: f32) -> Outcome 
 fn next_product(labelled: &LabelledExample) -> Option<u32> {
     match labelled.target {
         Target::NextPurchase { product, .. } => product,
-        Target::Label(_) | Target::Value(_) => None,
+        Target::Label(_) | Target::Absence { .. } | Target::Value(_) => None,
     }
 }
 

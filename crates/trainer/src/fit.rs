@@ -80,7 +80,7 @@ pub struct Trained {
 /// number, an interruption, a folder that holds another run, a file that cannot be written.
 pub fn train(config: &Config, data: Dataset<'_>, run: &Path, options: TrainOptions<'_>) -> Result<Trained> {
     let device = device::open(config.training.device)?;
-    data.check(config.head)?;
+    data.check(config.head, config.periods())?;
     let folder = RunFolder::new(run);
     let earlier = options.earlier.map(Earlier::read).transpose()?;
     let (config, vocabulary) = match &earlier {

@@ -154,6 +154,11 @@ pub(crate) struct Inputs {
     pub(crate) read_rows: Tensor,
     /// Which tokens are no padding, `[B, 1, 1, W]`, boolean.
     pub(crate) is_real: Tensor,
+    /// When each token happened, in microseconds since 1970 UTC, `[B, W]`.
+    pub(crate) times: Tensor,
+    /// When what comes after it is asked for, `[B, W]`: that moment itself for a head that learns the next item of a list, as in
+    /// HSTU's own protocol; the token's own time where the time of the next event is asked for, too.
+    pub(crate) asked: Tensor,
     /// `B` and `W`.
     pub(crate) size: (i64, i64),
 }
@@ -168,6 +173,8 @@ impl Inputs {
             features: vec![0.0; examples * tokens * features],
             is_query: vec![0.0; examples * tokens],
             is_real: vec![false; examples * tokens],
+            times: vec![0; examples * tokens],
+            asked: vec![0; examples * tokens],
             read_rows: Vec::with_capacity(examples),
         };
         for example in 0..examples {
@@ -189,6 +196,7 @@ impl Inputs {
             }
             padded.is_query[extra_token] = f32::from(extra == Extra::Query);
             padded.is_real[first..=first + length].fill(true);
+            padded.put_times(&batch.times[batch.offsets[example]..][..length], batch.as_of[example], first, extra);
             padded.read_rows.push((first + length) as i64);
         }
         let context = batch.context.iter().zip(scaling.context.iter().cycle());
@@ -210,6 +218,8 @@ impl Inputs {
             is_query: device::send(&padded.is_query, device).view([b, w, 1]),
             read_rows: device::send(&padded.read_rows, device),
             is_real: device::send(&padded.is_real, device).view([b, 1, 1, w]),
+            times: device::send(&padded.times, device).view([b, w]),
+            asked: device::send(&padded.asked, device).view([b, w]),
             size: (b, w),
         }
     }
@@ -225,6 +235,8 @@ impl Inputs {
             is_query: self.is_query.shallow_clone(),
             read_rows: self.read_rows.shallow_clone(),
             is_real: self.is_real.shallow_clone(),
+            times: self.times.shallow_clone(),
+            asked: self.asked.shallow_clone(),
             size: self.size,
         }
     }
@@ -295,10 +307,31 @@ struct Padded {
     features: Vec<f32>,
     is_query: Vec<f32>,
     is_real: Vec<bool>,
+    times: Vec<i64>,
+    asked: Vec<i64>,
     read_rows: Vec<i64>,
 }
 
 impl Padded {
+    /// Of an example's events and its extra token, from `first` on.
+    fn put_times(&mut self, events: &[i64], as_of: i64, first: usize, extra: Extra) {
+        let tokens = first..=first + events.len();
+        let (times, asked) = (&mut self.times[tokens.clone()], &mut self.asked[tokens]);
+        match extra {
+            Extra::Start => {
+                times[0] = events.first().copied().unwrap_or(as_of);
+                times[1..].copy_from_slice(events);
+                asked[..events.len()].copy_from_slice(events);
+                asked[events.len()] = as_of;
+            }
+            Extra::Query => {
+                times[..events.len()].copy_from_slice(events);
+                times[events.len()] = as_of;
+                asked.copy_from_slice(times);
+            }
+        }
+    }
+
     fn put_event(
         &mut self,
         batch: &Batch,

@@ -4,11 +4,12 @@
 //! [`train`] fits it to a [`Dataset`] of labelled examples into a self-contained run folder; [`Model::load`] brings it
 //! back to score anyone, customers and products unseen in training included.
 //!
-//! The architecture is a causal Transformer encoder over a customer's events. One token more than there are events
-//! stands for the moment of asking: it carries the time since the last event, the calendar and the aggregates at the
+//! A causal encoder reads a customer's events (a Transformer, HSTU or GRU: [`ArchitectureChoice`]). One token more than there
+//! are events stands for the moment of asking: it carries the time since the last event, the calendar and the aggregates at the
 //! cut-off, and the heads ([`Head`]) read it. So a prediction is about a customer *at a date*, not after an event.
 
 mod ahead;
+mod architectures;
 mod checkpoint;
 mod config;
 mod dataset;
@@ -34,7 +35,7 @@ mod run;
 mod scaling;
 mod softmax;
 
-pub use config::{Config, DeviceChoice, Precision, RawConfig, RawModel, RawTraining};
+pub use config::{ArchitectureChoice, Config, DeviceChoice, LossChoice, Precision, RawConfig, RawModel, RawTraining};
 pub use dataset::{Dataset, Offsets};
 pub use earlier::check_earlier;
 pub use error::{Error, Result};

@@ -37,6 +37,31 @@ pub(crate) fn binary_cross_entropy(logits: &Tensor, targets: &Tensor) -> Tensor 
     (logits.softplus() - logits * targets).mean(Kind::Float)
 }
 
+/// Generalised binary cross-entropy of right and drawn products (Petrov and Macdonald 2023, "gSASRec: Reducing overconfidence in
+/// sequential recommendation trained with negative sampling"): each is a yes or no of its own, and the right one's probability
+/// is raised to β, which makes up for how few wrong ones are drawn: with α their share of all wrong ones and `calibration` t,
+/// β = α (t (1 - 1 / α) + 1 / α). 0 is plain cross-entropy, which tells far too high probabilities; 1 the right ones.
+///
+/// `states` `[N, D]`, `products` `[P, D]`, `targets` `[N]` the right products' rows, `drawn` `[S]` rows that all of them are compared
+/// with; where the right one is drawn itself, that draw is left out.
+pub(crate) fn generalised_binary_cross_entropy(
+    states: &Tensor,
+    products: &Tensor,
+    targets: &Tensor,
+    drawn: &Tensor,
+    calibration: f64,
+) -> Tensor {
+    let (catalogue, count) = (products.size()[0], drawn.size()[0]);
+    let share = (count as f64 / (catalogue - 1).max(1) as f64).min(1.0);
+    let power = share * (calibration * (1.0 - 1.0 / share) + 1.0 / share);
+    let right = (states * products.index_select(0, targets)).sum_dim_intlist(1, false, Kind::Float);
+    let others = states.matmul(&products.index_select(0, drawn).to_kind(states.kind()).tr()).to_kind(Kind::Float);
+    let is_other = targets.unsqueeze(1).not_equal_tensor(drawn).to_kind(Kind::Float);
+    // -ln of a logistic function is a softplus.
+    let wrong = (others.softplus() * is_other).sum_dim_intlist(1, false, Kind::Float);
+    (right.neg().softplus() * power + wrong).mean(Kind::Float) / (count + 1) as f64
+}
+
 /// A standard deviation from an unbounded number.
 pub(crate) fn sigma(raw: &Tensor) -> Tensor {
     raw.softplus() + MIN_SIGMA
@@ -192,6 +217,37 @@ pub(crate) mod tests {
             })
             .collect();
         check_close(&floats(&x.grad()), &slopes, 1e-5);
+    }
+
+    #[test]
+    fn generalised_cross_entropy_is_that_of_its_paper() {
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        let (products, states) = ([0.5, -1.0, 2.0, 0.25, -0.5], [1.5, -0.7]);
+        let (targets, drawn) = ([2usize, 0], [1usize, 2]);
+        // Two of four wrong ones: α = 1/2.
+        for (calibration, power) in [(0.0, 1.0), (0.5, 0.75), (1.0, 0.5)] {
+            let by_hand = |states: [f64; 2]| -> f64 {
+                let of = |(state, right): (f64, usize)| {
+                    let others = drawn.iter().filter(|&&other| other != right);
+                    let wrong: f64 = others.map(|&other| (1.0 - sigmoid(state * products[other])).ln()).sum();
+                    -(sigmoid(state * products[right]).powf(power).ln() + wrong) / 3.0
+                };
+                states.into_iter().zip(targets).map(of).sum::<f64>() / 2.0
+            };
+            let x = leaf(&states.map(|x| x as f32), &[2, 1]);
+            let catalogue = Tensor::from_slice(&products.map(|x| x as f32)).view([5, 1]);
+            let [right, wrong] = [targets, drawn].map(|rows| Tensor::from_slice(&rows.map(|row| row as i64)));
+            let loss = generalised_binary_cross_entropy(&x, &catalogue, &right, &wrong, calibration);
+            loss.backward();
+            check_close(&floats(&loss), &[by_hand(states)], 1e-6);
+            let slope = |i: usize| {
+                let (mut up, mut down) = (states, states);
+                up[i] += 1e-5;
+                down[i] -= 1e-5;
+                (by_hand(up) - by_hand(down)) / 2e-5
+            };
+            check_close(&floats(&x.grad()), &[slope(0), slope(1)], 1e-5);
+        }
     }
 
     #[test]

@@ -9,19 +9,23 @@
 //! | `features.weight` | D, 8, 7 or 6 | of an event's standardised numbers, the last left out by next_purchase, the last two by next_item; no bias |
 //! | `context.weight` | D, 21 | of the standardised aggregates; no bias |
 //! | `customer.weight` | D, encoded | of the encoded features, where the model has some; no bias |
-//! | `block_i.norm_attention.weight`, `block_i.norm_feed_forward.weight` | D | layer norms, epsilon 1e-5 |
-//! | `block_i.query.weight`, `.key`, `.value`, `.output` | D, D | |
-//! | `block_i.up.weight`, `block_i.down.weight` | F D, D and D, F D | F is `model.feed_forward` |
+//! | `block_i.norm_attention.weight`, `block_i.norm_feed_forward.weight` | D | layer norms, epsilon 1e-5; not of an HSTU, `norm_recurrent` in place of the first in a GRU |
+//! | `block_i.query.weight`, `.key`, `.value`, `.output` | D, D | only `output` in a GRU; an HSTU has biases for `output` alone |
+//! | `block_i.up.weight`, `block_i.down.weight` | F D, D and D, F D | F is `model.feed_forward`; not of an HSTU |
+//! | `block_i.gate.weight`, `.norm.weight`, `.norm_attended.weight`, `.positions`, `.spans` | D, D; D; D; length + 1, heads; 128, heads | of an HSTU |
+//! | `block_i.input.weight`, `block_i.state.weight` | 3 D, D | of a GRU: reset gate, update gate, new state |
 //! | `norm.weight` | D | the last layer norm |
 //! | `memory.weight` | 3, D + 2 | of next_purchase: see `memory.rs` and `sequences::Followers`, whose counts are `followers.json` |
 //! | `readout.hidden.weight` | D, D | |
-//! | `readout.output.weight`, `readout.direct.weight` | outputs, D and outputs, 21 | 1 output for churn, 3 for clv, 9 for next_purchase; no readout for next_item |
+//! | `readout.output.weight`, `readout.direct.weight` | outputs, D and outputs, 21 | 1 output for churn, or one per period, 3 for clv, 9 for next_purchase; no readout for next_item |
 //! | `readout.customer_hidden.weight`, `readout.customer.weight` | D, encoded and outputs, encoded | where the model has features; only the second has a bias |
 //!
 //! A token of an event is √D times the sum of its rows, plus `features`. One token more is √D times the last row: for
 //! next_item it comes first and the last event's token is read; for all others it comes last, is read, and `context` and
-//! `customer` (and the last order's product, of next_purchase) are added to it. Each block adds causal attention (rotary, pairs of neighbouring numbers) and
-//! `down`(GELU(`up`)) of layer norms of its input; `norm` of the read token is its state s. Products score s · row, which next_purchase mixes with its memory; the
+//! `customer` (and the last order's product, of next_purchase) are added to it. Each block of a Transformer adds causal attention
+//! (rotary, pairs of neighbouring numbers) and `down`(GELU(`up`)) of layer norms of its input; that of a GRU has PyTorch's `GRU` and
+//! `output` for attention; that of an HSTU adds `output`(SiLU(`gate`) · `norm_attended`(Σ SiLU(query · key + `positions` + `spans`)
+//! value / tokens seen)), where query, key and value are SiLU of the layers; `norm` of the read token is its state s. Products score s · row, which next_purchase mixes with its memory; the
 //! outputs are `output`(GELU(`hidden`(s) + `customer_hidden`)) + `direct` + `customer` + what the example brings as offsets less
 //! their means, read as the files of `heads` say.
 
@@ -29,7 +33,8 @@ use sequences::{Recall, Vocabulary};
 use tch::{Device, Kind, Tensor};
 
 use crate::encoder::Encoder;
-use crate::heads::{Readout, amount, binary, count, next};
+use crate::heads::next::ProductLoss;
+use crate::heads::{Readout, amount, binary, count, hazard, next};
 use crate::inputs::{Extra, Inputs, Table, feature_count};
 use crate::layers::Dropout;
 use crate::losses::{Loss, MIN_DAYS};
@@ -41,13 +46,15 @@ use crate::{Config, Head, TargetKind, device};
 /// A network without its parameters.
 pub(crate) struct Network {
     pub(crate) head: Head,
+    /// The horizon, where the head tells how long a customer buys nothing in it, and not only whether.
+    survival_days: Option<f64>,
     pub(crate) table: Table,
     pub(crate) encoder: Encoder,
     /// `None` where no order is the last one.
     memory: Option<Memory>,
     /// `None` where only products are ranked.
     readout: Option<Readout>,
-    negatives: i64,
+    product_loss: ProductLoss,
 }
 
 /// What the examples of a batch came to.
@@ -110,6 +117,7 @@ impl Network {
         let start = match head {
             Head::NextItem => None,
             Head::NextPurchase => Some(next::start(scaling)),
+            Head::Churn if config.periods() > 1 => Some(hazard::start(scaling, config.periods())),
             Head::Churn | Head::Binary => Some(binary::start(scaling)),
             Head::Clv | Head::Amount => Some(amount::start(scaling)),
             Head::Count => Some(count::start(scaling)),
@@ -117,7 +125,9 @@ impl Network {
         let readout =
             start.map(|start| Readout::new(&mut layout, "readout", width, customer, from_offsets(start, scaling)));
         let memory = has_memory(head, vocabulary).then(|| Memory::new(&mut layout, width));
-        (Self { head, table, encoder, memory, readout, negatives: config.training.negatives as i64 }, layout)
+        let product_loss = ProductLoss::new(&config.training);
+        let survival_days = (config.periods() > 1).then_some(f64::from(scaling.horizon_days));
+        (Self { head, survival_days, table, encoder, memory, readout, product_loss }, layout)
     }
 
     /// Where the token stands that is no event.
@@ -161,6 +171,22 @@ impl Network {
         self.readout.as_ref().map(|readout| readout.forward(weights, state, inputs))
     }
 
+    /// Of raw outputs the log-odds that it happens, `[B]`; of churn: that nothing is bought in the horizon.
+    pub(crate) fn log_odds(&self, raw: &Tensor) -> Tensor {
+        if self.survival_days.is_some() { hazard::log_odds(raw) } else { binary::log_odds(raw) }
+    }
+
+    /// Whether it tells how long a customer buys nothing, and not only whether.
+    pub(crate) fn tells_when(&self) -> bool {
+        self.survival_days.is_some()
+    }
+
+    /// Of raw outputs the probability that nothing is bought within so many days, of the horizon's at most, `[B]`; `None` where
+    /// the head only tells whether.
+    pub(crate) fn survival(&self, raw: &Tensor, days: f64) -> Option<Tensor> {
+        Some(hazard::survival(raw, days / self.survival_days?))
+    }
+
     /// The known products' embeddings, `[P, D]`.
     pub(crate) fn products(&self, weights: &Weights) -> Tensor {
         self.encoder.products(weights)
@@ -190,11 +216,14 @@ impl Network {
             let memory = self.memory.as_ref().zip(recalled.as_ref());
             let beside = memory.map(|(memory, recalled)| memory.beside(weights, &states, recalled));
             let known = self.products(weights);
-            terms.push(next::product_loss(&states, &known, products, self.negatives, beside.as_ref()));
+            terms.push(self.product_loss.of(&states, &known, products, beside.as_ref()));
         }
         if let Some(raw) = self.output(weights, inputs, read) {
             let term = match self.head.target_kind() {
-                TargetKind::Label => binary::loss(&raw, &targets.outcome),
+                TargetKind::Label => match self.survival_days {
+                    Some(horizon) => hazard::loss(&raw, &targets.outcome, &targets.is_observed, horizon),
+                    None => binary::loss(&raw, &targets.outcome),
+                },
                 TargetKind::Amount => amount::loss(&raw, &targets.outcome),
                 TargetKind::Count => count::loss(&raw, &targets.outcome),
                 TargetKind::Next => {
@@ -223,7 +252,10 @@ mod tests {
     use sequences::{Batch, Encoding, Example, Followers, Sequences};
 
     use super::*;
-    use crate::RawConfig;
+    use crate::{ArchitectureChoice, RawConfig, RawModel};
+
+    const ARCHITECTURES: [ArchitectureChoice; 3] =
+        [ArchitectureChoice::Transformer, ArchitectureChoice::Hstu, ArchitectureChoice::Gru];
 
     struct Fixture {
         sequences: Sequences,
@@ -233,13 +265,14 @@ mod tests {
         layout: Layout,
     }
 
-    fn fixture(head: Head) -> Fixture {
+    fn fixture(head: Head, architecture: ArchitectureChoice) -> Fixture {
         let lines: String = (0..40).map(|i| format!("{} item{}\n", i % 3, (i * 7) % 11)).collect();
         let sequences = Sequences::from_interactions(&lines, "lines").unwrap();
         let vocabulary = Vocabulary::fit(&sequences, i64::MAX, 1);
         let encoding = vocabulary.encode(&sequences);
         let scaling = Scaling::sample(Vec::new());
-        let raw = RawConfig { head, model: Default::default(), training: Default::default() };
+        let model = RawModel { architecture, ..RawModel::default() };
+        let raw = RawConfig { head, model, training: Default::default() };
         let config = Config::try_from(raw).unwrap();
         let (network, layout) = Network::new(&config, &vocabulary, &scaling);
         Fixture { sequences, encoding, scaling, network, layout }
@@ -268,32 +301,38 @@ mod tests {
 
     #[test]
     fn reading_one_token_is_the_same_with_less_work() {
-        for head in [Head::Churn, Head::NextItem] {
-            let fixture = fixture(head);
+        let pairs = ARCHITECTURES.into_iter().flat_map(|choice| [(Head::Churn, choice), (Head::NextItem, choice)]);
+        for (head, choice) in pairs {
+            let fixture = fixture(head, choice);
             let (all, read, inputs) = fixture.states(&fixture.weights(), &[(0, 9), (1, 2), (2, 0), (0, 100)]);
             let width = all.size()[2];
             let expected = all.view([-1, width]).index_select(0, &inputs.read_rows);
             assert!(difference(&read, &expected) < 1e-5, "{}", difference(&read, &expected));
             // The states of different customers do differ.
-            assert!(difference(&read.get(0), &read.get(1)) > 0.1);
+            let apart = difference(&read.get(0), &read.get(1));
+            assert!(apart > 0.1, "{choice:?}: {apart}");
         }
     }
 
     #[test]
     fn neighbours_in_the_batch_change_nothing() {
-        let fixture = fixture(Head::Clv);
-        let weights = fixture.weights();
-        let (_, together, _) = fixture.states(&weights, &[(0, 3), (1, 100), (2, 0)]);
-        for (row, cut) in [(0, 3), (1, 100), (2, 0)].into_iter().enumerate() {
-            let (_, alone, _) = fixture.states(&weights, &[cut]);
-            assert!(difference(&together.get(row as i64), &alone.get(0)) < 1e-5);
+        for choice in ARCHITECTURES {
+            let fixture = fixture(Head::Clv, choice);
+            let weights = fixture.weights();
+            let (_, together, _) = fixture.states(&weights, &[(0, 3), (1, 100), (2, 0)]);
+            for (row, cut) in [(0, 3), (1, 100), (2, 0)].into_iter().enumerate() {
+                let (_, alone, _) = fixture.states(&weights, &[cut]);
+                let apart = difference(&together.get(row as i64), &alone.get(0));
+                assert!(apart < 1e-5, "{choice:?}: {apart}");
+            }
         }
     }
 
     /// Training and scoring mean the same probability.
     #[test]
     fn the_loss_is_that_of_the_probabilities_told() {
-        let Fixture { sequences, encoding, network, scaling, layout } = fixture(Head::NextPurchase);
+        let Fixture { sequences, encoding, network, scaling, layout } =
+            fixture(Head::NextPurchase, ArchitectureChoice::Transformer);
         let weights = device::seeded(1, 3, || layout.split(&(layout.start() * 3.0), Kind::Float));
         let followers = Followers::count(&sequences, &encoding, network.table.products.1 as usize, 9);
         let examples: Vec<Example> = (0..3).map(|customer| Example::at(&sequences, customer, 7, 64)).collect();
@@ -323,24 +362,26 @@ mod tests {
 
     #[test]
     fn a_token_sees_nothing_after_it() {
-        let fixture = fixture(Head::NextItem);
-        let weights = fixture.weights();
         let (mut a, mut b) = (String::new(), String::new());
         for i in 0..6 {
             a += &format!("u item{}\n", i % 3);
             b += &format!("u item{}\n", if i < 4 { i % 3 } else { 7 + i % 3 });
         }
-        let states = |lines: &str| {
+        let states = |lines: &str, choice| {
+            let fixture = self::fixture(Head::NextItem, choice);
             let sequences = Sequences::from_interactions(lines, "lines").unwrap();
             let lines: String = (0..40).map(|i| format!("{} item{}\n", i % 3, (i * 7) % 11)).collect();
             let known = Vocabulary::fit(&Sequences::from_interactions(&lines, "lines").unwrap(), i64::MAX, 1);
             let encoding = known.encode(&sequences);
-            Fixture { sequences, encoding, ..self::fixture(Head::NextItem) }.states(&weights, &[(0, 100)]).0
+            let weights = fixture.weights();
+            Fixture { sequences, encoding, ..fixture }.states(&weights, &[(0, 100)]).0
         };
-        let (a, b) = (states(&a), states(&b));
-        // A start and four equal events.
-        assert!(difference(&a.narrow(1, 0, 5), &b.narrow(1, 0, 5)) < 1e-6);
-        let after = difference(&a.narrow(1, 5, 2), &b.narrow(1, 5, 2));
-        assert!(after > 0.01, "{after}");
+        for choice in ARCHITECTURES {
+            let (a, b) = (states(&a, choice), states(&b, choice));
+            // A start and four equal events.
+            assert!(difference(&a.narrow(1, 0, 5), &b.narrow(1, 0, 5)) < 1e-6, "{choice:?}");
+            let after = difference(&a.narrow(1, 5, 2), &b.narrow(1, 5, 2));
+            assert!(after > 0.01, "{choice:?}: {after}");
+        }
     }
 }

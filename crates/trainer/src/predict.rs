@@ -140,6 +140,23 @@ impl Model {
         }))
     }
 
+    /// Per example the probabilities that nothing is bought within each of some numbers of days after the cut-off: how a customer
+    /// is likely to stay away. Within a period of the model ([`crate::RawModel::periods`]) every day is as likely as the next.
+    ///
+    /// # Errors
+    /// A model that only tells whether something is bought in the horizon; days beyond it; an example without the model's
+    /// features.
+    pub fn absences(&self, sequences: &Sequences, examples: &[Example], days: &[u32]) -> Result<Vec<Vec<f64>>> {
+        check_features(&self.features(), self.offsets(), examples)?;
+        if let Some(&days) = days.iter().find(|&&days| days == 0 || days as f32 > self.horizon_days()) {
+            return Err(Error::Days { days, horizon: self.horizon_days() });
+        }
+        let days: Vec<f64> = days.iter().map(|&days| f64::from(days)).collect();
+        let examples: Vec<&Example> = examples.iter().collect();
+        let found = self.with_scorer(sequences, |scorer| scorer.absences(&examples, &days));
+        found.ok_or(Error::NoPeriods { head: self.config.head.name() })
+    }
+
     /// What the encoder has made of each example: the state that all of its predictions are read off, `[examples, D]` row
     /// after row, where D is [`Config::width`]. What is near in it is alike to this model, whose task decides what counts.
     ///

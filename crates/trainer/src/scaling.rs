@@ -79,6 +79,7 @@ impl Scaling {
         for LabelledExample { example, target } in data.train {
             let (has_happened, positive) = match *target {
                 Target::Label(has_happened) => (has_happened, None),
+                Target::Absence { days } => (days.is_none(), None),
                 Target::NextPurchase { days, .. } => (days.is_some(), days.map(|days| days.max(MIN_DAYS))),
                 Target::Value(value) => (value > 0.0, Some(value).filter(|value| *value > 0.0)),
             };

@@ -32,6 +32,7 @@ class Model:
         config = tomllib.loads((run / "config.toml").read_text())
         self.xp, self.head = xp, config["head"]
         self.heads, self.length = config["model"]["heads"], config["model"]["length"]
+        self.block = {"transformer": self.transformer, "hstu": self.hstu, "gru": self.gru}[config["model"]["architecture"]]
         tensors, header = read_safetensors(run / "weights.safetensors")
         self.scaling = header["scaling"]
         self.array = lambda values: xp.asarray(values, dtype=xp.float64)
@@ -53,8 +54,9 @@ class Model:
         """The encoder's state of the token that is read."""
         events = visible(customer)
         tokens = self.tokens(events[-self.length:], customer)
+        times = [event["event_time"] for event in events[-self.length:]] + [customer["as_of"]]
         for block in range(self.blocks):
-            tokens = self.block(f"block_{block}", tokens)
+            tokens = self.block(f"block_{block}", tokens, times)
         return self.norm("norm", tokens[-1])
 
     def raw(self, customer):
@@ -72,7 +74,9 @@ class Model:
 
     def predict(self, customer):
         if self.head in ("churn", "binary"):
-            return {"p_churn": sigmoid(*self.raw(customer))}
+            raw = self.raw(customer)
+            # The one output is of leaving; those of several periods are of coming back in each.
+            return {"p_churn": sigmoid(raw[0]) if len(raw) == 1 else math.prod(sigmoid(-x) for x in raw)}
         if self.head in ("clv", "amount"):
             logit, mu, sigma = self.raw(customer)
             expected = sigmoid(logit) * math.exp(min(mu + deviation(sigma) ** 2 / 2, self.scaling["log_largest"]))
@@ -166,7 +170,7 @@ class Model:
         known = [x for f in self.scaling.get("customer_features", []) for x in encoded(f, customer["features"][f["name"]])]
         return self.array(context), self.array(known) if known else None
 
-    def block(self, path, x):
+    def transformer(self, path, x, _):
         """Pre-norm: causal attention with rotary positions, then a feed-forward layer."""
         tokens, size = len(x), self.width // self.heads
         normed = self.norm(f"{path}.norm_attention", x)
@@ -175,7 +179,39 @@ class Model:
         scores = self.xp.einsum("qhd,khd->hqk", query, key) / math.sqrt(size)
         later = self.xp.triu(self.xp.full((tokens, tokens), -math.inf), 1)
         attended = self.xp.einsum("hqk,khd->qhd", self.softmax(scores + later), value).reshape(tokens, self.width)
-        x = x + self.linear(f"{path}.output", attended)
+        return self.feed_forward(path, x + self.linear(f"{path}.output", attended))
+
+    def hstu(self, path, x, times):
+        """Gated attention without a softmax; biases tell how many tokens and how much time lie between."""
+        tokens, size = len(x), self.width // self.heads
+        normed = self.norm(f"{path}.norm", x)
+        gate, *heads = (self.silu(self.linear(f"{path}.{name}", normed)) for name in ("gate", "value", "query", "key"))
+        value, query, key = (part.reshape(tokens, self.heads, size) for part in heads)
+        # A list's token asks at the time of the next one.
+        asked, times = (times, [times[0], *times[:-1]]) if self.head == "next_item" else (times, times)
+        rows = []
+        for i in range(tokens):
+            spans = [math.floor(math.log(max((asked[i] - times[j]) / 1e6, 1)) / 0.301) for j in range(i + 1)]
+            bias = self.weights[f"{path}.positions"][list(range(i, -1, -1))] + self.weights[f"{path}.spans"][spans]
+            scores = self.silu(self.xp.einsum("hd,khd->kh", query[i], key[: i + 1]) + bias)
+            rows.append(self.xp.einsum("kh,khd->hd", scores, value[: i + 1]).reshape(self.width) / (i + 1))
+        attended = self.norm(f"{path}.norm_attended", self.xp.stack(rows))
+        return x + self.linear(f"{path}.output", gate * attended)
+
+    def gru(self, path, x, _):
+        """Pre-norm: a gated recurrent unit, then a feed-forward layer."""
+        given, states = self.linear(f"{path}.input", self.norm(f"{path}.norm_recurrent", x)), []
+        state = self.array([0.0] * self.width)
+        for row in given:
+            (r, z, n), (own_r, own_z, own_n) = (
+                part.reshape(3, self.width) for part in (row, self.linear(f"{path}.state", state))
+            )
+            update = self.sigmoids(z + own_z)
+            state = (1 - update) * self.xp.tanh(n + self.sigmoids(r + own_r) * own_n) + update * state
+            states.append(state)
+        return self.feed_forward(path, x + self.linear(f"{path}.output", self.xp.stack(states)))
+
+    def feed_forward(self, path, x):
         inner = self.gelu(self.linear(f"{path}.up", self.norm(f"{path}.norm_feed_forward", x)))
         return x + self.linear(f"{path}.down", inner)
 
@@ -200,6 +236,12 @@ class Model:
 
     def gelu(self, x):
         return x * (1 + self.erf(x / math.sqrt(2))) / 2
+
+    def sigmoids(self, x):
+        return 1 / (1 + self.xp.exp(-x))
+
+    def silu(self, x):
+        return x * self.sigmoids(x)
 
     def softmax(self, x):
         powers = self.xp.exp(x - x.max())

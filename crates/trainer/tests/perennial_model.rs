@@ -14,8 +14,8 @@ use sequences::{Example, Field, LabelledExample, MICROS_PER_DAY, Sequences, Sequ
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use trainer::{
-    Config, Dataset, DeviceChoice, Head, Model, Offsets, Predictions, RawConfig, RawModel, RawTraining, TrainOptions,
-    train,
+    ArchitectureChoice, Config, Dataset, DeviceChoice, Head, Model, Offsets, Predictions, RawConfig, RawModel,
+    RawTraining, TrainOptions, train,
 };
 
 /// Names a Python with numpy.
@@ -124,8 +124,11 @@ fn as_json(rows: &[Row], sequences: &Sequences, examples: &[Example]) -> Value {
 }
 
 /// What happened, made up, so that there is something to learn.
-fn target(head: Head, sequences: &Sequences, customer: usize) -> Target {
+fn target(head: Head, periods: usize, sequences: &Sequences, customer: usize) -> Target {
     match head {
+        Head::Churn if periods > 1 => {
+            Target::Absence { days: customer.is_multiple_of(3).then_some((customer * 7 % 90) as f32) }
+        }
         Head::Churn => Target::Label(!customer.is_multiple_of(3)),
         Head::Clv => Target::Value((customer % 4) as f32 * 20.0),
         Head::NextPurchase | Head::NextItem => Target::NextPurchase {
@@ -136,22 +139,22 @@ fn target(head: Head, sequences: &Sequences, customer: usize) -> Target {
     }
 }
 
-fn offset_count(head: Head) -> Option<usize> {
+fn offset_count(head: Head, periods: usize) -> Option<usize> {
     match head {
-        Head::Churn => Some(1),
+        Head::Churn if periods == 1 => Some(1),
         Head::Clv => Some(2),
         _ => None,
     }
 }
 
 /// A run folder of a model that learnt a little, fast, so that no weight is where it began.
-fn trained(head: Head, sequences: &Sequences, with_features: bool) -> TempDir {
+fn trained(head: Head, model: &RawModel, sequences: &Sequences, with_features: bool) -> TempDir {
     let folder = TempDir::new().unwrap();
     let vocabulary = Vocabulary::fit(sequences, CUT_OFF, 1);
     let names: Vec<String> = if with_features { FEATURES.map(str::to_owned).into() } else { Vec::new() };
     let labelled = |customer| LabelledExample {
         example: example(sequences, customer, CUT_OFF, with_features),
-        target: target(head, sequences, customer),
+        target: target(head, model.periods, sequences, customer),
     };
     let (train_set, valid): (Vec<_>, Vec<_>) =
         (0..sequences.customers().len()).map(labelled).partition(|labelled| labelled.example.customer() % 5 > 0);
@@ -159,12 +162,11 @@ fn trained(head: Head, sequences: &Sequences, with_features: bool) -> TempDir {
         sequences,
         vocabulary: &vocabulary,
         features: &names,
-        offsets: offset_count(head).filter(|_| with_features).map(|count| Offsets { count, days: 90.0 }),
+        offsets: offset_count(head, model.periods).filter(|_| with_features).map(|count| Offsets { count, days: 90.0 }),
         horizon_days: 90.0,
         train: &train_set,
         valid: &valid,
     };
-    let model = RawModel { width: 16, layers: 2, length: LENGTH, ..RawModel::default() };
     let training = RawTraining {
         epochs: 6,
         batch_size: 16,
@@ -175,7 +177,7 @@ fn trained(head: Head, sequences: &Sequences, with_features: bool) -> TempDir {
         threads: 1,
         ..RawTraining::default()
     };
-    let config = Config::try_from(RawConfig { head, model, training }).unwrap();
+    let config = Config::try_from(RawConfig { head, model: model.clone(), training }).unwrap();
     let interrupted = AtomicBool::new(false);
     let options = TrainOptions { resume: false, progress: &mut |_| (), interrupted: &interrupted, earlier: None };
     train(&config, data, folder.path(), options).unwrap();
@@ -245,14 +247,31 @@ fn a_run_folder_is_all_that_a_prediction_needs() {
     let everything = rows();
     let items = rows().into_iter().filter(|row| row.kind == "purchase" && row.product.is_some());
     let items: Vec<Row> = items.map(|row| Row { category: None, channel: None, ..row }).collect();
-    for (head, rows, with_features) in [
-        (Head::Churn, &everything, false),
-        (Head::Clv, &everything, true),
-        (Head::NextPurchase, &everything, true),
-        (Head::NextItem, &items, false),
+    let model = |architecture, periods| RawModel {
+        architecture,
+        periods,
+        width: 16,
+        layers: 2,
+        length: LENGTH,
+        ..RawModel::default()
+    };
+    let [transformer, hstu, gru] = [ArchitectureChoice::Transformer, ArchitectureChoice::Hstu, ArchitectureChoice::Gru]
+        .map(|choice| model(choice, 1));
+    let periods = model(ArchitectureChoice::Transformer, 4);
+    for (head, model, rows, with_features) in [
+        (Head::Churn, &transformer, &everything, false),
+        (Head::Clv, &transformer, &everything, true),
+        (Head::NextPurchase, &transformer, &everything, true),
+        (Head::NextItem, &transformer, &items, false),
+        (Head::Churn, &periods, &everything, true),
+        (Head::Churn, &hstu, &everything, true),
+        (Head::NextPurchase, &hstu, &everything, false),
+        (Head::NextItem, &hstu, &items, false),
+        (Head::Clv, &gru, &everything, true),
+        (Head::NextItem, &gru, &items, false),
     ] {
         let sequences = sequences(rows);
-        let run = trained(head, &sequences, with_features);
+        let run = trained(head, model, &sequences, with_features);
         let cut_offs = [0, CUT_OFF, 2 * CUT_OFF];
         let of = |as_of| (0..sequences.customers().len()).map(move |customer| (customer, as_of));
         let examples: Vec<Example> = cut_offs
@@ -267,9 +286,9 @@ fn a_run_folder_is_all_that_a_prediction_needs() {
         let theirs = in_python(&python, run.path(), &as_json(rows, &sequences, &examples));
         assert_eq!(ours.len(), theirs.len());
         let worst = ours.iter().zip(&theirs).map(|(a, b)| difference(a, b)).fold(0.0, f64::max);
-        assert!(worst < TOLERANCE, "{}: {worst} apart", head.name());
+        assert!(worst < TOLERANCE, "{} of {model:?}: {worst} apart", head.name());
         // The customers do differ, so that a prediction of nothing would be far off.
         let spread = ours.iter().map(|row| difference(row, &ours[0])).fold(0.0, f64::max);
-        assert!(spread > 100.0 * TOLERANCE, "{}: all predictions are within {spread}", head.name());
+        assert!(spread > 100.0 * TOLERANCE, "{} of {model:?}: all predictions are within {spread}", head.name());
     }
 }

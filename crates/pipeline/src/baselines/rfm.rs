@@ -14,7 +14,7 @@ const RFM: [&str; 4] = ["days_since_order", "count_orders", "total_amount", "day
 
 /// Probabilities of a logistic regression on RFM, fitted on the run's training cut-offs.
 pub(crate) fn logistic(known: &Known, test: &Features) -> Result<Vec<f64>> {
-    let happened: Vec<bool> = known.train.labels.outcomes.iter().map(|o| *o == Outcome::Label(true)).collect();
+    let happened: Vec<bool> = known.train.labels.outcomes.iter().map(Outcome::has_happened).collect();
     let model = Logistic::fit(&rfm(&known.train.features)?, RFM.len(), &happened, RIDGE)?;
     Ok(model.predict(&rfm(test)?)?)
 }

@@ -57,7 +57,7 @@ pub(super) async fn judged(
     let scored = scores.numbers(table, column).await?;
     match head.target_kind() {
         TargetKind::Label => {
-            let pairs = pairs(&labels, &scored, |outcome| *outcome == Outcome::Label(true));
+            let pairs = pairs(&labels, &scored, Outcome::has_happened);
             let (happened, p): (Vec<bool>, Vec<f64>) = pairs.into_iter().unzip();
             metrics(happened.len(), Answers::Labels(happened.into(), p.into()))
         }

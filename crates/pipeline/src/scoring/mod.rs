@@ -34,13 +34,22 @@ pub struct ScoreOptions {
     pub top: usize,
     /// Reasons written for each customer's score, where the task has some; none without it.
     pub reasons: Option<usize>,
+    /// Numbers of days for each of which the probability of staying away is written too, where a model tells it.
+    pub horizons: Vec<u32>,
     /// Whether the models' embeddings of customers, and of products where they rank them, are written too.
     pub embeddings: bool,
 }
 
 impl Default for ScoreOptions {
     fn default() -> ScoreOptions {
-        ScoreOptions { as_of: None, run: None, top: DEFAULT_TOP, reasons: None, embeddings: false }
+        ScoreOptions {
+            as_of: None,
+            run: None,
+            top: DEFAULT_TOP,
+            reasons: None,
+            horizons: Vec::new(),
+            embeddings: false,
+        }
     }
 }
 

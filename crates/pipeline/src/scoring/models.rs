@@ -2,15 +2,16 @@
 
 use super::{Rows, ScoreOptions, Stamp, reasons};
 use crate::dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::explaining::families;
 use crate::features::Features;
+use crate::judging::plan_over;
 use crate::progress::Progress;
 use crate::registry;
 use crate::runs::Run;
 use crate::task::Task;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use sequences::{Example, Sequences};
+use sequences::{Example, Head, Sequences};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ type Table = (&'static str, RecordBatch);
 
 /// Where a run's products go, once.
 const PRODUCT_EMBEDDINGS: &str = "models.product_embeddings";
+/// Where the probabilities of staying away for other times than a task's horizon go.
+const HORIZONS: &str = "scores.churn_horizons";
 
 /// The scores of each of the tasks, all of which have a model.
 pub(super) async fn scores(
@@ -34,12 +37,21 @@ pub(super) async fn scores(
     if options.reasons.is_some() {
         reasons::must_have_any(tasks)?;
     }
+    if let (false, false, Some(task)) =
+        (options.horizons.is_empty(), tasks.iter().any(|task| task.head == Some(Head::Churn)), tasks.first())
+    {
+        let problem = "its scores are of one time; those of churn can be of several horizons".into();
+        return Err(Error::Task { task: task.name.clone(), problem });
+    }
     let sequences = dataset::sequences(warehouse, stamp.snapshot, progress).await?;
     // Several models read the same features, so those of a view, or of none, are read once.
     let mut features: HashMap<Option<String>, Features> = HashMap::new();
     let mut rows = Vec::new();
     for task in tasks {
         let run = registry::scoring_run(warehouse, &task.name, options.run.as_deref()).await?;
+        if run.plan.task.head == Some(Head::Churn) {
+            options.horizons.iter().try_for_each(|&days| plan_over(&run.plan, Some(days)).map(drop))?;
+        }
         progress.start(&format!("score {}", task.name), None);
         let scored = Scored { run: &run, stamp };
         let view = &run.plan.task.features;
@@ -61,6 +73,7 @@ pub(super) async fn scores(
         rows.extend(batches.into_iter().map(|(table, batch)| {
             let transaction = match table {
                 PRODUCT_EMBEDDINGS => format!("embed:{}", run.run_id),
+                HORIZONS => format!("{transaction}:{:?}", options.horizons),
                 _ => transaction.clone(),
             };
             scored.rows(table, batch, transaction)
@@ -98,6 +111,9 @@ impl Scored<'_> {
         options: &ScoreOptions,
     ) -> Result<Vec<Table>> {
         let mut tables = self.predictions(model, sequences, examples, options.top)?;
+        if !options.horizons.is_empty() && self.run.plan.task.tells_when() {
+            tables.push((HORIZONS, self.horizons(model, sequences, examples, &options.horizons)?));
+        }
         if options.embeddings {
             tables.push(("scores.embeddings", self.embeddings(model, sequences, examples)?));
         }
@@ -178,6 +194,24 @@ impl Scored<'_> {
             ("rank", Arc::new(Int64Array::from(rank)) as ArrayRef),
             ("product_id", Arc::new(StringArray::from(product))),
             ("probability", Arc::new(Float64Array::from(probability))),
+        ];
+        self.batch(&of, columns)
+    }
+
+    /// A row per customer and number of days.
+    fn horizons(
+        &self,
+        model: &Model,
+        sequences: &Sequences,
+        examples: &[Example],
+        horizons: &[u32],
+    ) -> Result<RecordBatch> {
+        let absences = model.absences(sequences, examples, horizons)?.concat();
+        let of: Vec<usize> = (0..absences.len()).map(|place| place / horizons.len()).collect();
+        let days = horizons.iter().cycle().take(absences.len()).map(|&days| i64::from(days));
+        let columns = [
+            ("horizon_days", Arc::new(Int64Array::from_iter_values(days)) as ArrayRef),
+            ("p_churn", Arc::new(Float64Array::from(absences))),
         ];
         self.batch(&of, columns)
     }

@@ -326,7 +326,7 @@ mod tests {
     fn what_cannot_be_searched_is_refused() {
         for (tune, problem) in [
             ("", "nothing to tune"),
-            ("widht = [32]", "tune.widht is no setting of [model] or [training]; valid are dropout, feed_forward"),
+            ("widht = [32]", "tune.widht is no setting of [model] or [training]; valid are architecture, dropout"),
             ("seed = [1, 2]", "luckiest seed"),
             ("dropout = []", "tune.dropout is an empty list"),
             ("width = 32", "tune.width is 32: give a list"),

@@ -10,15 +10,16 @@ use analytics::metrics;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use sequences::{Batch, Batcher, CONTEXT_FEATURES, EVENT_FEATURES, Example, LabelledExample, Sequences, Target};
+use sequences::{Batch, Batcher, CONTEXT_FEATURES, EVENT_FEATURES, Example, LabelledExample, Sequences};
 use tch::{Kind, Tensor};
 
 use super::{Input, not_explained};
 use crate::ahead::ahead;
 use crate::dataset::check_features;
 use crate::evaluate::{Scorer, outcome, rows_of};
-use crate::heads::{amount, binary};
+use crate::heads::amount;
 use crate::inputs::Inputs;
+use crate::losses::{Loss, binary_cross_entropy};
 use crate::{Error, Head, Model, Result, device};
 
 /// How much worse a measure becomes.
@@ -124,7 +125,9 @@ enum Outcomes {
 impl Outcomes {
     fn of(head: Head, examples: &[LabelledExample]) -> Result<Outcomes> {
         match head {
-            Head::Churn => Ok(Outcomes::Churned(examples.iter().map(|l| l.target == Target::Label(true)).collect())),
+            Head::Churn => {
+                Ok(Outcomes::Churned(examples.iter().map(|l| l.target.has_happened() == Some(true)).collect()))
+            }
             Head::Clv => Ok(Outcomes::Value(examples.iter().map(|l| f64::from(outcome(l, 0.0).value)).collect())),
             _ => not_explained(head),
         }
@@ -144,8 +147,9 @@ impl Outcomes {
         let (metric, loss, examples) = match self {
             Outcomes::Churned(churned) => {
                 let wanted = targets(churned.iter().map(|churned| f64::from(u8::from(*churned))).collect());
-                let loss = binary::loss(&raw.to_kind(Kind::Double), &wanted);
-                (metrics::auc(churned, &column(&binary::probability(raw))), loss, churned.len())
+                let log_odds = scorer.network.log_odds(&raw.to_kind(Kind::Double));
+                let loss = Loss::of(binary_cross_entropy(&log_odds, &wanted), wanted.size()[0]);
+                (metrics::auc(churned, &column(&log_odds)), loss, churned.len())
             }
             Outcomes::Value(values) => {
                 let actual: Vec<f64> = values.iter().map(|value| value.max(0.0)).collect();

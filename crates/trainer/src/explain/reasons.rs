@@ -17,8 +17,9 @@ use tch::{Kind, Tensor};
 use super::{Input, not_explained, quadrature};
 use crate::dataset::check_features;
 use crate::evaluate::{Scorer, rows_of};
-use crate::heads::{amount, binary};
+use crate::heads::amount;
 use crate::inputs::Inputs;
+use crate::network::Network;
 use crate::scaling::Scaling;
 use crate::{Error, Head, Model, Result};
 
@@ -113,12 +114,12 @@ fn incomplete(row: usize, reasons: &Reasons) -> Option<Error> {
 }
 
 /// The head's output `[B, outputs]` → the number that is explained, `[B]`.
-type Output = fn(&Tensor, &Scaling) -> Tensor;
+type Output = fn(&Network, &Tensor, &Scaling) -> Tensor;
 
 fn explained(head: Head) -> Result<Output> {
     match head {
-        Head::Churn => Ok(|raw, _| binary::log_odds(raw)),
-        Head::Clv => Ok(amount::log_expected),
+        Head::Churn => Ok(|network, raw, _| network.log_odds(raw)),
+        Head::Clv => Ok(|_, raw, scaling| amount::log_expected(raw, scaling)),
         _ => not_explained(head),
     }
 }
@@ -232,7 +233,7 @@ impl Path<'_> {
         let state = network.encoder.read_rows(weights, &inputs, &point.0[0]);
         // A head that is explained has an output.
         let raw = network.output(weights, &inputs, &state).unwrap_or(state);
-        (self.output)(&raw, scaling)
+        (self.output)(network, &raw, scaling)
     }
 
     /// Per example what each input adds, `gradient` being the mean one along the path.

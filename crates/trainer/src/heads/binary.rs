@@ -19,8 +19,3 @@ pub(crate) fn loss(raw: &Tensor, has_happened: &Tensor) -> Loss {
 pub(crate) fn log_odds(raw: &Tensor) -> Tensor {
     raw.squeeze_dim(1).to_kind(Kind::Double)
 }
-
-/// The probability that it happens, `[B]`.
-pub(crate) fn probability(raw: &Tensor) -> Tensor {
-    log_odds(raw).sigmoid()
-}

@@ -3,6 +3,7 @@
 pub(crate) mod amount;
 pub(crate) mod binary;
 pub(crate) mod count;
+pub(crate) mod hazard;
 pub(crate) mod next;
 
 use sequences::CONTEXT_FEATURES;

@@ -3,7 +3,8 @@
 
 use tch::{Kind, Tensor};
 
-use crate::losses::{Loss, Mixture, raw_sigma};
+use crate::config::{LossChoice, RawTraining};
+use crate::losses::{Loss, Mixture, generalised_binary_cross_entropy, raw_sigma};
 use crate::scaling::Scaling;
 use crate::softmax::{Beside, softmax_cross_entropy};
 
@@ -20,23 +21,40 @@ pub(crate) fn start(scaling: &Scaling) -> Vec<f32> {
     start
 }
 
-/// `states` `[N, D]` of the tokens with a known next product, `targets` `[N]` its place in `products` `[P, D]`;
-/// where the catalogue is larger than `negatives`, that many are drawn; `beside` is what the answers are mixed with.
-pub(crate) fn product_loss(
-    states: &Tensor,
-    products: &Tensor,
-    targets: &Tensor,
+/// How the right product is told from others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProductLoss {
+    loss: LossChoice,
     negatives: i64,
-    beside: Option<&Beside>,
-) -> Loss {
-    if targets.size()[0] == 0 {
-        // Nothing to learn here, yet the graph must hang together.
-        return Loss::of(states.sum(Kind::Float) * 0.0, 0);
+    calibration: f64,
+}
+
+impl ProductLoss {
+    pub(crate) fn new(training: &RawTraining) -> Self {
+        let RawTraining { loss, negatives, calibration, .. } = *training;
+        Self { loss, negatives: negatives as i64, calibration }
     }
-    let catalogue = products.size()[0];
-    let drawn =
-        (catalogue > negatives).then(|| Tensor::randint(catalogue, [negatives], (Kind::Int64, states.device())));
-    softmax_cross_entropy(states, products, targets, drawn.as_ref(), beside)
+
+    /// `states` `[N, D]` of the tokens with a known next product, `targets` `[N]` its place in `products` `[P, D]`; where the
+    /// catalogue is larger than `negatives`, that many are drawn; `beside` is what a softmax's answers are mixed with.
+    pub(crate) fn of(&self, states: &Tensor, products: &Tensor, targets: &Tensor, beside: Option<&Beside>) -> Loss {
+        let count = targets.size()[0];
+        if count == 0 {
+            // Nothing to learn here, yet the graph must hang together.
+            return Loss::of(states.sum(Kind::Float) * 0.0, 0);
+        }
+        let catalogue = products.size()[0];
+        let options = (Kind::Int64, states.device());
+        let drawn = (catalogue > self.negatives).then(|| Tensor::randint(catalogue, [self.negatives], options));
+        match self.loss {
+            LossChoice::Softmax => softmax_cross_entropy(states, products, targets, drawn.as_ref(), beside),
+            LossChoice::Gbce => {
+                let drawn = drawn.unwrap_or_else(|| Tensor::arange(catalogue, options));
+                let loss = generalised_binary_cross_entropy(states, products, targets, &drawn, self.calibration);
+                Loss::of(loss, count)
+            }
+        }
+    }
 }
 
 /// `raw` `[B, 3 K]`; `days` `[B]` to the next purchase, or the horizon where `is_observed` `[B]` is 0.

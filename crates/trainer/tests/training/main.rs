@@ -8,14 +8,16 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMi
 use sequences::{Example, Field, LabelledExample, MICROS_PER_DAY, Sequences, SequencesBuilder, Target, Vocabulary};
 use tempfile::TempDir;
 use trainer::{
-    Config, Dataset, DeviceChoice, Error, Head, Input, Model, Offsets, Precision, Predictions, RawConfig, RawModel,
-    RawTraining, Reasons, TrainOptions, Trained, train,
+    ArchitectureChoice, Config, Dataset, DeviceChoice, Error, Head, Input, Model, Offsets, Precision, Predictions,
+    RawConfig, RawModel, RawTraining, Reasons, TrainOptions, Trained, train,
 };
 
+mod absences;
 mod averages;
 mod earlier;
 mod embeddings;
 mod features;
+mod next_item;
 mod outcomes;
 mod worse;
 
@@ -242,50 +244,6 @@ fn learns_as_well_in_bf16() {
     }
 }
 
-#[test]
-fn learns_the_next_item_and_leaves_out_the_seen() {
-    // Each user walks down a list of 30 items from some place, so the next one was never seen.
-    let lines: String =
-        (0..60).flat_map(|user| (0..8).map(move |i| format!("u{user} i{}\n", (user + i) % 30))).collect();
-    let sequences = Sequences::from_interactions(&lines, "lines").unwrap();
-    let vocabulary = Vocabulary::fit(&sequences, i64::MAX, 1);
-    let at = |position: i64| -> Vec<LabelledExample> {
-        let label = |customer| {
-            let item = sequences.range(customer).start + position as usize;
-            let product = Some(sequences.code(item, Field::Product));
-            let example = Example::at(&sequences, customer, position, LENGTH);
-            LabelledExample { example, target: Target::NextPurchase { product, days: None } }
-        };
-        (0..60).map(label).collect()
-    };
-    let (train, valid, test) = (at(5), at(6), at(7));
-    let folder = TempDir::new().unwrap();
-    let data = Dataset {
-        sequences: &sequences,
-        vocabulary: &vocabulary,
-        features: &[],
-        offsets: None,
-        horizon_days: 1.0,
-        train: &train,
-        valid: &valid,
-    };
-    let config = config(Head::NextItem, |_, training| training.epochs = 40);
-    let trained = run(&config, data, folder.path()).unwrap();
-    assert!(last_metric(&trained, "ndcg@10") > 0.9, "{:?}", trained.history.last());
-
-    let model = Model::load(folder.path(), DeviceChoice::Cpu).unwrap();
-    let all = model.rank_targets(&sequences, &test, false).unwrap();
-    let unseen = model.rank_targets(&sequences, &test, true).unwrap();
-    assert!(unseen.iter().zip(&all).all(|(unseen, all)| unseen <= all));
-    assert!(unseen.iter().flatten().all(|&rank| (1..=30 - 7).contains(&rank)));
-    let first = unseen.iter().filter(|rank| **rank == Some(1)).count();
-    assert!(first > 50, "{first} of 60");
-
-    // Without any history something is said, too.
-    let nobody = LabelledExample { example: Example::at(&sequences, 0, 0, LENGTH), target: test[0].target };
-    assert!(model.rank_targets(&sequences, &[nobody], true).unwrap()[0].is_some_and(|rank| rank <= 30));
-}
-
 fn bytes(folder: &Path, file: &str) -> Vec<u8> {
     std::fs::read(folder.join(file)).unwrap()
 }
@@ -293,18 +251,21 @@ fn bytes(folder: &Path, file: &str) -> Vec<u8> {
 #[test]
 fn the_same_seed_gives_the_same_bits() {
     let shop = purchase_shop();
-    let folders = [(); 3].map(|()| TempDir::new().unwrap());
-    for (folder, seed) in folders.iter().zip([1, 1, 2]) {
-        // Two threads, whose sums must not depend on who comes first.
-        let config = config(Head::NextPurchase, |_, training| {
-            (training.seed, training.epochs, training.threads) = (seed, 2, 2);
-        });
-        run(&config, shop.dataset(), folder.path()).unwrap();
+    for architecture in [ArchitectureChoice::Transformer, ArchitectureChoice::Hstu, ArchitectureChoice::Gru] {
+        let folders = [(); 3].map(|()| TempDir::new().unwrap());
+        for (folder, seed) in folders.iter().zip([1, 1, 2]) {
+            // Two threads, whose sums must not depend on who comes first.
+            let config = config(Head::NextPurchase, |model, training| {
+                model.architecture = architecture;
+                (training.seed, training.epochs, training.threads) = (seed, 2, 2);
+            });
+            run(&config, shop.dataset(), folder.path()).unwrap();
+        }
+        let weights = folders.each_ref().map(|folder| bytes(folder.path(), "weights.safetensors"));
+        assert!(weights[0] == weights[1], "{architecture:?}");
+        assert!(weights[0] != weights[2], "{architecture:?}");
+        assert_eq!(bytes(folders[0].path(), "history.json"), bytes(folders[1].path(), "history.json"));
     }
-    let weights = folders.each_ref().map(|folder| bytes(folder.path(), "weights.safetensors"));
-    assert!(weights[0] == weights[1]);
-    assert!(weights[0] != weights[2]);
-    assert_eq!(bytes(folders[0].path(), "history.json"), bytes(folders[1].path(), "history.json"));
 }
 
 #[test]
