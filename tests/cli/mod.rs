@@ -28,6 +28,8 @@ mod prior;
 mod real_data;
 #[cfg(feature = "train")]
 mod registry;
+#[cfg(feature = "train")]
+mod scoring;
 mod shop;
 mod soak;
 mod sql;

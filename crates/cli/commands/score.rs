@@ -28,6 +28,9 @@ pub struct Arguments {
     /// How many products are written for each customer's next purchase.
     #[arg(long, default_value_t = pipeline::DEFAULT_TOP as u64, value_parser = clap::value_parser!(u64).range(1..))]
     top: u64,
+    /// How many customers are in memory at once.
+    #[arg(long, value_name = "N", default_value_t = pipeline::DEFAULT_CUSTOMERS_AT_ONCE as u64, value_parser = clap::value_parser!(u64).range(1..))]
+    customers_at_once: u64,
     /// Also write, for each score of churn and clv, the N inputs that moved it most, to scores.churn_reasons and
     /// scores.clv_reasons.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -47,13 +50,14 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { tasks, as_of, run, top, reasons, horizons, embeddings, place, format } = arguments;
+    let Arguments { tasks, as_of, run, top, customers_at_once, reasons, horizons, embeddings, place, format } = arguments;
     let tasks = tasks.iter().map(|task| context.task(&place, task)).collect::<Result<Vec<_>>>()?;
     let warehouse = context.open(&place).await?;
     let options = ScoreOptions {
         as_of: as_of.as_deref().map(pipeline::parse_time).transpose()?,
         run,
         top: top as usize,
+        customers_at_once: customers_at_once as usize,
         reasons: reasons.map(|most| most as usize),
         horizons,
         embeddings,

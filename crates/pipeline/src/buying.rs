@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use warehouse::Warehouse;
 
 /// The view of it.
-const BUYING: &str = "insights.buying_summary";
+pub(crate) const BUYING: &str = "insights.buying_summary";
 
 /// BTYD models are fitted in weeks, as published.
 pub(crate) const DAYS_PER_WEEK: f64 = 7.0;
@@ -20,22 +20,30 @@ pub(crate) async fn summaries(
     keys: &[(String, i64)],
 ) -> Result<Vec<Option<Summary>>> {
     let cutoffs: Vec<i64> = keys.iter().map(|key| key.1).collect();
-    let known: HashMap<(String, i64), Summary> = rows(warehouse, snapshot, cutoffs).await?.into_iter().collect();
+    of_keys(&rows(warehouse, snapshot, cutoffs).await?, keys)
+}
+
+/// The same of rows of the view.
+pub(crate) fn of_keys(rows: &Rows, keys: &[(String, i64)]) -> Result<Vec<Option<Summary>>> {
+    let known: HashMap<(String, i64), Summary> = read(rows)?.into_iter().collect();
     Ok(keys.iter().map(|key| known.get(key).copied()).collect())
 }
 
 /// Those of everybody who had bought before a cut-off.
 pub(crate) async fn buyers(warehouse: &Warehouse, snapshot: u64, cutoff: i64) -> Result<Vec<Summary>> {
-    Ok(rows(warehouse, snapshot, vec![cutoff]).await?.into_iter().map(|(_, summary)| summary).collect())
+    Ok(read(&rows(warehouse, snapshot, vec![cutoff]).await?)?.into_iter().map(|(_, summary)| summary).collect())
 }
 
 /// By customer and cut-off, in that order.
-async fn rows(warehouse: &Warehouse, snapshot: u64, mut cutoffs: Vec<i64>) -> Result<Vec<((String, i64), Summary)>> {
+async fn rows(warehouse: &Warehouse, snapshot: u64, mut cutoffs: Vec<i64>) -> Result<Rows> {
     cutoffs.sort_unstable();
     cutoffs.dedup();
     let session = dataset::session(warehouse, snapshot, dataset::cut_offs(&cutoffs), None).await?;
     let query = format!("SELECT * FROM {BUYING} ORDER BY customer_id, as_of");
-    let rows: Rows = dataset::rows(&session, BUYING, &query).await?;
+    dataset::rows(&session, BUYING, &query).await
+}
+
+fn read(rows: &Rows) -> Result<Vec<((String, i64), Summary)>> {
     let column = |name: &str| rows.required(name, rows.numbers(name)?, "number without NULL");
     let [x, t_x, t, value] = ["repeat_days", "recency_days", "age_days", "repeat_amount"].map(column);
     let (x, t_x, t, value) = (x?, t_x?, t?, value?);

@@ -42,20 +42,21 @@ impl Features {
         let query = session.sql(&format!("SELECT * FROM {view}")).await?;
         let names = numeric_columns(&query.schema());
         let mut stream = query.stream().await?;
-        let places: HashMap<&(String, i64), usize> = keys.iter().zip(0..).collect();
-        let mut values = vec![f32::NAN; keys.len() * names.len()];
+        let mut filling = Filling::new(names, keys);
         while let Some(batch) = stream.next().await {
-            let batch = Rows { what: view.into(), batches: vec![batch?] };
-            let places: Vec<Option<usize>> = batch.keys()?.iter().map(|key| places.get(key).copied()).collect();
-            for (column, name) in names.iter().enumerate() {
-                for (value, place) in batch.numbers(name)?.into_iter().zip(&places) {
-                    if let (Some(value), Some(place)) = (value.filter(|value| value.is_finite()), place) {
-                        values[place * names.len() + column] = value.clamp(f32::MIN.into(), f32::MAX.into()) as f32;
-                    }
-                }
-            }
+            filling.push(Rows { what: view.into(), batches: vec![batch?] })?;
         }
-        Ok(Features { view: view.into(), names, values })
+        Ok(filling.finish(view))
+    }
+
+    /// The same of rows of a view, of which there is at least a batch without any.
+    pub(crate) fn of_rows(rows: Rows, keys: &[(String, i64)]) -> Result<Features> {
+        let names = rows.batches.first().map_or(Vec::new(), |batch| numeric_columns(&batch.schema()));
+        let mut filling = Filling::new(names, keys);
+        for batch in rows.batches {
+            filling.push(Rows { what: rows.what.clone(), batches: vec![batch] })?;
+        }
+        Ok(filling.finish(&rows.what))
     }
 
     /// The features of a task, nothing where it names no view.
@@ -111,6 +112,37 @@ impl Features {
     pub(crate) fn columns(&self) -> Vec<f64> {
         let column = |column| self.values.iter().skip(column).step_by(self.names.len().max(1)).map(|&x| f64::from(x));
         (0..self.names.len()).flat_map(column).collect()
+    }
+}
+
+/// Features of some keys, as far as their rows have come.
+struct Filling<'a> {
+    names: Vec<String>,
+    places: HashMap<&'a (String, i64), usize>,
+    values: Vec<f32>,
+}
+
+impl<'a> Filling<'a> {
+    fn new(names: Vec<String>, keys: &'a [(String, i64)]) -> Filling<'a> {
+        let values = vec![f32::NAN; keys.len() * names.len()];
+        Filling { names, places: keys.iter().zip(0..).collect(), values }
+    }
+
+    fn push(&mut self, rows: Rows) -> Result<()> {
+        let Filling { names, places, values } = self;
+        let places: Vec<Option<usize>> = rows.keys()?.iter().map(|key| places.get(key).copied()).collect();
+        for (column, name) in names.iter().enumerate() {
+            for (value, place) in rows.numbers(name)?.into_iter().zip(&places) {
+                if let (Some(value), Some(place)) = (value.filter(|value| value.is_finite()), place) {
+                    values[place * names.len() + column] = value.clamp(f32::MIN.into(), f32::MAX.into()) as f32;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, view: &str) -> Features {
+        Features { view: view.into(), names: self.names, values: self.values }
     }
 }
 

@@ -142,7 +142,7 @@ pub use registry::{Judgement, Measured, Promotion, Role, RunLine, promote, rollb
 pub use report::{Table, number};
 #[cfg(feature = "train")]
 pub use runs::{Plan, Run};
-pub use scoring::{DEFAULT_TOP, ScoreOptions, ScoreReport, ScoredTable, score};
+pub use scoring::{DEFAULT_CUSTOMERS_AT_ONCE, DEFAULT_TOP, ScoreOptions, ScoreReport, ScoredTable, score};
 pub use sequences::Head;
 #[cfg(feature = "train")]
 #[cfg(feature = "train")]

@@ -90,8 +90,12 @@ impl Prior {
         keys: &[(String, i64)],
         days: u32,
     ) -> Result<Features> {
+        self.says(task, &buying::summaries(warehouse, snapshot, keys).await?, days)
+    }
+
+    /// The same of what each customer bought.
+    pub(crate) fn says(&self, task: &Task, summaries: &[Option<Summary>], days: u32) -> Result<Features> {
         let head = task.head()?;
-        let summaries = buying::summaries(warehouse, snapshot, keys).await?;
         let Prior { pareto_nbd: [r, alpha, s, beta], gamma_gamma: [p, q, v] } = *self;
         let (purchases, spend) = (ParetoNbd::new(r, alpha, s, beta)?, GammaGamma::new(p, q, v)?);
         let outlook = |customer: &Summary, days: u32| purchases.outlook(customer, f64::from(days) / DAYS_PER_WEEK);

@@ -3,6 +3,8 @@
 #[cfg(feature = "train")]
 mod models;
 #[cfg(feature = "train")]
+mod parts;
+#[cfg(feature = "train")]
 mod reasons;
 mod views;
 
@@ -11,14 +13,15 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::task::Task;
 use crate::time::{date, now};
-use arrow::array::RecordBatch;
 use chrono::{DateTime, Utc};
-use futures::{StreamExt, stream};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use warehouse::{Spine, Warehouse};
 
 pub(crate) use views::ready;
+
+/// How many customers are in memory at once, unless asked otherwise.
+pub const DEFAULT_CUSTOMERS_AT_ONCE: usize = 50_000;
 
 /// How many products are written for each customer's next purchase, unless asked otherwise.
 pub const DEFAULT_TOP: usize = 10;
@@ -32,6 +35,8 @@ pub struct ScoreOptions {
     pub run: Option<String>,
     /// Products written for each customer's next purchase.
     pub top: usize,
+    /// Customers in memory at once.
+    pub customers_at_once: usize,
     /// Reasons written for each customer's score, where the task has some; none without it.
     pub reasons: Option<usize>,
     /// Numbers of days for each of which the probability of staying away is written too, where a model tells it.
@@ -44,6 +49,7 @@ impl Default for ScoreOptions {
     fn default() -> ScoreOptions {
         ScoreOptions {
             as_of: None,
+            customers_at_once: DEFAULT_CUSTOMERS_AT_ONCE,
             run: None,
             top: DEFAULT_TOP,
             reasons: None,
@@ -86,11 +92,11 @@ pub async fn score(
     let mut tables = Vec::new();
     if !models.is_empty() {
         let scores = models::scores(warehouse, &models, options, &stamp, progress).await?;
-        stamp.snapshot = append(warehouse, scores, &mut tables).await?;
+        stamp.snapshot = commit(warehouse, scores, &mut tables).await?;
     }
     if !views.is_empty() {
         let scores = views::scores(warehouse, &views, &stamp, progress).await?;
-        stamp.snapshot = append(warehouse, scores, &mut tables).await?;
+        stamp.snapshot = commit(warehouse, scores, &mut tables).await?;
     }
     Ok(ScoreReport { as_of: date(stamp.as_of), snapshot: stamp.snapshot, tables })
 }
@@ -103,8 +109,8 @@ struct Stamp {
     core: String,
     as_of: i64,
     scored_at: i64,
-    /// Every customer of the spine, with the cut-off.
-    keys: Vec<(String, i64)>,
+    /// How many customers the spine has.
+    customers: u64,
 }
 
 impl Stamp {
@@ -112,42 +118,40 @@ impl Stamp {
         let read = warehouse.store().snapshot().await?;
         let spine = options.as_of.map_or(Spine::Default, Spine::AsOf);
         let session = dataset::session(warehouse, read.id, spine, None).await?;
-        let query = "SELECT customer_id, as_of FROM spine ORDER BY customer_id";
-        let keys = dataset::rows(&session, "spine", query).await?.keys()?;
-        let Some(&(_, as_of)) = keys.first() else { return Err(Error::NoFacts) };
+        let query = "SELECT min(as_of) AS as_of, count(*) AS customers FROM spine";
+        let rows = dataset::rows(&session, "spine", query).await?;
+        let as_of = rows.times("as_of")?.first().copied().flatten().ok_or(Error::NoFacts)?;
+        let customers = rows.numbers("customers")?.first().copied().flatten().unwrap_or_default() as u64;
         let core = read.tables.iter().filter(|(name, _)| name.starts_with("core."));
         let core: Vec<String> = core.map(|(name, version)| format!("{name}@{version}")).collect();
-        Ok(Stamp { snapshot: read.id, core: core.join("+"), as_of, scored_at: now(), keys })
+        Ok(Stamp { snapshot: read.id, core: core.join("+"), as_of, scored_at: now(), customers })
     }
 }
 
-/// Scores for one table.
-struct Rows {
-    table: String,
-    task: String,
-    run_id: Option<String>,
-    view: Option<String>,
-    batches: Vec<RecordBatch>,
-    /// The same for the same scores, so that they are written once.
-    transaction: String,
+/// Scores that a table has and no snapshot yet.
+struct Appended {
+    scored: ScoredTable,
+    version: u64,
 }
 
 /// Commits scores as one snapshot, whose number it returns.
-async fn append(warehouse: &Warehouse, scores: Vec<Rows>, tables: &mut Vec<ScoredTable>) -> Result<u64> {
+async fn commit(warehouse: &Warehouse, scores: Vec<Appended>, tables: &mut Vec<ScoredTable>) -> Result<u64> {
     let mut versions = BTreeMap::new();
-    for Rows { table, task, run_id, view, batches, transaction } in scores {
-        let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
-        let batches = stream::iter(batches.into_iter().map(Ok)).boxed();
-        let version = warehouse.append_stream(&table, batches, &transaction, "score").await?;
-        versions.insert(table.clone(), version);
-        tables.push(ScoredTable { table, task, run_id, view, rows });
+    for Appended { scored, version } in scores {
+        // Of several appends to a table the last version has them all.
+        let newest = versions.entry(scored.table.clone()).or_insert(version);
+        *newest = version.max(*newest);
+        tables.push(scored);
     }
-    Ok(warehouse.commit("score", versions).await?.id)
+    Ok(warehouse.commit(SCORE, versions).await?.id)
 }
+
+/// What the operation is called in a table's history.
+const SCORE: &str = "score";
 
 #[cfg(not(feature = "train"))]
 mod models {
-    use super::{Error, Progress, Result, Rows, ScoreOptions, Stamp, Task, Warehouse};
+    use super::{Appended, Error, Progress, Result, ScoreOptions, Stamp, Task, Warehouse};
 
     pub(super) async fn scores(
         _warehouse: &Warehouse,
@@ -155,7 +159,7 @@ mod models {
         _options: &ScoreOptions,
         _stamp: &Stamp,
         _progress: &dyn Progress,
-    ) -> Result<Vec<Rows>> {
+    ) -> Result<Vec<Appended>> {
         Err(Error::NoTrainer { task: tasks.iter().map(|task| task.name.as_str()).collect::<Vec<_>>().join(", ") })
     }
 }

@@ -1,19 +1,20 @@
 //! What the models of tasks say of every customer of a cut-off.
 
-use super::{Rows, ScoreOptions, Stamp, reasons};
+use super::parts::{Part, Parts};
+use super::{Appended, SCORE, ScoreOptions, ScoredTable, Stamp, reasons};
 use crate::dataset;
 use crate::error::{Error, Result};
 use crate::explaining::families;
-use crate::features::Features;
 use crate::judging::plan_over;
 use crate::progress::Progress;
 use crate::registry;
-use crate::runs::Run;
+use crate::runs::{Plan, Run};
 use crate::task::Task;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use futures::channel::mpsc::{Sender, channel};
+use futures::future::{try_join, try_join_all};
+use futures::{SinkExt, StreamExt};
 use sequences::{Example, Head, Sequences};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use trainer::{Model, NextPurchase, Predictions, TimeToNext};
 use warehouse::Warehouse;
@@ -26,83 +27,179 @@ const PRODUCT_EMBEDDINGS: &str = "models.product_embeddings";
 /// Where the probabilities of staying away for other times than a task's horizon go.
 const HORIZONS: &str = "scores.churn_horizons";
 
-/// The scores of each of the tasks, all of which have a model.
+/// The scores of each of the tasks, all of which have a model. Customers are read, scored and written part by part; each table has
+/// all of its scores at once, or none.
 pub(super) async fn scores(
     warehouse: &Warehouse,
     tasks: &[&Task],
     options: &ScoreOptions,
     stamp: &Stamp,
     progress: &dyn Progress,
-) -> Result<Vec<Rows>> {
+) -> Result<Vec<Appended>> {
+    check(tasks, options)?;
+    let mut scorers = Vec::new();
+    for task in tasks {
+        scorers.push(Scorer::open(warehouse, task, options, stamp).await?);
+    }
+    let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+    progress.start(&format!("score {}", names.join(", ")), Some(stamp.customers));
+    let plans: Vec<&Plan> = scorers.iter().map(|scorer| &scorer.run.plan).collect();
+    let mut parts = Parts::open(warehouse, stamp, &plans, options.customers_at_once).await?;
+    let scoring = Scoring { scorers, options, stamp, progress };
+    let first = parts.next().await?.ok_or(Error::NoFacts)?;
+    // The first part tells which tables there are.
+    let scored = scoring.tables(&first, true)?;
+    let (outlets, writers): (Vec<Outlet>, Vec<_>) = scored
+        .iter()
+        .map(|&(scorer, (table, _))| {
+            let (sender, receiver) = channel(0);
+            let transaction = scoring.scorers[scorer].transaction(table, options, stamp);
+            let writer = async move { warehouse.append_stream(table, receiver.boxed(), &transaction, SCORE).await };
+            (Outlet { scorer, table, sender, rows: 0 }, writer)
+        })
+        .unzip();
+    // Whoever fails ends the others before they commit anything.
+    let written = async { Ok(try_join_all(writers).await?) };
+    let (rows, versions) = try_join(scoring.produce(parts, first.keys.len(), scored, outlets), written).await?;
+    progress.finish(&format!("{} customers", stamp.customers));
+    let appended = |((scorer, table, rows), version): ((usize, &str, u64), u64)| {
+        let Run { task, run_id, .. } = &scoring.scorers[scorer].run;
+        let scored =
+            ScoredTable { table: table.into(), task: task.clone(), run_id: Some(run_id.clone()), view: None, rows };
+        Appended { scored, version }
+    };
+    Ok(rows.into_iter().zip(versions).map(appended).collect())
+}
+
+/// The models of a call, at work.
+struct Scoring<'a> {
+    scorers: Vec<Scorer>,
+    options: &'a ScoreOptions,
+    stamp: &'a Stamp,
+    progress: &'a dyn Progress,
+}
+
+/// Where the scores of a table go while it is written.
+struct Outlet {
+    scorer: usize,
+    table: &'static str,
+    sender: Sender<warehouse::Result<RecordBatch>>,
+    rows: u64,
+}
+
+impl Scoring<'_> {
+    /// What each model says of a part; of products with the first.
+    fn tables(&self, part: &Part, is_first: bool) -> Result<Vec<(usize, Table)>> {
+        let mut found = Vec::new();
+        for (place, scorer) in self.scorers.iter().enumerate() {
+            let tables = tokio::task::block_in_place(|| scorer.tables(part, self.options, self.stamp, is_first))?;
+            found.extend(tables.into_iter().map(|table| (place, table)));
+        }
+        Ok(found)
+    }
+
+    /// Sends what was said of the first part, and then of all others, to the tables; how many rows each came to.
+    async fn produce(
+        &self,
+        mut parts: Parts,
+        first: usize,
+        mut scored: Vec<(usize, Table)>,
+        mut outlets: Vec<Outlet>,
+    ) -> Result<Vec<(usize, &'static str, u64)>> {
+        let mut customers = first;
+        loop {
+            for (scorer, (table, batch)) in scored {
+                let is_own = |outlet: &&mut Outlet| outlet.scorer == scorer && outlet.table == table;
+                let Some(outlet) = outlets.iter_mut().find(is_own) else { continue };
+                outlet.rows += batch.num_rows() as u64;
+                // A table that has these scores already listens to none.
+                let _ = outlet.sender.send(Ok(batch)).await;
+            }
+            self.progress.at(customers as u64);
+            let Some(part) = parts.next().await? else { break };
+            customers += part.keys.len();
+            scored = self.tables(&part, false)?;
+        }
+        Ok(outlets.into_iter().map(|outlet| (outlet.scorer, outlet.table, outlet.rows)).collect())
+    }
+}
+
+/// Whether any of the tasks has what is asked for beside scores.
+fn check(tasks: &[&Task], options: &ScoreOptions) -> Result<()> {
     if options.reasons.is_some() {
         reasons::must_have_any(tasks)?;
     }
-    if let (false, false, Some(task)) =
-        (options.horizons.is_empty(), tasks.iter().any(|task| task.head == Some(Head::Churn)), tasks.first())
-    {
-        let problem = "its scores are of one time; those of churn can be of several horizons".into();
-        return Err(Error::Task { task: task.name.clone(), problem });
+    match tasks.first() {
+        Some(task) if !options.horizons.is_empty() && tasks.iter().all(|task| task.head != Some(Head::Churn)) => {
+            let problem = "its scores are of one time; those of churn can be of several horizons".into();
+            Err(Error::Task { task: task.name.clone(), problem })
+        }
+        _ => Ok(()),
     }
-    let sequences = dataset::sequences(warehouse, stamp.snapshot, progress).await?;
-    // Several models read the same features, so those of a view, or of none, are read once.
-    let mut features: HashMap<Option<String>, Features> = HashMap::new();
-    let mut rows = Vec::new();
-    for task in tasks {
+}
+
+/// A task's model.
+struct Scorer {
+    run: Run,
+    model: Model,
+    /// Of the features that it reads, where reasons are asked for.
+    families: Vec<String>,
+}
+
+impl Scorer {
+    async fn open(warehouse: &Warehouse, task: &Task, options: &ScoreOptions, stamp: &Stamp) -> Result<Scorer> {
         let run = registry::scoring_run(warehouse, &task.name, options.run.as_deref()).await?;
         if run.plan.task.head == Some(Head::Churn) {
             options.horizons.iter().try_for_each(|&days| plan_over(&run.plan, Some(days)).map(drop))?;
         }
-        progress.start(&format!("score {}", task.name), None);
-        let scored = Scored { run: &run, stamp };
-        let view = &run.plan.task.features;
-        let read = match features.entry(view.clone()) {
-            Entry::Occupied(read) => read.into_mut(),
-            Entry::Vacant(unread) => {
-                unread.insert(Features::of_task(warehouse, stamp.snapshot, &run.plan.task, &stamp.keys).await?)
-            }
-        };
         let model = run.model(warehouse).await?;
-        let days = run.plan.task.horizon_days;
-        let prior = run.plan.prior_features(warehouse, stamp.snapshot, &stamp.keys, days).await?;
-        let features = Features::select(&[read, &prior], &model.features())?;
-        let examples = dataset::examples(&sequences, &stamp.keys, &features, model.config().length())?;
-        let batches = tokio::task::block_in_place(|| scored.tables(&model, &sequences, &examples, options))?;
-        progress.finish(&format!("{} customers", stamp.keys.len()));
-        // A run at a cut-off of the same core tables is one score, however often a kill or an idle night repeats it.
-        let transaction = format!("score:{}:{}:{}:{}", stamp.core, stamp.as_of, options.top, run.run_id);
-        rows.extend(batches.into_iter().map(|(table, batch)| {
-            let transaction = match table {
-                PRODUCT_EMBEDDINGS => format!("embed:{}", run.run_id),
-                HORIZONS => format!("{transaction}:{:?}", options.horizons),
-                _ => transaction.clone(),
-            };
-            scored.rows(table, batch, transaction)
-        }));
-        if let (Some(most), Some(table)) = (options.reasons, reasons::table(run.plan.task.head)) {
-            progress.start(&format!("reasons {}", task.name), None);
-            let families = families(warehouse, stamp.snapshot, view.as_deref(), &model.features()).await?;
-            let found = || reasons::rows(&scored, &model, &sequences, &examples, &families, most);
-            let batch = tokio::task::block_in_place(found)?;
-            progress.finish(&format!("{} customers", stamp.keys.len()));
-            rows.push(scored.rows(table, batch, reasons::transaction(stamp, &run.run_id, most)));
+        let view = run.plan.task.features.as_deref();
+        let families = match options.reasons.and(reasons::table(run.plan.task.head)) {
+            Some(_) => families(warehouse, stamp.snapshot, view, &model.features()).await?,
+            None => Vec::new(),
+        };
+        Ok(Scorer { run, model, families })
+    }
+
+    /// A run at a cut-off of the same core tables is one score, however often a kill or an idle night repeats it.
+    fn transaction(&self, table: &str, options: &ScoreOptions, stamp: &Stamp) -> String {
+        let (Stamp { core, as_of, .. }, run_id) = (stamp, &self.run.run_id);
+        let scores = format!("score:{core}:{as_of}:{}:{run_id}", options.top);
+        match table {
+            PRODUCT_EMBEDDINGS => format!("embed:{run_id}"),
+            HORIZONS => format!("{scores}:{:?}", options.horizons),
+            _ if reasons::table(self.run.plan.task.head) == Some(table) => {
+                format!("reasons:{core}:{as_of}:{}:{run_id}", options.reasons.unwrap_or_default())
+            }
+            _ => scores,
         }
     }
-    Ok(rows)
+
+    /// All that is said of a part; of products with the first.
+    fn tables(&self, part: &Part, options: &ScoreOptions, stamp: &Stamp, is_first: bool) -> Result<Vec<Table>> {
+        let Scorer { run, model, families } = self;
+        let features = part.features(&run.plan, &model.features())?;
+        let examples = dataset::examples(&part.sequences, &part.keys, &features, model.config().length())?;
+        let scored = Scored { run, stamp, keys: &part.keys };
+        let mut tables = scored.tables(model, &part.sequences, &examples, options)?;
+        if options.embeddings && is_first && model.config().head().ranks_products() {
+            tables.push((PRODUCT_EMBEDDINGS, scored.product_embeddings(model)?));
+        }
+        if let (Some(most), Some(table)) = (options.reasons, reasons::table(run.plan.task.head)) {
+            tables.push((table, reasons::rows(&scored, model, &part.sequences, &examples, families, most)?));
+        }
+        Ok(tables)
+    }
 }
 
 /// The columns that every score row has.
 pub(super) struct Scored<'a> {
     run: &'a Run,
     stamp: &'a Stamp,
+    keys: &'a [(String, i64)],
 }
 
 impl Scored<'_> {
-    fn rows(&self, table: &str, batch: RecordBatch, transaction: String) -> Rows {
-        let Scored { run, .. } = self;
-        let (task, run_id) = (run.task.clone(), Some(run.run_id.clone()));
-        Rows { table: table.into(), task, run_id, view: None, batches: vec![batch], transaction }
-    }
-
     fn tables(
         &self,
         model: &Model,
@@ -117,9 +214,6 @@ impl Scored<'_> {
         if options.embeddings {
             tables.push(("scores.embeddings", self.embeddings(model, sequences, examples)?));
         }
-        if options.embeddings && model.config().head().ranks_products() {
-            tables.push((PRODUCT_EMBEDDINGS, self.product_embeddings(model)?));
-        }
         Ok(tables)
     }
 
@@ -132,10 +226,10 @@ impl Scored<'_> {
     ) -> Result<Vec<Table>> {
         let predictions = model.predict(sequences, examples, top)?;
         let is_own = self.run.plan.task.head()?.is_of_ones_own();
-        let every: Vec<usize> = (0..self.stamp.keys.len()).collect();
+        let every: Vec<usize> = (0..self.keys.len()).collect();
         let number = |values: Vec<f64>| -> ArrayRef { Arc::new(Float64Array::from(values)) };
         let horizon = i64::from(self.run.plan.task.horizon_days);
-        let horizon: ArrayRef = Arc::new(Int64Array::from_value(horizon, self.stamp.keys.len()));
+        let horizon: ArrayRef = Arc::new(Int64Array::from_value(horizon, self.keys.len()));
         Ok(match predictions {
             Predictions::Probability(p) if is_own => {
                 let none: ArrayRef = Arc::new(Float64Array::new_null(p.len()));
@@ -174,7 +268,7 @@ impl Scored<'_> {
 
     /// What a model of a label of one's own says.
     fn outcomes(&self, horizon: ArrayRef, p: ArrayRef, expected: ArrayRef) -> Result<(&'static str, RecordBatch)> {
-        let every: Vec<usize> = (0..self.stamp.keys.len()).collect();
+        let every: Vec<usize> = (0..self.keys.len()).collect();
         let columns = [("horizon_days", horizon), ("p", p), ("expected", expected)];
         Ok(("scores.outcomes", self.batch(&every, columns)?))
     }
@@ -243,7 +337,7 @@ impl Scored<'_> {
         let time = |value: i64| -> ArrayRef {
             Arc::new(TimestampMicrosecondArray::from_value(value, of.len()).with_timezone("UTC"))
         };
-        let customers = StringArray::from_iter_values(of.iter().map(|&row| self.stamp.keys[row].0.as_str()));
+        let customers = StringArray::from_iter_values(of.iter().map(|&row| self.keys[row].0.as_str()));
         let tasks = StringArray::from_iter_values(of.iter().map(|_| self.run.task.as_str()));
         let runs = StringArray::from_iter_values(of.iter().map(|_| self.run.run_id.as_str()));
         let key: [(&str, ArrayRef); 6] = [

@@ -1,6 +1,5 @@
 //! Why each customer's score is what it is: the inputs that moved it most, as rows beside the scores.
 
-use super::Stamp;
 use super::models::Scored;
 use crate::error::{Error, Result};
 use crate::explaining::{Unit, singles, value};
@@ -74,9 +73,4 @@ pub(super) fn rows(
         ("output", end(|reasons| reasons.output)),
     ];
     scored.batch(&of, columns)
-}
-
-/// The same for the same reasons, so that they are written once.
-pub(super) fn transaction(stamp: &Stamp, run_id: &str, most: usize) -> String {
-    format!("reasons:{}:{}:{most}:{run_id}", stamp.core, stamp.as_of)
 }

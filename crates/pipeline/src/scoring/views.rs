@@ -1,12 +1,13 @@
 //! Views whose rows are scores: what they say at a cut-off, with the columns that tell one scoring from another.
 
-use super::{Rows, ScoreOptions, Stamp};
+use super::{Appended, SCORE, ScoreOptions, ScoredTable, Stamp};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::task::Task;
 use crate::time::utc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::SchemaRef;
+use futures::{StreamExt, stream};
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -43,10 +44,10 @@ pub(super) async fn scores(
     tasks: &[&Task],
     stamp: &Stamp,
     progress: &dyn Progress,
-) -> Result<Vec<Rows>> {
+) -> Result<Vec<Appended>> {
     let (snapshot, spine) = (Some(stamp.snapshot), Spine::AsOf(utc(stamp.as_of)));
     let session = warehouse.session(SessionOptions { snapshot, spine, ..SessionOptions::default() }).await?;
-    let mut rows = Vec::new();
+    let mut appended = Vec::new();
     for task in tasks {
         let Some(view) = task.view.clone() else { continue };
         progress.start(&format!("score {}", task.name), None);
@@ -55,13 +56,16 @@ pub(super) async fn scores(
         must_match(warehouse.catalog(), task, &view, &table, &query.schema())?;
         let batches = query.collect().await?;
         let batches = batches.iter().map(|batch| stamped(batch, task, stamp)).collect::<Result<Vec<_>>>()?;
-        progress.finish(&format!("{} rows", batches.iter().map(RecordBatch::num_rows).sum::<usize>()));
+        let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        progress.finish(&format!("{rows} rows"));
         let read = read_from(warehouse.catalog(), &session, &view);
         let transaction = format!("score:{read}:{}:{}", stamp.as_of, task.name);
-        let (task, run_id) = (task.name.clone(), None);
-        rows.push(Rows { table, task, run_id, view: Some(view), batches, transaction });
+        let batches = stream::iter(batches.into_iter().map(Ok)).boxed();
+        let version = warehouse.append_stream(&table, batches, &transaction, SCORE).await?;
+        let scored = ScoredTable { table, task: task.name.clone(), run_id: None, view: Some(view), rows };
+        appended.push(Appended { scored, version });
     }
-    Ok(rows)
+    Ok(appended)
 }
 
 /// That the view has exactly the columns of the table that scoring does not fill.
