@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind};
 
-use crate::{Error, Head, Result, device};
+use crate::{Error, Head, Result, TargetKind, device};
 
 /// The part of a task file that is the trainer's, unchecked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,6 +97,9 @@ pub struct RawTraining {
     pub feature_prior: usize,
     /// A gradient longer than this is shortened to it.
     pub gradient_clip: f64,
+    /// Whether expected amounts are multiplied by one number, so that they come to the true total on the training set. The lognormal's
+    /// mean is far off where amounts are not lognormal, as margins are, some of which are all but 0.
+    pub calibrate: bool,
     /// Weights are judged and kept as exponential moving averages over the steps, of which each step keeps this share, as .999;
     /// 0 takes them as the last step left them.
     pub ema: f64,
@@ -132,6 +135,7 @@ impl Default for RawTraining {
             max_examples_per_epoch: 0,
             feature_prior: 10_000,
             gradient_clip: 1.0,
+            calibrate: false,
             ema: 0.0,
             loss: LossChoice::Softmax,
             negatives: 4096,
@@ -203,6 +207,13 @@ impl TryFrom<RawConfig> for Config {
         check_training(&training)?;
         let is_survival = model.periods == 1 || head == Head::Churn;
         require("model.periods", &model.periods, is_survival, "1, or more where the head is churn")?;
+        let has_amounts = !training.calibrate || head.target_kind() == TargetKind::Amount;
+        require(
+            "training.calibrate",
+            &training.calibrate,
+            has_amounts,
+            "false, or true where the head is clv or amount",
+        )?;
         let is_ranked_only = training.loss == LossChoice::Softmax || head == Head::NextItem;
         require("training.loss", &"gbce", is_ranked_only, "softmax, or gbce where the head is next_item")?;
         if training.threads == 0 {
@@ -301,6 +312,7 @@ fn check_training(training: &RawTraining) -> Result<()> {
         max_examples_per_epoch: _,
         feature_prior: _,
         gradient_clip,
+        calibrate: _,
         ema,
         loss: _,
         negatives,
@@ -400,6 +412,7 @@ mod tests {
             ("head = \"churn\"\n[training]\nlearning_rate = nan", ["`training.learning_rate` is NaN", "above 0"]),
             ("head = \"churn\"\n[training]\nema = 1.0", ["`training.ema` is 1", "less than 1"]),
             ("head = \"next_item\"\n[training]\ncalibration = 2", ["`training.calibration` is 2", "from 0 to 1"]),
+            ("head = \"churn\"\n[training]\ncalibrate = true", ["`training.calibrate` is true", "clv or amount"]),
             ("head = \"churn\"\n[training]\nloss = \"gbce\"", ["`training.loss` is gbce", "the head is next_item"]),
             ("head = \"churn\"\n[training]\nepochs = 0", ["`training.epochs` is 0", "1 or more"]),
             ("head = \"churn\"\n[training]\ndevice = \"tpu\"", ["tpu", "cuda"]),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use sequences::{Batch, Batcher, Encoding, Field, Followers, LabelledExample, Lessons};
+use sequences::{Batch, Batcher, Encoding, Example, Field, Followers, LabelledExample, Lessons, Target};
 use tch::{Device, Kind, Tensor};
 
 use crate::ahead::ahead;
@@ -116,6 +116,19 @@ pub fn train(config: &Config, data: Dataset<'_>, run: &Path, options: TrainOptio
     Ok(Trained { best_epoch, history: session.history })
 }
 
+/// The logarithm of what the true total of the training set is to what is expected there; 0 where one of them is none.
+fn log_calibration(scorer: &Scorer, train: &[LabelledExample]) -> f32 {
+    let sample: Vec<&LabelledExample> = Scaling::sample_of(train).collect();
+    let examples: Vec<&Example> = sample.iter().map(|labelled| &labelled.example).collect();
+    let expected: f64 = scorer.values(&examples).iter().map(|value| value.expected).sum();
+    let amount = |labelled: &&LabelledExample| match labelled.target {
+        Target::Value(value) => f64::from(value.max(0.0)),
+        _ => 0.0,
+    };
+    let ratio = sample.iter().map(amount).sum::<f64>() / expected;
+    if ratio.is_finite() && ratio > 0.0 { ratio.ln() as f32 } else { 0.0 }
+}
+
 /// What followed what before the newest cut-off to learn from.
 fn count_followers(data: Dataset<'_>, encoding: &Encoding) -> Followers {
     let until = data.train.iter().map(|labelled| labelled.example.as_of()).max().unwrap_or(i64::MIN);
@@ -155,7 +168,8 @@ impl<'a> Session<'a> {
             });
             return Ok(Self::new(config, data, encoding, followers, folder, device, scaling));
         };
-        let mut session = Self::new(config, data, encoding, followers, folder, device, earlier.scaling.clone());
+        let scaling = Scaling { log_calibration: 0.0, ..earlier.scaling.clone() };
+        let mut session = Self::new(config, data, encoding, followers, folder, device, scaling);
         let fresh = &session.optimizer.parameters;
         let carried =
             earlier.carried(&session.network.table, &session.layout, data.vocabulary, fresh)?.to_device(device);
@@ -313,7 +327,8 @@ impl<'a> Session<'a> {
         self.history.push(EpochMetrics { epoch, train_loss, valid_loss, metrics }.rounded());
         tracing::info!(epoch, train_loss, valid_loss, "epoch finished");
         if best(&self.history, self.config.head).is_some_and(|best| best.epoch == epoch) {
-            let header = WeightsHeader { epoch, scaling: self.scaling.clone() };
+            let log_calibration = if training.calibrate { log_calibration(&scorer, self.data.train) } else { 0.0 };
+            let header = WeightsHeader { epoch, scaling: Scaling { log_calibration, ..self.scaling.clone() } };
             save_weights(&self.folder.weights(), &self.layout, self.optimizer.weights(), &header)?;
         } else if training.rate_after_worse < 1.0 {
             let (_, best) = read_weights(&self.folder.weights())?;

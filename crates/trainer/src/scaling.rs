@@ -33,8 +33,16 @@ pub(crate) struct Scaling {
     pub(crate) log_target: Moments,
     /// The natural logarithm of the largest target, in as many days as the answers look ahead.
     pub(crate) log_largest: f32,
+    /// What is added to the logarithm of an amount that is expected of those who have one, so that on the training set the total is
+    /// right; runs of older versions, and those that are not calibrated, have none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) log_calibration: f32,
     /// The horizon of the targets, in days.
     pub(crate) horizon_days: f32,
+}
+
+fn is_zero(x: &f32) -> bool {
+    *x == 0.0
 }
 
 /// A number of each example that is added to an output of the head.
@@ -70,8 +78,8 @@ const MIN_DEVIATION: f64 = 1e-3;
 
 impl Scaling {
     pub(crate) fn fit(data: &Dataset, batches: impl Fn(&[usize]) -> Batch) -> Self {
-        let stride = data.train.len().div_ceil(SAMPLE).max(1);
-        let sample: Vec<usize> = (0..data.train.len()).step_by(stride).collect();
+        let every: Vec<usize> = (0..data.train.len()).collect();
+        let sample: Vec<usize> = Self::sample_of(&every).copied().collect();
         let batch = batches(&sample);
         let own = data.features.len() - data.offset_count();
         let mut happened = 0;
@@ -104,8 +112,14 @@ impl Scaling {
             target: moments(data.train.iter().filter_map(|example| value(&example.target))),
             log_target,
             log_largest: logs.iter().copied().fold(0.0, f32::max) + further.ln(),
+            log_calibration: 0.0,
             horizon_days: data.horizon_days,
         }
+    }
+
+    /// As many examples, evenly spread over the training set, as moments are taken from.
+    pub(crate) fn sample_of<T>(examples: &[T]) -> impl Iterator<Item = &T> {
+        examples.iter().step_by(examples.len().div_ceil(SAMPLE).max(1))
     }
 
     /// Names of what every example brings, in their order: of features, then of offsets.
@@ -146,6 +160,7 @@ impl Scaling {
             target: Moments::default(),
             log_target: Moments { mean: 3.0, deviation: 1.0 },
             log_largest: 5.0,
+            log_calibration: 0.0,
             horizon_days: 90.0,
         }
     }

@@ -79,7 +79,8 @@ class Model:
             return {"p_churn": sigmoid(raw[0]) if len(raw) == 1 else math.prod(sigmoid(-x) for x in raw)}
         if self.head in ("clv", "amount"):
             logit, mu, sigma = self.raw(customer)
-            expected = sigmoid(logit) * math.exp(min(mu + deviation(sigma) ** 2 / 2, self.scaling["log_largest"]))
+            log_mean = min(mu + deviation(sigma) ** 2 / 2, self.scaling["log_largest"])
+            expected = sigmoid(logit) * math.exp(log_mean + self.scaling.get("log_calibration", 0.0))
             return {"expected_value": expected, "p_zero": 1 - sigmoid(logit)}
         chances = self.chances(customer) if self.product_rows else []
         next_purchase = {"products": dict(zip(self.product_rows, chances))}

@@ -171,6 +171,7 @@ fn trained(head: Head, model: &RawModel, sequences: &Sequences, with_features: b
         epochs: 6,
         batch_size: 16,
         learning_rate: 2e-2,
+        calibrate: head == Head::Clv,
         warmup: 0,
         patience: 6,
         device: DeviceChoice::Cpu,

@@ -17,7 +17,7 @@ pub(crate) fn loss(raw: &Tensor, values: &Tensor) -> Loss {
 }
 
 /// Expected value and probability of none, `[B]` each: p exp(mu + sigma² / 2), where the lognormal's mean is kept at
-/// the largest value of the training set, for sigma² can make it absurd.
+/// the largest value of the training set, for sigma² can make it absurd, and calibrated where the training asked for that.
 pub(crate) fn forecast(raw: &Tensor, scaling: &Scaling) -> [Tensor; 2] {
     let raw = raw.to_kind(Kind::Double);
     let p = raw.select(1, 0).sigmoid();
@@ -34,5 +34,5 @@ pub(crate) fn log_expected(raw: &Tensor, scaling: &Scaling) -> Tensor {
 /// Of the value of those who buy, `[B]`.
 fn log_mean(raw: &Tensor, scaling: &Scaling) -> Tensor {
     let log_mean = raw.select(1, 1) + sigma(&raw.select(1, 2)).square() * 0.5;
-    log_mean.clamp_max(f64::from(scaling.log_largest))
+    log_mean.clamp_max(f64::from(scaling.log_largest)) + f64::from(scaling.log_calibration)
 }

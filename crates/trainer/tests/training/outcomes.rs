@@ -53,3 +53,29 @@ fn a_label_of_ones_own_is_learnt_like_the_one_with_a_meaning() {
         assert_eq!(of(own), of(fixed), "{own:?}");
     }
 }
+
+/// Of who has an amount every second has next to none, which no lognormal fits.
+#[test]
+fn a_calibrated_total_is_right_where_amounts_are_not_lognormal() {
+    let amount = |customer: usize| if (customer / 6).is_multiple_of(2) { 0.001 } else { 50.0 };
+    let shop = shop(|_, customer, _| Target::Value(if is_recent(customer) { amount(customer) } else { 0.0 }));
+    let examples: Vec<Example> = shop.train.iter().map(|labelled| labelled.example.clone()).collect();
+    let of =
+        |labelled: &LabelledExample| if let Target::Value(value) = labelled.target { f64::from(value) } else { 0.0 };
+    let actual: f64 = shop.train.iter().map(of).sum();
+    let off = |calibrate| {
+        let folder = TempDir::new().unwrap();
+        // Too few steps to tell the one kind from the other.
+        let asked = |_: &mut RawModel, training: &mut RawTraining| {
+            (training.calibrate, training.epochs, training.learning_rate) = (calibrate, 2, 1e-3);
+        };
+        run(&config(Head::Amount, asked), shop.dataset(), folder.path()).unwrap();
+        let model = Model::load(folder.path(), DeviceChoice::Cpu).unwrap();
+        let Predictions::Value(values) = model.predict(&shop.sequences, &examples, 0).unwrap() else {
+            panic!("no amounts")
+        };
+        values.iter().map(|value| value.expected).sum::<f64>() / actual - 1.0
+    };
+    let (plain, calibrated) = (off(false), off(true));
+    assert!(plain.abs() > 0.3 && calibrated.abs() < 1e-3, "{plain}, calibrated {calibrated}");
+}
