@@ -5,6 +5,8 @@ mod backtest;
 mod bad_input;
 mod check;
 mod describe;
+#[cfg(all(feature = "train", target_os = "linux"))]
+mod disk;
 mod erase;
 mod experiments;
 #[cfg(feature = "train")]

@@ -52,9 +52,10 @@ pub async fn train(warehouse: &Warehouse, task: &Task, options: &TrainOptions, p
     let _held = plan.hold(&options.work)?;
     let trained = match read_and_fit(warehouse, &plan, &config, &folder, options, progress).await {
         Ok(trained) => trained,
+        Err(error) if !would_fail_again(&error) && trainer::has_checkpoint(&folder) => return Err(error),
         Err(error @ Error::Interrupted { .. }) => return Err(error),
         Err(error) => {
-            // What failed would fail again from the same place: the next training starts anew, perhaps on better data.
+            // The next training starts anew, perhaps on better data.
             std::fs::remove_dir_all(&folder).map_err(Error::file(&folder))?;
             return Err(error);
         }
@@ -70,6 +71,15 @@ pub async fn train(warehouse: &Warehouse, task: &Task, options: &TrainOptions, p
     progress.finish(&format!("best epoch {} of {}", run.best_epoch, run.epochs));
     finish(warehouse, &run, &trained, &folder).await?;
     Ok(run)
+}
+
+/// Whether the data or the settings are at fault, and not a disk that is full or a store that can't be reached.
+fn would_fail_again(error: &Error) -> bool {
+    match error {
+        Error::Trainer(error) => !matches!(error, trainer::Error::Io { .. }),
+        Error::Task { .. } => true,
+        _ => false,
+    }
 }
 
 /// What is wrong with the labels, with the task and the view that they come from.

@@ -156,7 +156,11 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         file.sync_all()?;
         fs::rename(&partial, path)
     };
-    write().map_err(|source| Error::Io { path: path.to_owned(), source })
+    write().map_err(|source| {
+        // On a full disk it takes the room that others need.
+        let _ = fs::remove_file(&partial);
+        Error::Io { path: path.to_owned(), source }
+    })
 }
 
 pub(crate) fn json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>> {
