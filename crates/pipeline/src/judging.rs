@@ -50,7 +50,7 @@ pub async fn evaluate(
     check_threshold(task, options.threshold)?;
     options.html.as_deref().map_or(Ok(()), store::Store::must_be_outside)?;
     let run = Run::find(warehouse, &task.name, options.run.as_deref()).await?;
-    let plan = &plan_over(&run.plan, options.horizon_days)?;
+    let plan = &run.plan.over(options.horizon_days)?;
     let sequences = dataset::sequences(warehouse, plan.snapshot, progress).await?;
     let truth = options.truth.as_deref().map(|folder| Truth::read(folder, plan)).transpose()?;
     progress.start(&format!("evaluate {}", task.name), None);
@@ -82,27 +82,6 @@ pub(crate) struct Asked {
     /// The parts of the customers to judge.
     traits: Option<Traits>,
     threshold: Option<f64>,
-}
-
-/// The plan whose answers are asked for over so many days.
-///
-/// # Errors
-/// Days that its model tells nothing of.
-pub(crate) fn plan_over(plan: &Plan, days: Option<u32>) -> Result<Plan> {
-    let (task, learnt) = (&plan.task, plan.task.horizon_days);
-    let problem = match days {
-        None => return Ok(plan.clone()),
-        Some(days) if task.tells_when() && (1..=learnt).contains(&days) => {
-            return Ok(Plan { task: Task { horizon_days: days, ..task.clone() }, ..plan.clone() });
-        }
-        Some(days) if task.tells_when() => {
-            format!("{days} days can't be asked for: its run looks {learnt} days ahead; ask for 1 to that many")
-        }
-        Some(_) => format!(
-            "its run tells what happens in {learnt} days and nothing of other times; a head churn with model.periods above 1 does"
-        ),
-    };
-    Err(Error::Task { task: task.name.clone(), problem })
 }
 
 /// Whether a task's answers can be compared with a threshold.

@@ -92,6 +92,28 @@ impl Plan {
         })
     }
 
+    /// The same with answers asked for over so many days, where they are given.
+    ///
+    /// # Errors
+    /// Days that its model tells nothing of.
+    pub(crate) fn over(&self, days: Option<u32>) -> Result<Plan> {
+        let (task, learnt) = (&self.task, self.task.horizon_days);
+        let problem = match days {
+            None => return Ok(self.clone()),
+            Some(days) if task.tells_when() && (1..=learnt).contains(&days) => {
+                return Ok(Plan { task: Task { horizon_days: days, ..task.clone() }, ..self.clone() });
+            }
+            Some(days) if task.tells_when() => {
+                format!("{days} days can't be asked for: its run looks {learnt} days ahead; ask for 1 to that many")
+            }
+            Some(_) => format!(
+                "its run tells what happens in {learnt} days and nothing of other times; a head churn with model.periods \
+                above 1 does"
+            ),
+        };
+        Err(Error::Task { task: task.name.clone(), problem })
+    }
+
     /// What its prior says over `days`; nothing where it has none.
     pub(crate) async fn prior_features(
         &self,

@@ -115,16 +115,14 @@ impl Columns {
         let mut index: HashMap<&str, usize> = HashMap::new();
         for (i, line) in text.lines().enumerate().skip(1).filter(|(_, line)| !line.trim().is_empty()) {
             let values: Vec<&str> = line.split('\t').map(str::trim).collect();
+            let missing = |column| Error::Column { file: file.to_owned(), row: i + 1, line: shortened(line), column };
             let value = |place: usize, column| {
-                let missing = || Error::Column { file: file.to_owned(), row: i + 1, line: shortened(line), column };
-                values.get(place).copied().filter(|value| !value.is_empty()).ok_or_else(missing)
+                values.get(place).copied().filter(|value| !value.is_empty()).ok_or_else(|| missing(column))
             };
             let (user, item) = (value(self.user, "user_id")?, value(self.item, "item_id")?);
             let seconds =
                 value(self.time, "timestamp")?.parse().ok().filter(|seconds: &f64| seconds.abs() < MOST_SECONDS);
-            let missing =
-                || Error::Column { file: file.to_owned(), row: i + 1, line: shortened(line), column: "timestamp" };
-            let micros = (seconds.ok_or_else(missing)? * 1e6) as i64;
+            let micros = (seconds.ok_or_else(|| missing("timestamp"))? * 1e6) as i64;
             let slot = *index.entry(user).or_insert_with(|| {
                 users.push((user, Vec::new()));
                 users.len() - 1

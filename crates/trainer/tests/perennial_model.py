@@ -32,7 +32,7 @@ class Model:
         config = tomllib.loads((run / "config.toml").read_text())
         self.xp, self.head = xp, config["head"]
         self.heads, self.length = config["model"]["heads"], config["model"]["length"]
-        self.block = {"transformer": self.transformer, "hstu": self.hstu, "gru": self.gru}[config["model"]["architecture"]]
+        self.block = {"transformer": self.transformer, "hstu": self.hstu, "gru": self.gru}[config["model"].get("architecture", "transformer")]
         tensors, header = read_safetensors(run / "weights.safetensors")
         self.scaling = header["scaling"]
         self.array = lambda values: xp.asarray(values, dtype=xp.float64)

@@ -5,7 +5,6 @@ use super::{Appended, SCORE, ScoreOptions, ScoredTable, Stamp, reasons};
 use crate::dataset;
 use crate::error::{Error, Result};
 use crate::explaining::families;
-use crate::judging::plan_over;
 use crate::progress::Progress;
 use crate::registry;
 use crate::runs::{Plan, Run};
@@ -150,7 +149,7 @@ impl Scorer {
     async fn open(warehouse: &Warehouse, task: &Task, options: &ScoreOptions, stamp: &Stamp) -> Result<Scorer> {
         let run = registry::scoring_run(warehouse, &task.name, options.run.as_deref()).await?;
         if run.plan.task.head == Some(Head::Churn) {
-            options.horizons.iter().try_for_each(|&days| plan_over(&run.plan, Some(days)).map(drop))?;
+            options.horizons.iter().try_for_each(|&days| run.plan.over(Some(days)).map(drop))?;
         }
         let model = run.model(warehouse).await?;
         let view = run.plan.task.features.as_deref();

@@ -30,7 +30,7 @@ impl Distances {
         let places = Tensor::arange(tokens, (Kind::Int64, inputs.bags.device()));
         let positions = (places.unsqueeze(1) - &places).clamp(0, most - 1).view([-1]);
         let spans = time_span(&(inputs.asked.unsqueeze(2) - inputs.times.unsqueeze(1)));
-        let seen = places.ones_like().to_kind(Kind::Float).outer(&places.ones_like().to_kind(Kind::Float)).tril(0);
+        let seen = Tensor::ones([tokens, tokens], (Kind::Float, inputs.bags.device())).tril(0);
         let shares = &seen / seen.sum_dim_intlist(1, true, Kind::Float);
         Self { positions, spans: spans.view([batch * tokens * tokens]), shares }
     }
