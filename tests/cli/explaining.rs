@@ -103,6 +103,6 @@ fn what_has_no_reasons_says_so() {
     folder.ok(&["train", "next_purchase", "--warehouse", W]);
     for arguments in [["score", "next_purchase", "--reasons", "3"].as_slice(), &["explain", "next_purchase"]] {
         let message = folder.fails(&[arguments, &["--warehouse", W]].concat());
-        assert!(message.contains("churn and clv"), "{message}");
+        assert!(message.contains("labels, amounts and counts"), "{message}");
     }
 }

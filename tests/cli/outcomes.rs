@@ -89,6 +89,27 @@ fn labels_of_ones_own_are_trained_judged_and_scored() {
     assert!(promoted.contains("spearman"), "{promoted}");
     let lineage = folder.ok(&["lineage", "scores.outcomes", "--warehouse", W]);
     assert!(lineage.contains("labels.baskets") && lineage.contains("tasks.shoes"), "{lineage}");
+    explained(&folder);
+}
+
+/// Reasons come to the score, and importance is told of each input.
+fn explained(folder: &Folder) {
+    folder.ok(&["score", "shoes", "visits", "largest", "--reasons", "200", "--warehouse", W]);
+    let sums = "
+        WITH sums AS (
+            SELECT task, customer_id, sum(contribution) + min(baseline) AS told, min(output) AS output
+            FROM scores.outcome_reasons GROUP BY task, customer_id
+        ),
+        scores AS (
+            SELECT task, customer_id, coalesce(CASE WHEN expected IS NULL THEN ln(p / (1 - p)) END, ln(expected)) AS output
+            FROM scores.outcomes WHERE as_of = (SELECT max(as_of) FROM scores.outcomes)
+        )
+        SELECT s.task, max(abs(s.told - s.output)) < 0.01, max(abs(s.output - o.output)) < 0.001
+        FROM sums AS s JOIN scores AS o ON o.task = s.task AND o.customer_id = s.customer_id GROUP BY s.task ORDER BY s.task";
+    assert_eq!(folder.sql(W, sums), ["largest,true,true", "shoes,true,true", "visits,true,true"]);
+    let told = folder.ok(&["explain", "visits", "--repeats", "2", "--customers", "100", "--warehouse", W]);
+    assert!(told.contains("spearman"), "{told}");
+    folder.ok(&["check", "scores.outcome_reasons", "--warehouse", W]);
 }
 
 /// No churn model beside a label that is not churn, but what knows the label: its mean, trees, and regression of a binary one.

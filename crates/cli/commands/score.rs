@@ -31,8 +31,8 @@ pub struct Arguments {
     /// How many customers are in memory at once.
     #[arg(long, value_name = "N", default_value_t = pipeline::DEFAULT_CUSTOMERS_AT_ONCE as u64, value_parser = clap::value_parser!(u64).range(1..))]
     customers_at_once: u64,
-    /// Also write, for each score of churn and clv, the N inputs that moved it most, to scores.churn_reasons and
-    /// scores.clv_reasons.
+    /// Also write, for each score of churn, clv and labels of your own, the N inputs that moved it most, to scores.churn_reasons,
+    /// scores.clv_reasons and scores.outcome_reasons.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     reasons: Option<u64>,
     /// Also write the probability of buying nothing for each of these numbers of days, to scores.churn_horizons; the models must

@@ -47,6 +47,8 @@ fn score_tables(head: Head) -> &'static [&'static str] {
             &["scores.next_purchase", "scores.next_purchase_time", "scores.embeddings", "models.product_embeddings"]
         }
         Head::NextItem => &[],
-        Head::Binary | Head::Count | Head::Amount => &["scores.outcomes", "scores.embeddings"],
+        Head::Binary | Head::Count | Head::Amount => {
+            &["scores.outcomes", "scores.outcome_reasons", "scores.embeddings"]
+        }
     }
 }

@@ -236,12 +236,38 @@ fn values_are_explained_in_logarithms() {
 }
 
 #[test]
+fn labels_of_ones_own_are_explained_like_the_shipped_ones() {
+    let count = |features: &[f32; 4]| Target::Value((2.0 + 2.0 * features[0]).exp().round());
+    for (head, shop, metric) in [
+        (Head::Binary, churn_shop(), "auc"),
+        (Head::Amount, shop(|features, _| Target::Value((3.0 + 2.0 * features[0]).exp())), "spearman"),
+        (Head::Count, shop(|features, _| count(features)), "spearman"),
+    ] {
+        let model = shop.model(head);
+        let found = shop.importances(&model, 1);
+        assert_eq!(found.metrics[0], metric);
+        let decides = place(&model, Input::Feature(0));
+        let reasons = shop.reasons(&model, usize::MAX);
+        let outputs: Vec<f64> = match model.predict(&shop.sequences, &shop.examples(), 0).unwrap() {
+            Predictions::Probability(p) => p.into_iter().map(|p| (p / (1.0 - p)).ln()).collect(),
+            Predictions::Value(values) => values.into_iter().map(|value| value.expected.ln()).collect(),
+            Predictions::NextPurchase(_) => panic!("no label"),
+        };
+        for (reasons, output) in reasons.iter().zip(outputs) {
+            assert!((reasons.output - output).abs() < 1e-3 * output.abs().max(1.0), "{reasons:?} for {output}");
+        }
+        let first = reasons.iter().filter(|reasons| reasons.contributions[0].0 == decides).count();
+        assert!(first as f64 > 0.9 * reasons.len() as f64, "{head:?}: {first} of {}", reasons.len());
+    }
+}
+
+#[test]
 fn what_cannot_be_explained_says_so() {
     let days = |features: &[f32; 4]| Target::NextPurchase { product: None, days: Some(5.0 + features[0]) };
     let next = shop(|features, _| days(features));
     let model = next.model(Head::NextPurchase);
     let message = model.reasons(&next.sequences, &next.examples(), &[], 3).unwrap_err().to_string();
-    assert!(message.contains("`next_purchase`; only churn and clv"), "{message}");
+    assert!(message.contains("`next_purchase`; only labels, amounts and counts"), "{message}");
     let churn = churn_shop();
     let model = churn.model(Head::Churn);
     let bare = Example::at(&churn.sequences, 0, CUT_OFF, 16);

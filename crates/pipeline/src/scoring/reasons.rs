@@ -14,7 +14,8 @@ pub(super) fn table(head: Option<Head>) -> Option<&'static str> {
     match head {
         Some(Head::Churn) => Some("scores.churn_reasons"),
         Some(Head::Clv) => Some("scores.clv_reasons"),
-        _ => None,
+        Some(Head::Binary | Head::Count | Head::Amount) => Some("scores.outcome_reasons"),
+        Some(Head::NextPurchase | Head::NextItem) | None => None,
     }
 }
 
@@ -26,7 +27,7 @@ pub(super) fn must_have_any(tasks: &[&Task]) -> Result<()> {
     match tasks.iter().any(|task| table(task.head).is_some()) {
         true => Ok(()),
         false => {
-            let problem = "there are no reasons for its scores; churn and clv have some".into();
+            let problem = "there are no reasons for its scores: those of labels, amounts and counts have some".into();
             let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
             Err(Error::Task { task: names.join(", "), problem })
         }

@@ -17,10 +17,10 @@ use super::{Input, not_explained};
 use crate::ahead::ahead;
 use crate::dataset::check_features;
 use crate::evaluate::{Scorer, outcome, rows_of};
-use crate::heads::amount;
+use crate::heads::{amount, count};
 use crate::inputs::Inputs;
 use crate::losses::{Loss, binary_cross_entropy};
-use crate::{Error, Head, Model, Result, device};
+use crate::{Error, Head, Model, Result, TargetKind, device};
 
 /// How much worse a measure becomes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -47,7 +47,7 @@ impl Model {
     /// `done` is told how many groups are done.
     ///
     /// # Errors
-    /// A head other than churn and clv, an example without the model's features, examples on which a metric is undefined.
+    /// A head of next purchases, an example without the model's features, examples on which a metric is undefined.
     pub fn importances(
         &self,
         sequences: &Sequences,
@@ -118,25 +118,27 @@ fn differs(examples: &[LabelledExample], inputs: &[Input]) -> bool {
 
 /// What happened, as the head's measures want it.
 enum Outcomes {
-    Churned(Vec<bool>),
-    Value(Vec<f64>),
+    Happened(Vec<bool>),
+    Amount(Vec<f64>),
+    Count(Vec<f64>),
 }
 
 impl Outcomes {
     fn of(head: Head, examples: &[LabelledExample]) -> Result<Outcomes> {
-        match head {
-            Head::Churn => {
-                Ok(Outcomes::Churned(examples.iter().map(|l| l.target.has_happened() == Some(true)).collect()))
-            }
-            Head::Clv => Ok(Outcomes::Value(examples.iter().map(|l| f64::from(outcome(l, 0.0).value)).collect())),
-            _ => not_explained(head),
+        let values = || examples.iter().map(|l| f64::from(outcome(l, 0.0).value)).collect();
+        let happened = || examples.iter().map(|l| l.target.has_happened() == Some(true)).collect();
+        match head.target_kind() {
+            TargetKind::Label => Ok(Outcomes::Happened(happened())),
+            TargetKind::Amount => Ok(Outcomes::Amount(values())),
+            TargetKind::Count => Ok(Outcomes::Count(values())),
+            TargetKind::Next => not_explained(head),
         }
     }
 
     fn metrics(&self) -> [&'static str; 2] {
         match self {
-            Outcomes::Churned(_) => ["auc", "log_loss"],
-            Outcomes::Value(_) => ["spearman", "loss"],
+            Outcomes::Happened(_) => ["auc", "log_loss"],
+            Outcomes::Amount(_) | Outcomes::Count(_) => ["spearman", "loss"],
         }
     }
 
@@ -145,17 +147,22 @@ impl Outcomes {
         let column = |x: &Tensor| rows_of::<f64>(&x.unsqueeze(1)).into_iter().map(|row| row[0]).collect::<Vec<f64>>();
         let targets = |values: Vec<f64>| device::send(&values, scorer.device);
         let (metric, loss, examples) = match self {
-            Outcomes::Churned(churned) => {
-                let wanted = targets(churned.iter().map(|churned| f64::from(u8::from(*churned))).collect());
+            Outcomes::Happened(happened) => {
+                let wanted = targets(happened.iter().map(|happened| f64::from(u8::from(*happened))).collect());
                 let log_odds = scorer.network.log_odds(&raw.to_kind(Kind::Double));
                 let loss = Loss::of(binary_cross_entropy(&log_odds, &wanted), wanted.size()[0]);
-                (metrics::auc(churned, &column(&log_odds)), loss, churned.len())
+                (metrics::auc(happened, &column(&log_odds)), loss, happened.len())
             }
-            Outcomes::Value(values) => {
+            Outcomes::Amount(values) => {
                 let actual: Vec<f64> = values.iter().map(|value| value.max(0.0)).collect();
                 let [expected, _] = amount::forecast(raw, scorer.scaling);
                 let loss = amount::loss(&raw.to_kind(Kind::Double), &targets(values.clone()));
                 (metrics::spearman(&actual, &column(&expected)), loss, values.len())
+            }
+            Outcomes::Count(counts) => {
+                let [expected, _] = count::forecast(raw, scorer.scaling);
+                let loss = count::loss(raw, &targets(counts.clone()));
+                (metrics::spearman(counts, &column(&expected)), loss, counts.len())
             }
         };
         let undefined = |reason: analytics::Error| {

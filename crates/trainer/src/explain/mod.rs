@@ -61,5 +61,5 @@ impl Model {
 }
 
 fn not_explained<T>(head: Head) -> Result<T> {
-    Err(Error::NotExplained { head: head.name(), valid: "churn and clv" })
+    Err(Error::NotExplained { head: head.name(), valid: "labels, amounts and counts" })
 }

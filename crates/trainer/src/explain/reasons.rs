@@ -17,11 +17,11 @@ use tch::{Kind, Tensor};
 use super::{Input, not_explained, quadrature};
 use crate::dataset::check_features;
 use crate::evaluate::{Scorer, rows_of};
-use crate::heads::amount;
+use crate::heads::{amount, count};
 use crate::inputs::Inputs;
 use crate::network::Network;
 use crate::scaling::Scaling;
-use crate::{Error, Head, Model, Result};
+use crate::{Error, Head, Model, Result, TargetKind};
 
 /// What moved one customer's output: the logit of churn, or the natural logarithm of the expected value.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -49,7 +49,7 @@ impl Model {
     /// examples' events, and in training else.
     ///
     /// # Errors
-    /// A head other than churn and clv, an example without the model's features, contributions that are not complete within
+    /// A head of next purchases, an example without the model's features, contributions that are not complete within
     /// a thousandth.
     pub fn reasons(
         &self,
@@ -117,10 +117,11 @@ fn incomplete(row: usize, reasons: &Reasons) -> Option<Error> {
 type Output = fn(&Network, &Tensor, &Scaling) -> Tensor;
 
 fn explained(head: Head) -> Result<Output> {
-    match head {
-        Head::Churn => Ok(|network, raw, _| network.log_odds(raw)),
-        Head::Clv => Ok(|_, raw, scaling| amount::log_expected(raw, scaling)),
-        _ => not_explained(head),
+    match head.target_kind() {
+        TargetKind::Label => Ok(|network, raw, _| network.log_odds(raw)),
+        TargetKind::Amount => Ok(|_, raw, scaling| amount::log_expected(raw, scaling)),
+        TargetKind::Count => Ok(|_, raw, scaling| count::log_expected(raw, scaling)),
+        TargetKind::Next => not_explained(head),
     }
 }
 

@@ -31,8 +31,12 @@ pub(crate) fn loss(raw: &Tensor, counts: &Tensor) -> Loss {
 
 /// Expected count and probability of none, `[B]` each; the count is kept at the largest of the training set.
 pub(crate) fn forecast(raw: &Tensor, scaling: &Scaling) -> [Tensor; 2] {
-    let count = NegativeBinomial::new(raw);
-    [count.log_mean.clamp_max(f64::from(scaling.log_largest)).exp(), count.log_p_zero().exp()]
+    [log_expected(raw, scaling).exp(), NegativeBinomial::new(raw).log_p_zero().exp()]
+}
+
+/// The natural logarithm of the expected count, `[B]`.
+pub(crate) fn log_expected(raw: &Tensor, scaling: &Scaling) -> Tensor {
+    NegativeBinomial::new(raw).log_mean.clamp_max(f64::from(scaling.log_largest))
 }
 
 /// A negative binomial count, per example: P(y) = Γ(y + r) / (Γ(r) y!) · (r / (r + μ))^r · (μ / (r + μ))^y with the mean
