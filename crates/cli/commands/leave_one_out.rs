@@ -8,7 +8,9 @@ use std::path::PathBuf;
 /// Train and judge next-item prediction on a public interaction file: last item test, the one before it validation,
 /// ranked against the whole catalogue with items already seen removed.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  perennial leave-one-out ml-1m.txt --epochs 5\n  perennial leave-one-out ml-100k.inter --no-times")]
+#[command(
+    after_help = "Examples:\n  perennial leave-one-out ml-1m.txt --epochs 5\n  perennial leave-one-out ml-100k.inter --no-times"
+)]
 pub struct Arguments {
     /// Lines `user item …`, in time order for each user; or tab-separated columns with a header that names `user_id`, `item_id`
     /// and `timestamp` (seconds), as RecBole's .inter files.
@@ -38,7 +40,13 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { file, task, no_times, epochs, seed, out, project, format } = arguments;
     let task = Task::read(&task, &project)?;
-    let options = LeaveOneOutOptions { in_order_only: no_times, epochs, seed, work: super::work(out)?, interrupted: context.interrupted() };
+    let options = LeaveOneOutOptions {
+        in_order_only: no_times,
+        epochs,
+        seed,
+        work: super::work(out)?,
+        interrupted: context.interrupted(),
+    };
     let evaluation = pipeline::leave_one_out(&file, &task, &options, &context.progress()).await?;
     print::report(format, &evaluation, || super::evaluate::text(&evaluation, false))
 }

@@ -50,7 +50,8 @@ pub struct Arguments {
 }
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { tasks, as_of, run, top, customers_at_once, reasons, horizons, embeddings, place, format } = arguments;
+    let Arguments { tasks, as_of, run, top, customers_at_once, reasons, horizons, embeddings, place, format } =
+        arguments;
     let tasks = tasks.iter().map(|task| context.task(&place, task)).collect::<Result<Vec<_>>>()?;
     let warehouse = context.open(&place).await?;
     let options = ScoreOptions {

@@ -44,7 +44,7 @@ impl Features {
         let mut stream = query.stream().await?;
         let mut filling = Filling::new(names, keys);
         while let Some(batch) = stream.next().await {
-            filling.push(Rows { what: view.into(), batches: vec![batch?] })?;
+            filling.push(&Rows { what: view.into(), batches: vec![batch?] })?;
         }
         Ok(filling.finish(view))
     }
@@ -53,9 +53,7 @@ impl Features {
     pub(crate) fn of_rows(rows: Rows, keys: &[(String, i64)]) -> Result<Features> {
         let names = rows.batches.first().map_or(Vec::new(), |batch| numeric_columns(&batch.schema()));
         let mut filling = Filling::new(names, keys);
-        for batch in rows.batches {
-            filling.push(Rows { what: rows.what.clone(), batches: vec![batch] })?;
-        }
+        filling.push(&rows)?;
         Ok(filling.finish(&rows.what))
     }
 
@@ -128,7 +126,7 @@ impl<'a> Filling<'a> {
         Filling { names, places: keys.iter().zip(0..).collect(), values }
     }
 
-    fn push(&mut self, rows: Rows) -> Result<()> {
+    fn push(&mut self, rows: &Rows) -> Result<()> {
         let Filling { names, places, values } = self;
         let places: Vec<Option<usize>> = rows.keys()?.iter().map(|key| places.get(key).copied()).collect();
         for (column, name) in names.iter().enumerate() {

@@ -118,7 +118,7 @@ pub fn train(config: &Config, data: Dataset<'_>, run: &Path, options: TrainOptio
 
 /// The logarithm of what the true total of the training set is to what is expected there; 0 where one of them is none.
 fn log_calibration(scorer: &Scorer, train: &[LabelledExample]) -> f32 {
-    let sample: Vec<&LabelledExample> = Scaling::sample_of(train).collect();
+    let sample: Vec<&LabelledExample> = Scaling::sample_of(train.iter()).collect();
     let examples: Vec<&Example> = sample.iter().map(|labelled| &labelled.example).collect();
     let expected: f64 = scorer.values(&examples).iter().map(|value| value.expected).sum();
     let amount = |labelled: &&LabelledExample| match labelled.target {

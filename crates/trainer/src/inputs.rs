@@ -154,9 +154,9 @@ pub(crate) struct Inputs {
     pub(crate) read_rows: Tensor,
     /// Which tokens are no padding, `[B, 1, 1, W]`, boolean.
     pub(crate) is_real: Tensor,
-    /// When each token happened, in microseconds since 1970 UTC, `[B, W]`.
+    /// When each token happened, in microseconds since 1970 UTC, `[B, W]`; on the CPU, for most architectures do not read it.
     pub(crate) times: Tensor,
-    /// When what comes after it is asked for, `[B, W]`: that moment itself for a head that learns the next item of a list, as in
+    /// When what comes after it is asked for, `[B, W]`, on the CPU: that moment itself for a head that learns the next item of a list, as in
     /// HSTU's own protocol; the token's own time where the time of the next event is asked for, too.
     pub(crate) asked: Tensor,
     /// `B` and `W`.
@@ -218,8 +218,8 @@ impl Inputs {
             is_query: device::send(&padded.is_query, device).view([b, w, 1]),
             read_rows: device::send(&padded.read_rows, device),
             is_real: device::send(&padded.is_real, device).view([b, 1, 1, w]),
-            times: device::send(&padded.times, device).view([b, w]),
-            asked: device::send(&padded.asked, device).view([b, w]),
+            times: Tensor::from_slice(&padded.times).view([b, w]),
+            asked: Tensor::from_slice(&padded.asked).view([b, w]),
             size: (b, w),
         }
     }

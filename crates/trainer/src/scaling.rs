@@ -78,8 +78,7 @@ const MIN_DEVIATION: f64 = 1e-3;
 
 impl Scaling {
     pub(crate) fn fit(data: &Dataset, batches: impl Fn(&[usize]) -> Batch) -> Self {
-        let every: Vec<usize> = (0..data.train.len()).collect();
-        let sample: Vec<usize> = Self::sample_of(&every).copied().collect();
+        let sample: Vec<usize> = Self::sample_of(0..data.train.len()).collect();
         let batch = batches(&sample);
         let own = data.features.len() - data.offset_count();
         let mut happened = 0;
@@ -118,8 +117,9 @@ impl Scaling {
     }
 
     /// As many examples, evenly spread over the training set, as moments are taken from.
-    pub(crate) fn sample_of<T>(examples: &[T]) -> impl Iterator<Item = &T> {
-        examples.iter().step_by(examples.len().div_ceil(SAMPLE).max(1))
+    pub(crate) fn sample_of<T>(examples: impl ExactSizeIterator<Item = T>) -> impl Iterator<Item = T> {
+        let stride = examples.len().div_ceil(SAMPLE).max(1);
+        examples.step_by(stride)
     }
 
     /// Names of what every example brings, in their order: of features, then of offsets.

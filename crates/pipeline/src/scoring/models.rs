@@ -180,7 +180,13 @@ impl Scorer {
         let features = part.features(&run.plan, &model.features())?;
         let examples = dataset::examples(&part.sequences, &part.keys, &features, model.config().length())?;
         let scored = Scored { run, stamp, keys: &part.keys };
-        let mut tables = scored.tables(model, &part.sequences, &examples, options)?;
+        let mut tables = scored.predictions(model, &part.sequences, &examples, options.top)?;
+        if !options.horizons.is_empty() && run.plan.task.tells_when() {
+            tables.push((HORIZONS, scored.horizons(model, &part.sequences, &examples, &options.horizons)?));
+        }
+        if options.embeddings {
+            tables.push(("scores.embeddings", scored.embeddings(model, &part.sequences, &examples)?));
+        }
         if options.embeddings && is_first && model.config().head().ranks_products() {
             tables.push((PRODUCT_EMBEDDINGS, scored.product_embeddings(model)?));
         }
@@ -199,23 +205,6 @@ pub(super) struct Scored<'a> {
 }
 
 impl Scored<'_> {
-    fn tables(
-        &self,
-        model: &Model,
-        sequences: &Sequences,
-        examples: &[Example],
-        options: &ScoreOptions,
-    ) -> Result<Vec<Table>> {
-        let mut tables = self.predictions(model, sequences, examples, options.top)?;
-        if !options.horizons.is_empty() && self.run.plan.task.tells_when() {
-            tables.push((HORIZONS, self.horizons(model, sequences, examples, &options.horizons)?));
-        }
-        if options.embeddings {
-            tables.push(("scores.embeddings", self.embeddings(model, sequences, examples)?));
-        }
-        Ok(tables)
-    }
-
     fn predictions(
         &self,
         model: &Model,

@@ -27,10 +27,12 @@ struct Distances {
 impl Distances {
     fn new(inputs: &Inputs, most: i64) -> Self {
         let (batch, tokens) = inputs.size;
-        let places = Tensor::arange(tokens, (Kind::Int64, inputs.bags.device()));
+        let device = inputs.bags.device();
+        let places = Tensor::arange(tokens, (Kind::Int64, device));
         let positions = (places.unsqueeze(1) - &places).clamp(0, most - 1).view([-1]);
-        let spans = time_span(&(inputs.asked.unsqueeze(2) - inputs.times.unsqueeze(1)));
-        let seen = Tensor::ones([tokens, tokens], (Kind::Float, inputs.bags.device())).tril(0);
+        let [asked, times] = [&inputs.asked, &inputs.times].map(|moments| moments.to_device(device));
+        let spans = time_span(&(asked.unsqueeze(2) - times.unsqueeze(1)));
+        let seen = Tensor::ones([tokens, tokens], (Kind::Float, device)).tril(0);
         let shares = &seen / seen.sum_dim_intlist(1, true, Kind::Float);
         Self { positions, spans: spans.view([batch * tokens * tokens]), shares }
     }
