@@ -44,7 +44,8 @@ fn text(report: &DoctorReport) -> String {
     let mut text = print::columns(&["table", "versions", "files", "rows", "files not needed"], &rows);
     text += &format!("{snapshots} snapshots, {runs} runs");
     if let Some(published) = published {
-        text += &format!(", {} versions with {} files published to {}", published.versions, published.files, published.url);
+        text +=
+            &format!(", {} versions with {} files published to {}", published.versions, published.files, published.url);
     }
     text.push('\n');
     for path in foreign {

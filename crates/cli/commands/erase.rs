@@ -7,7 +7,8 @@ use std::io::{IsTerminal, Write};
 
 /// Forget customers: take their rows out of every table, every older version and every published copy.
 #[derive(Args)]
-#[command(after_help = "Older snapshots and published versions stay readable, without the customers. The receipt, also in
+#[command(
+    after_help = "Older snapshots and published versions stay readable, without the customers. The receipt, also in
 audit.erasures, says what was removed from where, and which runs can't be repeated exactly any more; not whom it was about.
 
 What is not reached: the files that were loaded (delete them yourself; a new file that brings a customer again is loaded
@@ -17,7 +18,8 @@ While it runs nobody else can write to the warehouse. If it is killed, run it ag
 
 Examples:
   perennial erase --customer 17850 --dry-run
-  perennial erase --customer 17850 --published ./published --yes")]
+  perennial erase --customer 17850 --published ./published --yes"
+)]
 pub struct Arguments {
     /// The customer_id; may be given several times.
     #[arg(long = "customer", value_name = "ID", required = true)]

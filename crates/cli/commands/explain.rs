@@ -82,7 +82,10 @@ fn selection(singles: &[&ExplainedInput], loss: &str) -> String {
     });
     let redundant: Vec<Vec<String>> = redundant.collect();
     if !redundant.is_empty() {
-        text += &format!("\n{}", print::columns(&["redundant", "of", "says the same as", "correlation of ranks"], &redundant));
+        text += &format!(
+            "\n{}",
+            print::columns(&["redundant", "of", "says the same as", "correlation of ranks"], &redundant)
+        );
     }
     text
 }

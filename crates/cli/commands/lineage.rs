@@ -53,8 +53,10 @@ fn table(lineage: &Lineage, by_column: bool) -> String {
         if !by_column {
             return vec![vec![d.name.clone(), d.by.clone(), d.reads.join(", ")]];
         }
-        let column = |c: &pipeline::DerivedColumn| vec![format!("{}.{}", d.name, c.name), d.by.clone(), c.from.join(", ")];
-        let untold = d.untold.iter().map(|why| vec![d.name.clone(), d.by.clone(), format!("{} ({why})", d.reads.join(", "))]);
+        let column =
+            |c: &pipeline::DerivedColumn| vec![format!("{}.{}", d.name, c.name), d.by.clone(), c.from.join(", ")];
+        let untold =
+            d.untold.iter().map(|why| vec![d.name.clone(), d.by.clone(), format!("{} ({why})", d.reads.join(", "))]);
         d.columns.iter().map(column).chain(untold).collect()
     };
     let rows: Vec<Vec<String>> = lineage.derivations.iter().flat_map(of).collect();

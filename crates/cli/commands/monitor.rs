@@ -62,13 +62,16 @@ fn text(report: &MonitorReport) -> String {
     }
     if report.seen_in_training > 0 {
         let seen = report.seen_in_training;
-        text += &format!("{seen} cut-offs left out: they lie before their run's test cut-off, so training saw what followed\n");
+        text += &format!(
+            "{seen} cut-offs left out: they lie before their run's test cut-off, so training saw what followed\n"
+        );
     }
     text + &format!("{} new numbers in models.monitoring\n", report.added)
 }
 
 fn metric_row(line: &MonitorLine) -> Vec<String> {
-    let value = Interval { estimate: line.value, low: line.low.unwrap_or(line.value), high: line.high.unwrap_or(line.value) };
+    let value =
+        Interval { estimate: line.value, low: line.low.unwrap_or(line.value), high: line.high.unwrap_or(line.value) };
     vec![
         line.task.clone(),
         line.run_id.clone(),

@@ -46,8 +46,10 @@ pub fn text(promotion: &Promotion) -> String {
         (None, _, Some(scores)) => format!("{task} has no champion: its newest run, {}, scores\n", scores.run_id),
         (None, _, None) => format!("{task} has no champion and no run\n"),
     };
-    let judged: Vec<(&str, &Judgement)> =
-        [("now", scores), ("before", before)].into_iter().filter_map(|(when, run)| Some((when, run.as_ref()?))).collect();
+    let judged: Vec<(&str, &Judgement)> = [("now", scores), ("before", before)]
+        .into_iter()
+        .filter_map(|(when, run)| Some((when, run.as_ref()?)))
+        .collect();
     let mut metrics: Vec<&str> = judged.iter().flat_map(|(_, run)| &run.metrics).map(|m| m.metric.as_str()).collect();
     metrics.sort_unstable();
     metrics.dedup();

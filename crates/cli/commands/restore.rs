@@ -28,7 +28,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
             false => {
                 let changes = super::history::changes(tables);
                 let changes = if changes.is_empty() { changes } else { changes + "\n" };
-                format!("{changes}snapshot {snapshot} reads as snapshot {restored}; perennial restore {before} undoes this\n")
+                format!(
+                    "{changes}snapshot {snapshot} reads as snapshot {restored}; perennial restore {before} undoes this\n"
+                )
             }
         }
     })

@@ -8,7 +8,9 @@ use clap::Args;
 /// Each rollback goes one champion further back. Scores stay; insights.newest_scores and marts.customer_360 show those of
 /// the champion where a cut-off has several, so score again for a cut-off that it has not scored.
 #[derive(Args)]
-#[command(after_help = "Example:\n  perennial rollback churn --reason 'too many false alarms' && perennial score churn")]
+#[command(
+    after_help = "Example:\n  perennial rollback churn --reason 'too many false alarms' && perennial score churn"
+)]
 pub struct Arguments {
     /// A shipped task or a task file.
     task: String,

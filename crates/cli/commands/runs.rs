@@ -24,7 +24,10 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let runs = pipeline::runs(&warehouse, task.as_deref()).await?;
     print::report(format, &runs, || {
         let rows: Vec<Vec<String>> = runs.iter().map(row).collect();
-        print::columns(&["task", "run", "role", "finished at (UTC)", "best epoch", "test cut-off", "there [95 %]"], &rows)
+        print::columns(
+            &["task", "run", "role", "finished at (UTC)", "best epoch", "test cut-off", "there [95 %]"],
+            &rows,
+        )
     })
 }
 

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 /// Write the raw files of a shop whose truth is known, with a perennial.toml that loads them.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  perennial simulate --out shop\n  perennial simulate --customers 5000 --control --out control")]
+#[command(
+    after_help = "Examples:\n  perennial simulate --out shop\n  perennial simulate --customers 5000 --control --out control"
+)]
 pub struct Arguments {
     /// How many customers.
     #[arg(long, default_value_t = 20_000)]

@@ -54,5 +54,7 @@ fn text(new: &NewSource) -> String {
         }
     }
     let staging = staging.display();
-    text + &format!("wrote {staging} and added {raw_table} to perennial.toml; read both before the next perennial run\n")
+    text + &format!(
+        "wrote {staging} and added {raw_table} to perennial.toml; read both before the next perennial run\n"
+    )
 }

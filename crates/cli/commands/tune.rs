@@ -68,10 +68,14 @@ fn text(report: &TuneReport) -> String {
         .iter()
         .map(|trial| {
             let mut row = vec![trial.trial.to_string()];
-            row.extend(settings.iter().map(|name| trial.settings.get(*name).map_or(String::new(), ToString::to_string)));
+            row.extend(
+                settings.iter().map(|name| trial.settings.get(*name).map_or(String::new(), ToString::to_string)),
+            );
             row.push(trial.best_epoch.map_or(String::new(), |epoch| format!("{epoch} of {}", trial.epochs)));
             row.push(trial.loss.map_or("no number".into(), number));
-            row.extend(metrics.iter().map(|name| trial.metrics.get(*name).map_or(String::new(), |value| number(*value))));
+            row.extend(
+                metrics.iter().map(|name| trial.metrics.get(*name).map_or(String::new(), |value| number(*value))),
+            );
             row
         })
         .collect();
@@ -79,6 +83,7 @@ fn text(report: &TuneReport) -> String {
         Some(lines) => format!("for the task file of {task}, then perennial train {task}:\n\n{lines}"),
         None => format!("the task file of {task}, trial 1, is the best as it is\n"),
     };
-    let judged = format!("{task} at the validation cut-off {valid_as_of}, best first; trial 1 is the task file as it is\n");
+    let judged =
+        format!("{task} at the validation cut-off {valid_as_of}, best first; trial 1 is the task file as it is\n");
     judged + &print::columns(&header, &rows) + "\n" + &best
 }

@@ -5,8 +5,8 @@
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
-use analytics::shown;
 use analytics::recommend::{Als, AlsSettings, Interactions, ItemNeighbours, KnnSettings};
+use analytics::shown;
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};

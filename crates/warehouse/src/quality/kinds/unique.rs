@@ -33,7 +33,8 @@ impl Check for Unique {
                 columns.iter().enumerate().map(|(i, column)| format!("{column} = d._k{i}")).collect();
             let shown: Vec<&str> = self.columns.iter().map(String::as_str).collect();
             let (rows, value) = (on.rows(), on.values(&shown));
-            let groups = format!("SELECT {}, count(*) AS _n FROM {rows} GROUP BY {}", named.join(", "), columns.join(", "));
+            let groups =
+                format!("SELECT {}, count(*) AS _n FROM {rows} GROUP BY {}", named.join(", "), columns.join(", "));
             let known: Vec<String> = (0..columns.len()).map(|i| format!("_k{i} IS NOT NULL")).collect();
             let counts = format!(
                 "SELECT sum(_n), sum(_n) FILTER (WHERE _n > 1 AND {}) FROM ({groups}) AS g",
